@@ -1,21 +1,20 @@
-"""Rows, options, timers, memory, and the images and models that several benchmarks share."""
+"""Rows, options, timers, and the images and models that several benchmarks share."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import multiprocessing
 import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
+import numpy as np
 import torch
-from scipy.ndimage import distance_transform_edt
+from numpy.typing import NDArray
 from timm.data import ImageNetInfo
 from torch import Tensor
 from torch.nn import functional as F
@@ -23,6 +22,7 @@ from torch.nn import functional as F
 from benchmarks._held_out import unseen
 from colorzoo import Guidance
 from colorzoo.card import ModelCard
+from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import read_square
 from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError
@@ -36,10 +36,7 @@ from colorzoo.registry import list_models, model_card
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PHOTOS = Path("data/photos/val")
 SIDE = 256
-CHROMA = 13.0  # standard deviation of ab in photos
 NO_WEIGHTS = "no weights"
-
-T = TypeVar("T")
 
 
 class SkippedError(Exception):
@@ -153,41 +150,6 @@ def where() -> str:
     return f"CPU {platform.machine()}, {kind}, {torch.get_num_threads()} thread, torch {torch.__version__}"
 
 
-def in_fresh_process(function: Callable[..., T], *args: object) -> T:
-    """Run a function of a module in a new single-threaded process and return its result."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, initializer=single_thread) as pool:
-        return pool.submit(function, *args).result()
-
-
-def megabytes(field: str) -> float:
-    """Return a size of this process from ``/proc/self/status``, such as ``VmRSS`` or ``VmHWM`` (the peak).
-
-    Raises:
-        SkippedError: The system is not Linux.
-    """
-    status = Path("/proc/self/status")
-    if not status.exists():
-        raise SkippedError("memory is measured on Linux only")
-    lines = (line.split() for line in status.read_text(encoding="ascii").splitlines())
-    return next(int(line[1]) for line in lines if line[0] == f"{field}:") / 1024
-
-
-def reset_peak() -> None:
-    """Reset ``VmHWM`` of this process to its present memory."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def random_model(name: str) -> ColoringModel:
-    """Return a model with random weights, scaled so that its ab deviates like that of photos."""
-    model = create_coloring_model(name, None, init_std=None)
-    with torch.no_grad():
-        ab = model(random_lightness(1), Guidance()).ab
-        spread = torch.atanh((ab / 110).clamp(-0.999, 0.999)).std()
-        model.get_submodule("network.unet.ab_head.0").get_parameter("weight").mul_(CHROMA / 110 / spread)
-    return model
-
-
 def trained_model(name: str, options: Options) -> ColoringModel:
     """Return a model with the weights of the options, by default the embedded weights.
 
@@ -198,12 +160,6 @@ def trained_model(name: str, options: Options) -> ColoringModel:
     if not model.trained:
         raise SkippedError("trained weights are needed; give --weights")
     return model
-
-
-def random_lightness(batch: int) -> Tensor:
-    """Return lightness ``(batch, 1, 256, 256)``: soft blobs with a little noise."""
-    blobs = F.interpolate(torch.rand(batch, 1, 16, 16), size=SIDE, mode="bicubic").clamp(0, 1)
-    return 90 * blobs + 10 * torch.rand(batch, 1, SIDE, SIDE)
 
 
 def photos(folder: Path | None, count: int | None = None) -> Iterator[Tensor]:
@@ -285,15 +241,9 @@ def imagenet_classes(listed: Path, folder: str) -> dict[str, int]:
     return found
 
 
-def nearest_hint(points: Points) -> Tensor:
-    """Return ab ``(B, 2, H, W)`` with each pixel in the color of its nearest point; gray without points."""
-    filled = torch.zeros_like(points.ab)
-    for number, given in enumerate(points.mask[:, 0] > 0.5):
-        if given.any():
-            nearest = distance_transform_edt(~given.numpy(), return_distances=False, return_indices=True)
-            rows, columns = torch.from_numpy(nearest).long()
-            filled[number] = points.ab[number][:, rows, columns]
-    return filled
+def lab_of(rgb: NDArray[np.float32]) -> Tensor:
+    """Return Lab ``(3, H, W)`` of RGB ``(H, W, 3)`` in [0, 1]."""
+    return rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1)[None])[0]
 
 
 def weights_digest(name: str) -> str:
@@ -311,11 +261,3 @@ def _hashes(card: ModelCard) -> Iterator[str]:
     for value in card.hparams.values():
         if isinstance(value, str) and value in names:
             yield from _hashes(model_card(value))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

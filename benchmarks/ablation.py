@@ -7,7 +7,6 @@ They do not measure what a network trained without the part would reach.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,7 +25,7 @@ MODEL = "colorzoo2026"
 class Pooled(Colorzoo2026):
     """Model without chroma boost."""
 
-    def analyze(self, lightness: Tensor, state: dict[str, Any]) -> Analysis:
+    def analyze(self, lightness: Tensor) -> Analysis:
         found = self._run(lightness)
         return found._replace(
             mean=pool_logits(found.mean, found.logits, found.cells, found.grid, self.centers)
@@ -36,14 +35,14 @@ class Pooled(Colorzoo2026):
 class MeanHead(Colorzoo2026):
     """Model whose color is the output of the mean head, without color pooling and chroma boost."""
 
-    def analyze(self, lightness: Tensor, state: dict[str, Any]) -> Analysis:
+    def analyze(self, lightness: Tensor) -> Analysis:
         return self._run(lightness)
 
 
 class BoostedMeanHead(Colorzoo2026):
     """Model without color pooling."""
 
-    def analyze(self, lightness: Tensor, state: dict[str, Any]) -> Analysis:
+    def analyze(self, lightness: Tensor) -> Analysis:
         found = self._run(lightness)
         return found._replace(mean=boost_chroma(found.mean))
 
@@ -51,7 +50,7 @@ class BoostedMeanHead(Colorzoo2026):
 class DistributionMean(Colorzoo2026):
     """Model whose color is the mean of the color distribution, without the mean head."""
 
-    def analyze(self, lightness: Tensor, state: dict[str, Any]) -> Analysis:
+    def analyze(self, lightness: Tensor) -> Analysis:
         found = self._run(lightness)
         return found._replace(mean=found.logits.softmax(-1) @ self.centers)
 
@@ -60,7 +59,7 @@ class Bilinear(Colorzoo2026):
     """Model that upsamples the cell colors bilinearly instead of along the edges of the lightness."""
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        found = self.analyze(lightness, {})
+        found = self.analyze(lightness)
         cells = found.mean.reshape(len(lightness), *found.grid, 2).permute(0, 3, 1, 2)
         size = lightness.shape[2:]
         return AbPrediction(ab=F.interpolate(AB_SCALE * cells, size, mode="bilinear", align_corners=False))

@@ -17,7 +17,7 @@ from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.data.degrade import degrade_lightness
 from colorzoo.metrics import ColorfulnessRatio, GrayGain, NeutralChroma, RightHue
 from colorzoo.model import ColoringModel
-from colorzoo.weights.choice import choose_model
+from colorzoo.registry import DEFAULT_MODELS
 
 ROWS: tuple[tuple[str, str, float, float, Literal["higher", "lower"]], ...] = (
     ("GrayGain", "PSNR in dB over gray", 0.0, 0.0, "higher"),
@@ -30,7 +30,7 @@ ROWS: tuple[tuple[str, str, float, float, Literal["higher", "lower"]], ...] = (
 
 def run(options: Options) -> list[Row]:
     """Measure one model."""
-    name = choose_model(options.model, fast=True).name
+    name = options.model or DEFAULT_MODELS["automatic"]
     measured, count = measure(trained_model(name, options), options)
     kind = "aged photos" if options.aged else "photos"
     place = f"{name} at strength {options.strength:g}, {count} {kind}, {where()}"

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from benchmarks._common import PHOTOS, Options, Row, SkippedError, unseen_sources, where
+from benchmarks._common import PHOTOS, Options, Row, evenly_spaced, where
 from colorzoo.color import rgb_to_lab
-from colorzoo.errors import DataError
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
@@ -39,12 +38,9 @@ Tone = Literal["dark", "light"]
 def run(options: Options) -> list[Row]:
     """Compare photos with and without borders."""
     folder = options.data or PHOTOS
-    try:
-        sources = unseen_sources(folder)
-    except DataError as error:
-        raise SkippedError(str(error)) from error
+    sources = evenly_spaced(folder)
     bordered = {f"{number:05}" for number in _BORDERED.get(folder.name, ())}
-    colorizer = Colorizer(options.model or "colorzoo2026", fast=True)
+    colorizer = Colorizer(options.model or "colorzoo2026")
     moved: dict[str, list[float]] = {"automatic": [], "none": []}
     lost: dict[str, list[float]] = {"automatic": [], "none": []}
     false_loss, false_count, count = [], 0, 0

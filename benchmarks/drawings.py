@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from benchmarks._common import Options, Row, SkippedError, where
 from colorzoo.guidance import PointHint, Recipe, format_hex
@@ -28,6 +29,8 @@ from colorzoo.inference.full_size import map_size
 from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.steps.drawing import FlatColors, region_votes
+from colorzoo.metrics import colorfulness
+from colorzoo.metrics.psnr import psnr
 from colorzoo.networks.splines import TRIES, diagonal_moves, spline, warp
 
 FOLDER = Path("data/drawings/val")
@@ -94,7 +97,8 @@ def measure_pair(colorizer: Colorizer, truth: Rgb, lines: NDArray[np.uint8], see
     assert flats is not None
     means, places = region_truths(flats, truth)
     order = proposed_order(colorizer, automatic)
-    found = {"colorfulness": colorfulness(automatic.rgb), "true": colorfulness(truth)}
+    found = {"colorfulness": float(colorfulness(batch_of(automatic.rgb)))}
+    found["true"] = float(colorfulness(batch_of(truth)))
     rows, columns = lines.shape
     random = np.random.default_rng(seed)
     drawn = [(int(random.integers(rows)), int(random.integers(columns))) for _ in range(max(POINTS))]
@@ -109,11 +113,13 @@ def measure_pair(colorizer: Colorizer, truth: Rgb, lines: NDArray[np.uint8], see
         hints = tuple(
             PointHint(*places[region], color=hex_of(means[region])) for region in dict.fromkeys(regions)
         )
-        found[name] = psnr(colorizer.colorize(lines, Recipe(points=hints)).rgb, truth)
+        rgb = colorizer.colorize(lines, Recipe(points=hints)).rgb
+        found[name] = float(psnr(batch_of(rgb), batch_of(truth)))
     for count in {*HINTS, *POINTS}:
         white = np.ones_like(flats.colors)
         white[:count] = means[:count]
-        found[f"filled {count}"] = psnr(FlatColors(flats.drawing, white).compose(None), truth)
+        rgb = FlatColors(flats.drawing, white).compose(None)
+        found[f"filled {count}"] = float(psnr(batch_of(rgb), batch_of(truth)))
     return found
 
 
@@ -141,8 +147,7 @@ def proposed_order(colorizer: Colorizer, automatic: ColorizedImage) -> list[int]
         prediction = colorizer.model(sketch)
         votes = region_votes(prediction, flats.drawing, sketch)
         areas = torch.from_numpy(flats.drawing.areas)
-        order: list[int] = colorizer.model.rank_regions(prediction, votes, areas)
-    return order
+        return colorizer.model.rank_regions(prediction, votes, areas)
 
 
 def reference_rows(colorizer: Colorizer, pairs: Sequence[tuple[Rgb, NDArray[np.uint8]]]) -> list[Row]:
@@ -191,15 +196,9 @@ def lab_of(colors: Rgb) -> Rgb:
     return cv2.cvtColor(colors[None].astype(np.float32), cv2.COLOR_RGB2LAB)[0]
 
 
-def psnr(rgb: Rgb, truth: Rgb) -> float:
-    return float(-10 * np.log10(np.mean((rgb - truth) ** 2)))
-
-
-def colorfulness(rgb: Rgb) -> float:
-    """Return the colorfulness of Hasler and Suesstrunk 2003."""
-    red, green, blue = (255 * rgb.reshape(-1, 3)).T
-    one, other = red - green, (red + green) / 2 - blue
-    return float(np.hypot(one.std(), other.std()) + 0.3 * np.hypot(one.mean(), other.mean()))
+def batch_of(rgb: Rgb) -> Tensor:
+    """Return an image ``(H, W, 3)`` as a batch ``(1, 3, H, W)``."""
+    return torch.from_numpy(rgb).permute(2, 0, 1)[None]
 
 
 def hex_of(color: Rgb) -> str:

@@ -19,7 +19,7 @@ from colorzoo.data.decode import decode_rgb
 from colorzoo.metrics import colorfulness
 from colorzoo.metrics.appearance import gray_gain
 from colorzoo.model import ColoringModel
-from colorzoo.weights.choice import choose_model
+from colorzoo.registry import DEFAULT_MODELS
 
 FACTORS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.7, 2.0, 2.4)
 FRACTIONS = (0.6, 0.7, 0.8)  # colorfulness of the results divided by that of the ground truth
@@ -27,7 +27,7 @@ FRACTIONS = (0.6, 0.7, 0.8)  # colorfulness of the results divided by that of th
 
 def run(options: Options) -> list[Row]:
     """Return a row for each fraction of the colorfulness."""
-    name = choose_model(options.model, fast=True).name
+    name = options.model or DEFAULT_MODELS["automatic"]
     sources = evenly_spaced(options.data, options.images)
     images = (decode_rgb(source.read()) for source in sources)
     gains = gains_at(FRACTIONS, *measure(trained_model(name, options), images))

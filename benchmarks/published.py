@@ -9,7 +9,10 @@ comparison.
 from __future__ import annotations
 
 import gc
+import multiprocessing
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,14 +22,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks._common import (
-    CHROMA,
     Options,
     Row,
     SkippedError,
-    in_fresh_process,
-    megabytes,
-    reset_peak,
     share_of,
+    single_thread,
     time_in_turn,
     times_faster,
     where,
@@ -49,6 +49,7 @@ from colorzoo.zoo.li2018.model import BETA, affinities, last_filter
 
 GOAL_WITH_MATRICES, GOAL_WITHOUT, GOAL_DELTA_E, GOAL_MEMORY = 2.5, 1.0, 0.5, 1.0
 SIZES, REPEATS = (256, 512), 3
+CHROMA = 13.0  # standard deviation of ab in photos
 
 
 def run(options: Options) -> list[Row]:
@@ -78,7 +79,12 @@ def measure(card: ModelCard, size: int, repeats: int) -> list[Row]:
     if kind == "random":
         distance *= CHROMA / float(theirs.std())
     seconds = time_in_turn(calls, runs=repeats, warmup=0)
-    ours_mb, theirs_mb = (in_fresh_process(peak, card.name, size, way) for way in (our_way, their_way))
+    # peak memory of each way in a new single-threaded process
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=spawn, initializer=single_thread, max_tasks_per_child=1) as pool:
+        ours_mb, theirs_mb = (
+            pool.submit(peak, card.name, size, way).result() for way in (our_way, their_way)
+        )
     goal = GOAL_WITH_MATRICES if torch.cpu._is_amx_tile_supported() else GOAL_WITHOUT
     place = f"{kind} weights, {where()}"
     title = f"{card.name} at {size} x {size}"
@@ -275,11 +281,22 @@ PLAIN: Mapping[str, Callable[[Any, Tensor, Guidance], Tensor]] = {
 
 
 def peak(name: str, size: int, way: Callable[[ColoringModel, ModelCard, int], Callable[[], Tensor]]) -> float:
-    """Return the peak memory in MB for a model and an image, without reading the weights."""
-    card = model_card(name)
+    """Return the peak memory in MB for a model and an image, without reading the weights.
+
+    Raises:
+        SkippedError: The system is not Linux.
+    """
+    status, card = Path("/proc/self/status"), model_card(name)
+    if not status.exists():
+        raise SkippedError("memory is measured on Linux only")
+
+    def megabytes(field: str) -> float:
+        lines = (line.split() for line in status.read_text(encoding="ascii").splitlines())
+        return next(int(line[1]) for line in lines if line[0] == f"{field}:") / 1024
+
     before = megabytes("VmRSS")
     model, _ = load_model(card)
     gc.collect()
-    reset_peak()
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # reset the peak to the present memory
     way(model, card, size)()
     return megabytes("VmHWM") - before

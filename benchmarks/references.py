@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks._common import Options, Row, SkippedError, where
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from benchmarks._common import Options, Row, SkippedError, lab_of, where
+from colorzoo.color import lab_to_rgb
 from colorzoo.color.lab import reduce_chroma
 from colorzoo.data.exemplar_pairs import read_pairs
 from colorzoo.errors import DataError
@@ -40,7 +40,7 @@ def run(options: Options) -> list[Row]:
     except (DataError, OSError) as error:
         raise SkippedError(str(error)) from error
     images = ((read_image(each.target.read()), read_image(each.reference.read())) for each in found)
-    colored = ((a, b) for a, b in images if float(chroma(lab_of(b.rgb)[:, 1:]).mean()) > LEAST_CHROMA)
+    colored = ((a, b) for a, b in images if float(chroma(lab_of(b.rgb)[None, 1:]).mean()) > LEAST_CHROMA)
     pairs = list(islice(colored, options.images or COUNT))
     if not pairs:
         raise SkippedError(f"no reference of {PAIRS} has color")
@@ -58,19 +58,14 @@ def measure(colorizer: Colorizer, pairs: list[tuple[RasterImage, RasterImage]]) 
     """Return the mean change in ab of the results and of the references."""
     changes: list[list[float]] = [[], []]
     for target, reference in pairs:
-        turned = RasterImage(opposite(lab_of(reference.rgb)))
+        turned = RasterImage(opposite(lab_of(reference.rgb)[None]))
         given = [colorizer.exemplar([ReadReference(each)]) for each in (reference, turned)]
         first, second = (colorizer.colorize(target, reference=each).ab for each in given)
         changes[0].append(float((first - second).norm(dim=0).mean()))
-        before, after = (lab_of(each.rgb)[:, 1:] for each in (reference, turned))
-        changes[1].append(float((before - after).norm(dim=1).mean()))
+        before, after = (lab_of(each.rgb)[1:] for each in (reference, turned))
+        changes[1].append(float((before - after).norm(dim=0).mean()))
     answer, asked = (sum(each) / len(each) for each in changes)
     return answer, asked
-
-
-def lab_of(rgb: object) -> Tensor:
-    """Return Lab ``(1, 3, H, W)`` of RGB ``(H, W, 3)`` in [0, 1]."""
-    return rgb_to_lab(torch.as_tensor(rgb).permute(2, 0, 1)[None])
 
 
 def opposite(lab: Tensor) -> NDArray[np.float32]:

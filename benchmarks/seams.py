@@ -27,9 +27,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks._common import Options, Row, SkippedError, share_of, where
+from benchmarks._common import Options, Row, SkippedError, lab_of, share_of, where
 from benchmarks._held_out import unseen
-from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Reach
 from colorzoo.image_io.read import read_image
@@ -133,11 +132,6 @@ def colored(colorizer: Colorizer, path: Path, points: Sequence[PointHint]) -> Co
 def read_rgb(path: Path) -> NDArray[np.float32]:
     """Return RGB ``(H, W, 3)`` in [0, 1]."""
     return np.asarray(Image.open(path).convert("RGB"), np.float32) / np.float32(255)
-
-
-def lab_of(rgb: NDArray[np.float32]) -> Tensor:
-    """Return Lab ``(3, H, W)`` of RGB ``(H, W, 3)`` in [0, 1]."""
-    return rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1)[None])[0]
 
 
 def count_seams(lab: Tensor, surface: Tensor | None = None) -> int:

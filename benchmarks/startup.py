@@ -40,7 +40,7 @@ def run(options: Options) -> list[Row]:
         Image.merge("RGB", (gray, gray.rotate(180), gray)).save(folder / "look.png")
         files = [str(folder / "small.png"), "--overwrite", "-o", str(folder / "small.color.png")]
         for model in options.models or ("",):
-            words = [*files, "--fast"]
+            words = files
             if model:
                 guidance = model_card(model).guidance
                 words = [*files, "--model", model]

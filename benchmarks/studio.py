@@ -21,7 +21,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -68,25 +67,6 @@ MARKS = """() => {
 }"""
 
 
-@dataclass(frozen=True)
-class Edit:
-    """Milliseconds of one edit.
-
-    Attributes:
-        network: Neural network.
-        encode: Joining with the lightness and encoding.
-        wait: Queue and everything else in the server.
-        transfer: Between page and server, both ways.
-        draw: Decoding and drawing.
-    """
-
-    network: float
-    encode: float
-    wait: float
-    transfer: float
-    draw: float
-
-
 def run(options: Options) -> list[Row]:
     """Drive the browser through 100 edits, or as many as ``--repeats`` states."""
     edits = options.repeats or EDITS
@@ -109,7 +89,7 @@ def _edit_rows(page: Any, edits: int) -> list[Row]:
     done = [user.edit(number) for number in range(edits + WARMUP)][WARMUP:]
     measured = [each for each in done if each is not None]
     totals = sorted(total for total, _ in measured)
-    parts = {field.name: sum(getattr(edit, field.name) for _, edit in measured) for field in fields(Edit)}
+    parts = {name: sum(parts[name] for _, parts in measured) for name in measured[0][1]}
     split = ", ".join(f"{name} {part / sum(parts.values()):.0%}" for name, part in parts.items())
     title = f"pointer-up to new pixels, {len(totals)} edits of a {SIDE} x {SIDE} photo, ms"
     rows = []
@@ -217,7 +197,7 @@ class BrowserUser:
         page.locator(".cz-color .cz-check input").check()  # without a color a new point changes nothing
         self.seen = set(page.evaluate(MARKS))
 
-    def edit(self, number: int) -> tuple[float, Edit] | None:
+    def edit(self, number: int) -> tuple[float, dict[str, float]] | None:
         """Return the total and the parts of an edit in ms; None if its image came in several pieces."""
         page, points = self.page, self.points
         if number % 5 in (0, 2):  # add
@@ -255,14 +235,14 @@ class BrowserUser:
         return x, y
 
 
-def edit_times(marks: dict[str, Any]) -> tuple[float, Edit]:
-    """Return the total and the parts of an edit; the total is at least one frame."""
+def edit_times(marks: dict[str, Any]) -> tuple[float, dict[str, float]]:
+    """Return the total and the parts of an edit in milliseconds; the total is at least one frame."""
     timing = marks["received"]["timing"]
-    edit = Edit(
-        network=timing["network"],
-        encode=timing["encode"],
-        wait=timing["total"] - timing["network"] - timing["encode"],
-        transfer=marks["received"]["at"] - marks["sent"]["at"] - timing["total"],
-        draw=marks["painted"]["at"] - marks["received"]["at"],
-    )
-    return max(marks["painted"]["at"] - marks["input"]["at"], FRAME), edit
+    parts = {
+        "network": timing["network"],
+        "encode": timing["encode"],
+        "wait": timing["total"] - timing["network"] - timing["encode"],  # queue and the rest of the server
+        "transfer": marks["received"]["at"] - marks["sent"]["at"] - timing["total"],  # both ways
+        "draw": marks["painted"]["at"] - marks["received"]["at"],  # with decoding
+    }
+    return max(marks["painted"]["at"] - marks["input"]["at"], FRAME), parts

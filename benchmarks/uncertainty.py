@@ -16,9 +16,8 @@ from PIL import Image
 from scipy.stats import spearmanr
 from torch.nn import functional as F
 
-from benchmarks._common import Options, Row, SkippedError, unseen_sources, where
+from benchmarks._common import Options, Row, SkippedError, evenly_spaced, where
 from colorzoo.color import rgb_to_lab
-from colorzoo.errors import DataError
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.raster_image import Levels, RasterImage
 from colorzoo.image_io.read import read_image
@@ -45,10 +44,7 @@ def _folders(options: Options) -> list[Path]:
 
 
 def _row(colorizer: Colorizer, folder: Path, most: int) -> Row:
-    try:
-        sources = unseen_sources(folder)
-    except DataError as error:
-        raise SkippedError(str(error)) from error
+    sources = evenly_spaced(folder)
     uncertainties, errors = [], []
     for source in islice(sources, 0, None, max(1, len(sources) // most)):
         levels = _small(read_image(source.read()).levels)

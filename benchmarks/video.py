@@ -11,7 +11,6 @@ import contextlib
 import io
 import tempfile
 import time
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -47,16 +46,6 @@ ROUNDS = 4  # repetitions of all clips in the timed video, because real videos a
 SPACING = 8  # pixels between the things that are followed
 RETURNS = 0.5  # pixels within which a thing is found again on the way back
 ENDS = 5  # frames at each end of a way, whose colors are averaged
-
-
-@dataclass(frozen=True)
-class Scores:
-    """CDC, warping error, chroma flicker in CIE units and PSNR in dB of a colored clip."""
-
-    cdc: float
-    warping: float
-    chroma: float
-    psnr: float
 
 
 def run(options: Options) -> list[Row]:
@@ -97,36 +86,35 @@ def shot_rows(colorizer: Colorizer, true: Tensor, clip: str, place: str) -> list
     gray = measure(true, lightness, [torch.zeros_like(ab) for ab in single])
     before, after = measure(true, lightness, single), measure(true, lightness, steadied)
     rows = []
-    for title, least, then, now in (
-        ("CDC", gray.cdc, before.cdc, after.cdc),
-        ("warping error", gray.warping, before.warping, after.warping),
-    ):
+    for title in ("CDC", "warping error"):
+        least, then, now = (scores[title] for scores in (gray, before, after))
         claim = f"{clip}: {title} beyond that of the gray frames (with it: {now / then:.2f})"
         rows.append(share_of(claim, now - least, then - least, GOAL_FLICKER, place))
     claim = f"{clip}: chroma flicker in CIE units"
-    rows.append(share_of(claim, after.chroma, before.chroma, GOAL_CHROMA, place))
+    rows.append(share_of(claim, after["chroma flicker"], before["chroma flicker"], GOAL_CHROMA, place))
     ways = followed(lightness)
     moved, alone = drift(steadied, ways), drift(single, ways)
     claim = f"{clip}: CIE units by which {ways.shape[1]} things change their color within half of the shot"
     rows.append(Row(claim, moved, alone, moved, GOAL_DRIFT, "lower", place))
-    gain = after.psnr - before.psnr
-    return [*rows, Row(f"{clip}: PSNR in dB, and gain", after.psnr, before.psnr, gain, 0.0, "higher", place)]
+    ours, theirs = after["PSNR"], before["PSNR"]
+    claim = f"{clip}: PSNR in dB, and gain"
+    return [*rows, Row(claim, ours, theirs, ours - theirs, 0.0, "higher", place)]
 
 
-def measure(true: Tensor, lightness: list[Tensor], colors: list[Tensor]) -> Scores:
-    """Combine each lightness with its ab and measure the clip."""
+def measure(true: Tensor, lightness: list[Tensor], colors: list[Tensor]) -> dict[str, float]:
+    """Combine each lightness with its ab; return CDC, warping error, chroma flicker and PSNR of the clip."""
     made = [compose_image(one[0, 0], ab[0]) for one, ab in zip(lightness, colors, strict=True)]
     frames = torch.stack([torch.from_numpy(rgb).permute(2, 0, 1) for rgb in made])
     psnr = MeanPSNR()
     for frame, target in zip(frames, true, strict=True):
         psnr.update(frame[None], target[None] / 255)
     clips = frames[None], true[None] / 255
-    return Scores(
-        color_consistency(frames[None]).item(),
-        warping_error(*clips).item(),
-        chroma_flicker(*clips).item(),
-        float(psnr.compute()),
-    )
+    return {
+        "CDC": color_consistency(frames[None]).item(),
+        "warping error": warping_error(*clips).item(),
+        "chroma flicker": chroma_flicker(*clips).item(),  # CIE units
+        "PSNR": float(psnr.compute()),  # dB
+    }
 
 
 def followed(lightness: list[Tensor]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 _OTHER = {
     "README.md": ("tests/test_readme.py", "tests/test_manuals.py"),
     "benchmarks": ("tests/test_benchmarks.py",),
-    "configs": ("tests/training",),  # also tests/training_recipes
+    "configs": ("tests/training",),
     "docs": ("tests/test_manuals.py", "tests/test_tour.py", "tests/test_claims.py"),
     "notebooks": ("tests/test_notebooks.py",),
 }

@@ -17,10 +17,9 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction, RgbPrediction
-from colorzoo.registry import list_models, load_model_class, model_card
+from colorzoo.registry import DEFAULT_MODELS, list_models, load_model_class, model_card
 from colorzoo.testing import Check, ContractError, contract_checks, write_sample_images
 from colorzoo.training.module import ColorizationModule
-from colorzoo.weights.choice import SHIPPED
 from throwaway_paper import write_config, write_paper
 
 CHECKS = {str(check): check for check in contract_checks()}
@@ -41,7 +40,7 @@ def graph_of(card: ModelCard) -> object:
 
 
 FAST = smallest(lambda card: (card.input, bool(card.guidance), card.trainable))
-FAST += [card for card in CARDS if card.name == SHIPPED["automatic"]]
+FAST += [card for card in CARDS if card.name == DEFAULT_MODELS["automatic"]]
 GRAPHS = smallest(graph_of)
 EXPORTED = [card for card in GRAPHS if "export" not in card.limits]
 SMALLEST = min(

@@ -25,5 +25,5 @@ def test_colorizer_copies_keep_weights_and_settings() -> None:
     wanted = colorizer(image)
     for other in (pickle.loads(pickle.dumps(colorizer)), copy.deepcopy(colorizer), copy.copy(colorizer)):
         assert images_equal(other(image), wanted)
-        assert (other.size, other.settings, other.choice) == (64, {"temperature": 0.2}, colorizer.choice)
+        assert (other.size, other.settings, other.name) == (64, {"temperature": 0.2}, colorizer.name)
     assert images_equal(colorizer(image), wanted)

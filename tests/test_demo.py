@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import colorzoo
-from colorzoo.weights.choice import SHIPPED
+from colorzoo.registry import DEFAULT_MODELS
 from tiny_model import gray_image
 
 pytestmark = [pytest.mark.nightly, pytest.mark.filterwarnings("ignore")]
@@ -76,7 +76,7 @@ def test_demo_recognizes_drawings(client: Any, tmp_path: Path) -> None:
         pen.rectangle((left, 130, left + 80, 210), outline=0, width=3)
     page.save(drawing)
     found = np.asarray(Image.open(client.predict(handle_file(str(drawing)), [], None, api_name="/colorize")))
-    expected = colorzoo.colorize(drawing, SHIPPED["sketch"])
+    expected = colorzoo.colorize(drawing, DEFAULT_MODELS["sketch"])
     np.testing.assert_array_equal(found, np.asarray(expected))
 
 

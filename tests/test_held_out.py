@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from colorzoo.data.sources import StoredImage, find_sources
-from colorzoo.evaluation.seen import seen_images
+from colorzoo.evaluation.summary import seen_images
 from colorzoo.registry import model_card
 
 ROOT = Path(__file__).parents[1]

@@ -14,8 +14,8 @@ from colorzoo.apps.cli.main import main
 from colorzoo.environment import source_digest
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.evaluation.cache import Cache, Entry
-from colorzoo.evaluation.machine import describe_machine
 from colorzoo.evaluation.protocol import load_protocol
+from colorzoo.evaluation.run import describe_machine
 from colorzoo.factory import create_coloring_model
 from colorzoo.registry import list_models, refresh
 from colorzoo.testing import write_sample_images

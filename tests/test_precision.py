@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from colorzoo.color import nearest_bin, soft_encode
+from colorzoo.inference.steps.region_colors import near_colors
 from colorzoo.precision import distances
 from colorzoo.zoo.colorzoo2026_drawing.model import soft_assign
-from colorzoo.zoo.colorzoo2026_drawing.regions import near_colors
 from colorzoo.zoo.huang2022.network import Quantizer
 from colorzoo.zoo.lee2020.task import corresponding_places
 

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import colorzoo
-from benchmarks._common import weights_digest, where, write_text
+from benchmarks._common import weights_digest, where
 from benchmarks.claims._claim import Result
 from colorzoo.card import ModelCard
+from colorzoo.files import write_atomic
 from colorzoo.registry import list_models, load_model_class, model_card
 
 GOLDEN = (5**0.5 - 1) / 2  # multiples of it, modulo 1, are spread evenly at any number of them
@@ -136,14 +137,14 @@ def run(experiment: Experiment, setup: Setup) -> None:
         if not again or any(row != rows[name] for name, row in again.items()):
             rows, recorded = again, probes
         if rows:
-            write_text(path, to_json(experiment, rows.values()))
+            write_atomic(path, to_json(experiment, rows.values()).encode())
     missing = [item for item in items if item not in recorded]
     if experiment.set_name and missing:
         count_look(setup.out, experiment, len(missing))
     for number, item in enumerate(missing, 1):
         rows[item.name] = _row(item, digests, measure)
         first = {each.name: rows[each.name] for each in items if each.name in rows}
-        write_text(path, to_json(experiment, {**first, **rows}.values()))
+        write_atomic(path, to_json(experiment, {**first, **rows}.values()).encode())
         print(f"{experiment.name}: {number} of {len(missing)}", flush=True)
 
 
@@ -186,11 +187,13 @@ def code_digest(begin: Callable[..., Any], models: Sequence[str]) -> str:
         begin: See `Experiment`.
         models: Registered names.
     """
+    while isinstance(begin, partial):
+        begin = begin.func
     package = Path(colorzoo.__file__).parent
     folders = {package / name for name in _DECISIVE}
     folders |= {Path(inspect.getfile(load_model_class(card))).parent for card in lenders(models)}
     files = {file for folder in folders for file in folder.rglob("*.py")}
-    files |= {package / "model.py", package / "prediction.py", Path(inspect.getfile(_unwrapped(begin)))}
+    files |= {package / "model.py", package / "prediction.py", Path(inspect.getfile(begin))}
     return hashlib.sha256("".join(map(_code_of, sorted(files))).encode()).hexdigest()[:16]
 
 
@@ -203,13 +206,6 @@ def lenders(models: Sequence[str]) -> list[ModelCard]:
             found[card.name] = card
             names += [each for each in card.hparams.values() if isinstance(each, str) and each in known]
     return [found[name] for name in sorted(found)]
-
-
-def _unwrapped(begin: Callable[..., Any]) -> Callable[..., Any]:
-    found: Any = begin
-    while isinstance(found, partial):
-        found = found.func
-    return found  # type: ignore[no-any-return]
 
 
 @cache

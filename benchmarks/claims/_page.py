@@ -12,10 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from benchmarks._common import write_text
 from benchmarks.claims._claim import Claim, adjusted
 from benchmarks.claims._experiment import ENOUGH, read_result, rounded
 from colorzoo.evaluation.statistics import Estimate
+from colorzoo.files import write_atomic
 
 INTRO = """<!-- Written by `python -m benchmarks.claims`; do not edit. -->
 
@@ -122,7 +122,7 @@ def all_claims(papers: Sequence[ModuleType], out: Path) -> dict[str, list[Claim]
 def write_pages(papers: Sequence[ModuleType], out: Path) -> None:
     """Write page, JSON and plots from the records."""
     for name, text in page_and_json(papers, out).items():
-        write_text(out / name, text)
+        write_atomic(out / name, text.encode())
     for name, claims in all_claims(papers, out).items():
         draw_claims(out / f"{name}.svg", claims)
 

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from benchmarks.claims import su2020
 from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_claim
-from benchmarks.claims._experiment import ENOUGH, Experiment, Measure, Setup, spread
+from benchmarks.claims._experiment import ENOUGH, Experiment, Item, Measure, Setup, spread
 from benchmarks.claims._images import evenly
 from colorzoo.data.sources import StoredImage
-from colorzoo.evaluation.images import Item, Truth, read_truth
+from colorzoo.evaluation import images
+from colorzoo.evaluation.images import Truth, read_truth
 from colorzoo.evaluation.measures import Bleeding, MeasuredImage, named_measure
 from colorzoo.evaluation.methods import model_function
 from colorzoo.evaluation.protocol import load_protocol
@@ -73,7 +74,7 @@ def truth_of(path: Path, setup: Setup, *, points: bool) -> tuple[Truth, Guidance
     protocol = load_protocol("kim2021-edges-hints" if points else "kim2021-edges")
     if setup.quick:
         protocol = replace(protocol, resize=replace(protocol.resize, size=setup.side))
-    truth = read_truth(Item("", StoredImage(str(path))).hashed(), protocol, torch.device("cpu"))
+    truth = read_truth(images.Item("", StoredImage(str(path))).hashed(), protocol, torch.device("cpu"))
     generator = torch.Generator().manual_seed(truth.seed)
     return truth, Guidance(points=uniform_points(truth.ab, POINTS, generator)) if points else Guidance()
 

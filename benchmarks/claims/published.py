@@ -50,7 +50,7 @@ def begin_parity(_: Setup) -> Measure:
         sys.path.insert(0, str(TESTS))
     cases = importlib.import_module("parity.cases")
     for name in FILES:
-        importlib.import_module(f"parity.{name}")
+        importlib.import_module(f"zoo.test_{name}")
 
     def measure(item: Item) -> Mapping[str, float]:
         golden = cases.read(item.files[0])

@@ -20,6 +20,7 @@ from colorzoo.factory import build_model, create_coloring_model
 from colorzoo.metrics import AbAUC
 from colorzoo.metrics.appearance import colorfulness
 from colorzoo.model import ColoringModel
+from colorzoo.training import load_initial_weights
 from colorzoo.zoo.zhang2016.task import Zhang2016
 
 PAPER = "zhang2016"
@@ -46,7 +47,6 @@ def train(uniform: float, setup: Setup) -> ColoringModel:
         "width": 0.25,
         "uniform": uniform,
         "temperature": TEMPERATURE,
-        "start": "zhang2017_local_small",
         "optimizer": partial(AdamW, lr=1e-3, betas=(0.9, 0.99), weight_decay=0.01),
     }
     model = build_model(Zhang2016, settings)
@@ -54,6 +54,7 @@ def train(uniform: float, setup: Setup) -> ColoringModel:
     if path.is_file():
         model.load_state_dict(torch.load(path, weights_only=True))
         return model.eval().model
+    load_initial_weights(model, "zhang2017_local_small")
     seed_everything(0, verbose=False)
     folder = str(setup.data / "photos")
     images = FolderDataModule(

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import torch
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from benchmarks._common import nearest_hint
 from benchmarks.claims._claim import Claim, Result, make_claim
 from benchmarks.claims._experiment import MOST, Experiment, Item, Measure, Setup
 from benchmarks.claims._images import evenly, psnr_of, read_square
 from colorzoo import Guidance
 from colorzoo.color import hull_centers, prior_probabilities, rgb_to_lab
 from colorzoo.factory import create_coloring_model
-from colorzoo.guidance import GlobalStatistics, statistics_of
+from colorzoo.guidance import GlobalStatistics, Points, statistics_of
 from colorzoo.inference.palette import suggest_colors, weighted_clusters
 from colorzoo.inference.steps.points import enforce_points, find_neighbors
 from colorzoo.model import ColoringModel
@@ -65,6 +65,17 @@ def begin_points(setup: Setup) -> Measure:
 def seed_of(item: Item) -> int:
     """Return a seed that depends on the image only."""
     return int(item.digest, 16) % 2**31
+
+
+def nearest_hint(points: Points) -> Tensor:
+    """Return ab ``(B, 2, H, W)`` with each pixel in the color of its nearest point; gray without points."""
+    filled = torch.zeros_like(points.ab)
+    for number, given in enumerate(points.mask[:, 0] > 0.5):
+        if given.any():
+            nearest = distance_transform_edt(~given.numpy(), return_distances=False, return_indices=True)
+            rows, columns = torch.from_numpy(nearest).long()
+            filled[number] = points.ab[number][:, rows, columns]
+    return filled
 
 
 def begin_statistics(setup: Setup) -> Measure:

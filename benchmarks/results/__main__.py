@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import re
 import shutil
 import sys
@@ -17,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks._common import DOCS, imagenet_classes, unseen_sources, write_text
+from benchmarks._common import DOCS, imagenet_classes, unseen_sources
 from benchmarks.results.published import measure_published
 from colorzoo.apps.cli.evaluate import print_scores
 from colorzoo.errors import ColorzooError, DataError
@@ -25,6 +26,7 @@ from colorzoo.evaluation import evaluate
 from colorzoo.evaluation.run import print_notes
 from colorzoo.evaluation.summary import Summary
 from colorzoo.evaluation.tables import markdown
+from colorzoo.files import write_atomic
 
 PAGE = DOCS / "evaluation.md"
 
@@ -133,7 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for table in TABLES:
             if table.name in (args.tables or known):
                 text = measured(table, args.data, args.limit, args.cache)
-                write_text(args.page, with_table(args.page.read_text(encoding="utf-8"), table.name, text))
+                page = with_table(args.page.read_text(encoding="utf-8"), table.name, text)
+                write_atomic(args.page, page.encode())
     except (ColorzooError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -200,8 +203,10 @@ def source(table: Table, summary: Summary) -> str:
         else f"images in `{table.images}`, sorted by file name"
     )
     today = datetime.now(UTC).date().isoformat()
+    keys = "".join(sorted(item.key for item in summary.items))
+    digest = hashlib.sha256(keys.encode()).hexdigest()[:12]
     return (
-        f"- The images are the first {len(summary.items)} {kind} (digest {summary.digest}).\n"
+        f"- The images are the first {len(summary.items)} {kind} (digest {digest}).\n"
         f"- The results were measured on {today}."
     )
 

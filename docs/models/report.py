@@ -1,6 +1,6 @@
 """Write the example report of docs/archive.md: ``python -m docs.models.report FOLDER``.
 
-It is the page of ``colorzoo colorize FOLDER -o colored --report historic.html --fast`` without the folders in
+It is the page of ``colorzoo colorize FOLDER -o colored --report historic.html`` without the folders in
 which it was made.
 """
 
@@ -11,9 +11,10 @@ import json
 import tempfile
 from pathlib import Path
 
-from benchmarks._common import DOCS, write_text
+from benchmarks._common import DOCS
 
 from colorzoo.apps.cli.main import main as colorzoo
+from colorzoo.files import write_atomic
 
 REPORT = DOCS / "reports" / "historic.html"
 
@@ -23,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="historic/ of the data")
     args = parser.parse_args()
-    write_text(REPORT, make_report(args.folder))
+    write_atomic(REPORT, make_report(args.folder).encode())
 
 
 def make_report(images: Path) -> str:
@@ -31,7 +32,7 @@ def make_report(images: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / REPORT.name
         results = str(Path(folder) / "colored")
-        code = colorzoo(["colorize", str(images), "-o", results, "--report", str(page), "--fast"])
+        code = colorzoo(["colorize", str(images), "-o", results, "--report", str(page)])
         if code:
             raise SystemExit(code)
         text = page.read_text(encoding="utf-8")

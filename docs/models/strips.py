@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks._common import DOCS, single_thread, weights_digest, write_text
+from benchmarks._common import DOCS, single_thread, weights_digest
 from PIL import Image, ImageOps
 from torch import Tensor
 
@@ -26,6 +26,7 @@ import colorzoo
 from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_gray, xdog
 from colorzoo.factory import create_coloring_model
+from colorzoo.files import write_atomic
 from colorzoo.guidance import Guidance, Regions, format_hex
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.image_io.read import read_image
@@ -86,7 +87,7 @@ def main() -> None:
         rows = draw_rows(model_card(name))
         on_canvas(list(rows.values())).save(FOLDER / f"{name}.jpg", quality=85, optimize=True)
         record[name] = {**digests(name), "rows": "; ".join(rows)}
-        write_text(RECORD, json.dumps(dict(sorted(record.items())), indent=1) + "\n")
+        write_atomic(RECORD, (json.dumps(dict(sorted(record.items())), indent=1) + "\n").encode())
         print(name, record[name]["rows"], flush=True)
 
 

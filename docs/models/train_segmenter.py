@@ -450,7 +450,7 @@ def click_loss(network: ClickSegmenter, features: SegmenterFeatures, clicks: lis
     if not pairs:
         return torch.zeros(())
     chosen = torch.tensor([number for number, _ in pairs])
-    found = network.segment_clicks(
+    found = network.click(
         SegmenterFeatures(*(maps[chosen] for maps in features)),
         torch.tensor([click.place for _, click in pairs], dtype=torch.float32),
     )

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from colorzoo.guidance import Boxes, Exemplar, Regions
+    from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
     from colorzoo.prediction import Prediction
 
 __all__ = [
     "DetectionModel",
     "DrawingModel",
+    "EncodingModel",
     "ExemplarModel",
     "MatchingModel",
     "RegionModel",
@@ -157,19 +158,50 @@ class ExemplarModel(ABC):
         return torch.stack(weighted).sum(0)
 
 
-class SimilarityModel(ABC):
+class EncodingModel(ABC):
+    """Model that encodes an image once and predicts colors for edited guidance from the encoding.
+
+    ``decode_image(lightness, guidance, encode_image(lightness, guidance))`` must equal
+    ``model(lightness, guidance)``.
+    """
+
+    @abstractmethod
+    def encode_image(self, lightness: Tensor, guidance: Guidance, encoded: Any = None) -> Any:
+        """Compute the part of a prediction that does not depend on the guidance that users edit most.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            guidance: Complete guidance of the image.
+            encoded: Result of this method for the same image and other guidance. Parts that do not depend on
+                changed guidance are reused, and the argument is not modified. None reuses nothing.
+
+        Returns:
+            Encoding for `decode_image`; ``encoded`` itself if all parts are reused.
+        """
+
+    @abstractmethod
+    def decode_image(self, lightness: Tensor, guidance: Guidance, encoded: Any) -> Prediction:
+        """Predict the colors of an image from its encoding.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            guidance: Guidance that was passed to `encode_image`.
+            encoded: Result of `encode_image`.
+        """
+
+
+class SimilarityModel(EncodingModel):
     """Model that predicts which positions of an image resemble each other."""
 
     @abstractmethod
-    def similarity(self, lightness: Tensor, mask: Tensor, state: dict[str, Any]) -> Tensor:
+    def similarity(self, encoded: Any, mask: Tensor) -> Tensor:
         """Return the similarity ``(1, 1, h, w)`` in [0, 1] of each position to the best match in a mask.
 
         The similarity limits how far the color of a point spreads (the reach of the point).
 
         Args:
-            lightness: ``(1, 1, H, W)`` in [0, 100].
+            encoded: Result of `encode_image`, for any guidance.
             mask: ``(1, 1, H, W)`` in {0, 1}, with at least one 1.
-            state: Intermediate results of this image; see `ColoringModel.edit`.
         """
 
 

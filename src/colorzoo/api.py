@@ -16,21 +16,19 @@ from colorzoo.batch.runner import FileColorizer, load_colorizer
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import FileResult, FileTask, check_sources_are_kept, distinct_paths, output_path
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Exemplar, Guidance, Recipe
+from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.find import FoundImage, explain_irregular_file
+from colorzoo.inference.choice import choose_model
 from colorzoo.inference.colorizer import (
     ImageLike,
     ReferenceLike,
     as_image,
-    choose_for_guidance,
-    choose_for_image,
     listed_references,
 )
 from colorzoo.inference.references import recipe_reference_files, reference_notes
 from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.settings import check_arguments
-from colorzoo.weights.choice import ModelChoice
 
 
 def colorize(
@@ -43,7 +41,6 @@ def colorize(
     strength: float | None = None,
     reference: ReferenceLike | None = None,
     border: BorderSetting | None = None,
-    fast: bool = False,
     settings: ColorSettings | None = None,
     **hparams: Any,
 ) -> Image.Image:
@@ -58,7 +55,7 @@ def colorize(
         image: Path, Pillow image, array ``(H, W[, C])`` or tensor ``([C,] H, W)`` of uint8, uint16 or float
             in [0, 1].
         model: Registered model name. None selects the model that the recipe names. If the recipe names no
-            model, None selects the best model for the guidance among the models with local weights.
+            model, None selects the default model for the image and the guidance; see `choose_model`.
         guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
@@ -69,7 +66,6 @@ def colorize(
         border: Part of the image to colorize: ``"automatic"`` excludes the border of a scan, ``"none"``
             selects the whole image, and a `Rectangle` selects a part in pixels. None uses the border setting
             of the recipe, or ``"automatic"``.
-        fast: Whether to select the default model only among models whose weights ship with the package.
         settings: Options of ``colorzoo colorize`` as a `ColorSettings` object. ``device``, unless it is
             ``"auto"``, and ``strength``, unless it is None, override the values of this object.
         **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
@@ -86,9 +82,9 @@ def colorize(
     references = listed_references(reference)
     parsed_guidance = _guidance_with_settings(guidance, settings, folder, references)
     raster = as_image(image)
-    choice = _choose_model(model, parsed_guidance, weights, folder, references, fast)
-    choice = choose_for_image(choice, raster)  # line art has its own default model
-    colorizer = load_colorizer(choice, settings, **hparams)
+    used_references = references or recipe_reference_files(parsed_guidance, folder)
+    name = choose_model(parsed_guidance, raster, name=model, weights=weights, references=used_references)
+    colorizer = load_colorizer(name, weights, settings, **hparams)
     exemplar = colorizer.exemplar_of(reference, parsed_guidance, folder, settings.reference_weights)
     if isinstance(parsed_guidance, Recipe) and not references:
         for note in reference_notes(parsed_guidance, folder):
@@ -106,7 +102,6 @@ def colorize_file(
     device: str = "auto",
     strength: float | None = None,
     reference: ReferenceLike | None = None,
-    fast: bool = False,
     frames: Literal["all", "first"] | None = None,
     overwrite: bool = False,
     settings: ColorSettings | None = None,
@@ -135,7 +130,6 @@ def colorize_file(
         device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
         strength: Multiplier for the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
         reference: Reference image or list of reference images, for models that support references.
-        fast: Whether to select the default model only among models whose weights ship with the package.
         frames: Frames or pages to colorize, ``"all"`` or ``"first"``; None uses ``settings.frames``.
         overwrite: Whether to replace an existing target. The source is never replaced.
         settings: Options of ``colorzoo colorize`` as a `ColorSettings` object; see `colorize`.
@@ -150,8 +144,9 @@ def colorize_file(
     folder = recipe_folder(guidance)
     references = listed_references(reference)
     parsed_guidance = _guidance_with_settings(guidance, settings, folder, references)
-    choice = _choose_model(model, parsed_guidance, weights, folder, references, fast)
-    colorizer = load_colorizer(choice, settings, **hparams)
+    used_references = references or recipe_reference_files(parsed_guidance, folder)
+    name = choose_model(parsed_guidance, name=model, weights=weights, references=used_references)
+    colorizer = load_colorizer(name, weights, settings, **hparams)
     # the provenance record contains the recipe, which can store paths of references but no tensors
     reference_paths = tuple(str(path) for path in references if isinstance(path, str | Path))
     has_only_paths = len(reference_paths) == len(references)
@@ -159,7 +154,7 @@ def colorize_file(
         parsed_guidance = with_references(parsed_guidance, reference_paths, settings.reference_weights)
         folder = Path()  # these paths are relative to the working directory
     files = FileColorizer(
-        choice=choice,
+        model=model,
         colorizer=colorizer,
         reference=reference,
         guidance=parsed_guidance,
@@ -205,8 +200,7 @@ def colorize_files(
         output: Output folder, on storage that all processes share. The path of a result relative to
             ``output`` is the path of the image relative to ``root``. If the paths of two images of the list
             would be equal or differ only in case, a number is appended to the second path.
-        model: Registered model name; None selects the best model with local weights. Pass a name if several
-            machines share a job, because the machines can have different local weights.
+        model: Registered model name; None selects the default model.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
         device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
         overwrite: Whether to replace existing files that are not results of the same source and settings. If
@@ -220,10 +214,10 @@ def colorize_files(
         ColorzooError: The model does not exist, its weights cannot be downloaded, or ``overwrite`` would
             replace an image of the list.
     """
-    choice = choose_for_guidance(model, Recipe(), weights)
     color_settings = _merged_settings(settings=None, strength=None, device=device, hparams=settings)
     # `settings` can contain arguments of `Colorizer` that are not in `color_settings`
-    colorizer = load_colorizer(choice, color_settings, **settings)
+    name = choose_model(name=model, weights=weights)
+    colorizer = load_colorizer(name, weights, color_settings, **settings)
     planned = [_plan_file(Path(path), Path(root), Path(output)) for path in paths]
     tasks = [each for each in planned if isinstance(each, FileTask)]
     # a file that is listed twice has one result; other files with equal result names get numbers
@@ -234,7 +228,7 @@ def colorize_files(
     if overwrite:
         check_sources_are_kept((Path(task.name) for task in tasks), (task.target for task in tasks))
     files = FileColorizer(
-        choice=choice,
+        model=model,
         colorizer=colorizer,
         settings=color_settings,
         overwrite=overwrite,
@@ -279,26 +273,6 @@ def _guidance_with_settings(
     if changes_references or not references:
         raise GuidanceError("guidance must be a recipe if alpha or reassigned is set, got tensors")
     return found
-
-
-def _choose_model(
-    model: str | None,
-    guidance: Guidance | Recipe,
-    weights: str | Path | None,
-    folder: Path | None,
-    references: Sequence[object],
-    fast: bool,
-) -> ModelChoice:
-    """Select a model for guidance and references; see `choose_for_guidance`.
-
-    Without ``references``, the references of the recipe are used, unless ``folder`` is None.
-    """
-    if not references and folder is not None and isinstance(guidance, Recipe):
-        references = recipe_reference_files(guidance, folder)  # rejects pipes before a download
-    choice = choose_for_guidance(model, guidance, weights, references=references, fast=fast)
-    has_embedding = any(isinstance(each, Exemplar) and each.embedding is not None for each in references)
-    # only the model that computed an embedding can use it, so the model for drawings must not replace it
-    return replace(choice, is_default=False) if has_embedding else choice
 
 
 def _merged_settings(

@@ -17,7 +17,6 @@ __all__ = [
     "Limit",
     "ModelCard",
     "OutputKind",
-    "Quality",
     "Use",
     "Weights",
 ]
@@ -28,10 +27,11 @@ GuidanceKind = Literal[
 InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
 Limit = Literal["training", "export", "gradient"]
-Use = Literal["automatic", "sketch"] | GuidanceKind
+Use = Literal["automatic", "sketch", "objects", "stylize"] | GuidanceKind
 """Use case of a model.
 
-A use case is automatic colorization, sketches, or a kind of guidance.
+A use case is automatic colorization, sketches, a kind of guidance, boxes together with scribbles
+(``"objects"``), or the transfer of colors between two color images (``"stylize"``).
 """
 
 
@@ -64,22 +64,6 @@ class Weights:
     trained_on: str = ""
     code_license: str = ""
     seen: str = ""
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Rank of a model, with its default weights, among all models for one use case.
-
-    Attributes:
-        use: Use case, such as ``"automatic"`` or ``"points"``.
-        rank: Rank among the models for this use case, where larger is better. The default model is the model
-            of largest rank whose weights are on this machine.
-        why: Reason for the rank, in one sentence.
-    """
-
-    use: Use
-    rank: int
-    why: str
 
 
 @dataclass(frozen=True)
@@ -133,8 +117,8 @@ class ModelCard:
             contains the weights of the authors.
         config: Training configuration, as a path relative to ``configs/``.
         contract_test: Arguments for the model contract tests.
-        quality: Rank of the model for each use case. `colorzoo.weights.choice` selects default models by
-            rank.
+        uses: Use cases for which the model is suitable, each with an assessment of its default weights in one
+            sentence. `colorzoo.registry.DEFAULT_MODELS` lists the default models.
         limits: Known limitations, which the contract tests verify. ``"training"``: the model has no weights.
             ``"export"``: the model cannot be exported. ``"gradient"``: the output is not differentiable with
             respect to the input.
@@ -156,7 +140,7 @@ class ModelCard:
     weights: Mapping[str, Weights] = field(default_factory=dict)
     config: str | None = None
     contract_test: ContractTestConfig = ContractTestConfig()
-    quality: tuple[Quality, ...] = ()
+    uses: Mapping[Use, str] = field(default_factory=dict)
     limits: tuple[Limit, ...] = ()
 
     @property
@@ -170,7 +154,7 @@ class ModelCard:
 
         References and classes are optional if the model also colorizes automatically.
         """
-        if not any(quality.use == "automatic" for quality in self.quality):
+        if "automatic" not in self.uses:
             return self.guidance
         return tuple(kind for kind in self.guidance if kind not in ("exemplar", "classes"))
 

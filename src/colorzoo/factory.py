@@ -50,7 +50,7 @@ def create_task(
         TypeError: The task of the model is not a ``kind``.
     """
     if name.startswith(HUB):
-        name, weights = _of_hub(name, weights, offline)
+        name, weights = hub_weights(name, weights, offline=offline)
     card = model_card(name)
     task_class = load_task_class(card)
     file = resolve_weights(card, weights, offline=offline)
@@ -62,15 +62,6 @@ def create_task(
     if not isinstance(task, kind):
         raise TypeError(f"the task of {card.name} must be a {kind.__name__}, got {type(task).__name__}")
     return task
-
-
-def _of_hub(name: str, weights: object, offline: bool) -> tuple[str, Path]:
-    """Download weights from the Hugging Face Hub; return registered name and path."""
-    if weights != "default":
-        raise WeightsError(
-            f"'weights' must be omitted for {name}, because the repository contains weights; got {weights!r}"
-        )
-    return hub_weights(name, offline=offline)
 
 
 def create_coloring_model(
@@ -101,7 +92,7 @@ def create_coloring_model(
         ColorzooError: A setting is unknown to both the model and the task.
     """
     if name.startswith(HUB):
-        name, weights = _of_hub(name, weights, offline)
+        name, weights = hub_weights(name, weights, offline=offline)
     card = model_card(name)
     model_class: type[ColoringModel] = load_model_class(card)
     file: ResolvedWeights | None

@@ -56,6 +56,8 @@ class ColoringModel(PretrainedMixin):
         label_count: Number of image classes of the label guidance; 0 without label guidance.
         working_size: Default shorter side of the network input in pixels.
         reference_needs_color: Whether a reference must be a color image.
+        reproduces_points: Whether predictions closely match the colors of points at the hinted pixels. For
+            other models, the `Colorizer` propagates the difference to nearby pixels.
         feature_layers: Names of the modules whose outputs `colorzoo.features` returns, from fine to coarse.
         network: Neural network of the model.
 
@@ -69,6 +71,7 @@ class ColoringModel(PretrainedMixin):
     label_count: int = 0
     working_size: int = 256
     reference_needs_color: ClassVar[bool] = True
+    reproduces_points: ClassVar[bool] = False
     feature_layers: tuple[str, ...] = ()
 
     network: nn.Module
@@ -124,23 +127,6 @@ class ColoringModel(PretrainedMixin):
         if not self.feature_layers:
             return ()
         return layer_outputs(self, self.feature_layers, lambda: self(lightness))
-
-    def edit(self, lightness: Tensor, guidance: Guidance, state: dict[str, Any]) -> Prediction:
-        """Colorize one image again after an edit of its guidance.
-
-        A model can override this method to reuse intermediate results. The prediction must equal
-        ``model(lightness, guidance)``.
-
-        Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100].
-            guidance: Complete guidance of the image, not only the changes.
-            state: Intermediate results of this image. The dict is empty at first; the model updates it.
-        """
-        return self(lightness, guidance)
-
-    def similarity(self, lightness: Tensor, mask: Tensor, state: dict[str, Any]) -> Tensor:
-        """Return the similarity to a mask; see `SimilarityModel.similarity`."""
-        raise NotImplementedError
 
 
 def coloring_model(module: nn.Module) -> ColoringModel:

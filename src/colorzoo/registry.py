@@ -23,6 +23,7 @@ from colorzoo.errors import ColorzooError, UnknownModelError
 from colorzoo.settings import plain_arguments
 
 __all__ = [
+    "DEFAULT_MODELS",
     "all_cards",
     "list_models",
     "load_model_class",
@@ -33,6 +34,23 @@ __all__ = [
 ]
 
 ENTRY_POINT_GROUP = "colorzoo.models"
+DEFAULT_MODELS: Mapping[str, str] = {
+    "automatic": "colorzoo2026",
+    "sketch": "colorzoo2026_drawing",
+    "points": "colorzoo2026",
+    "scribbles": "kim2021_small",
+    "regions": "cho2023_small",
+    "exemplar": "colorzoo2026",
+    "statistics": "colorzoo2026",
+    "classes": "chen2023_small",
+    "boxes": "su2020_small",
+    "objects": "kim2021_su2020_small",
+    "stylize": "xu2020_small",
+}
+"""Registered name of the default model for each use case; the package contains the weights of these models.
+
+`colorzoo.inference.choose_model` selects a model by this table.
+"""
 
 
 def list_models(

@@ -14,7 +14,6 @@ from colorzoo.files import digest_of
 from colorzoo.image_io.find import FoundImage, find_images
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import ImageProvenance, read_provenance, update_sidecar
-from colorzoo.weights.choice import ModelChoice
 from tiny_model import NAME
 
 
@@ -62,10 +61,10 @@ def test_output_path_is_never_the_source(tmp_path):
 def test_plan_outputs_numbers_equal_names(tmp_path):
     create_files(tmp_path, "a/x.jpg", "a/x.png", "a/x.heic", "b/x.jpg", "b/X.JPG")
     found = find_images([tmp_path / "a", tmp_path / "b"]).found
-    provenance = FileColorizer(choice=ModelChoice(NAME, None)).provenance
-    names = [output.path.name for output in plan_outputs(found, provenance, str(tmp_path / "out"))]
+    provenance = FileColorizer(model=NAME, weights=None).provenance
+    names = [path.name for path, _ in plan_outputs(found, provenance, str(tmp_path / "out"))]
     assert names == ["x.heic.png", "x.jpg", "x.png", "X-2.JPG", "x-3.jpg"]
-    assert len({str(output.path).lower() for output in plan_outputs(found, provenance)}) == 5
+    assert len({str(path).lower() for path, _ in plan_outputs(found, provenance)}) == 5
 
 
 def test_plan_outputs_of_existing_results_never_differ_only_in_case(tmp_path):
@@ -74,16 +73,16 @@ def test_plan_outputs_of_existing_results_never_differ_only_in_case(tmp_path):
         (tmp_path / source).write_text(source)
     other = ImageProvenance(source="another", settings="", model=NAME)
     update_sidecar(tmp_path / "out/A.png", Metadata(), other)
-    provenance = FileColorizer(choice=ModelChoice(NAME, None)).provenance
+    provenance = FileColorizer(model=NAME, weights=None).provenance
     found = find_images([tmp_path / "in"]).found
     outputs = plan_outputs(found, provenance, str(tmp_path / "out"))
-    assert {output.state for output in outputs} == {"missing"}
-    assert len({str(output.path).lower() for output in outputs}) == 2
+    assert {state for _, state in outputs} == {"missing"}
+    assert len({str(path).lower() for path, _ in outputs}) == 2
 
 
 @pytest.mark.parametrize("order", [("b", "a"), ("c", "a", "b")])
 def test_plan_outputs_finds_results_of_equal_names_from_a_run_with_other_images(tmp_path, order):
-    files = FileColorizer(choice=ModelChoice(NAME, None))
+    files = FileColorizer(model=NAME, weights=None)
     for folder, result in (("a", "x.png"), ("b", "x-2.png"), ("c", None)):
         create_files(tmp_path, f"{folder}/x.png")
         (tmp_path / folder / "x.png").write_text(folder)
@@ -93,8 +92,8 @@ def test_plan_outputs_finds_results_of_equal_names_from_a_run_with_other_images(
             update_sidecar(tmp_path / "out" / result, Metadata(), origin)
     found = find_images([tmp_path / folder / "x.png" for folder in order]).found
     outputs = plan_outputs(found, files.provenance, str(tmp_path / "out"))
-    names = {folder: output.path.name for folder, output in zip(order, outputs, strict=True)}
-    states = {folder: output.state for folder, output in zip(order, outputs, strict=True)}
+    names = {folder: path.name for folder, (path, _) in zip(order, outputs, strict=True)}
+    states = {folder: state for folder, (_, state) in zip(order, outputs, strict=True)}
     expected = {"a": ("x.png", "done"), "b": ("x-2.png", "done"), "c": ("x-3.png", "missing")}
     assert {folder: (names[folder], states[folder]) for folder in order} == {
         folder: expected[folder] for folder in order
@@ -103,12 +102,12 @@ def test_plan_outputs_finds_results_of_equal_names_from_a_run_with_other_images(
 
 def test_plan_outputs_keeps_the_path_of_another_image_free(tmp_path):
     create_files(tmp_path, "x.png", "x-2.png", "out/x.png")
-    files = FileColorizer(choice=ModelChoice(NAME, None))
+    files = FileColorizer(model=NAME, weights=None)
     origin = replace(files.provenance(), source="another image")
     update_sidecar(tmp_path / "out" / "x.png", Metadata(), origin)
     found = find_images([tmp_path / "x.png", tmp_path / "x-2.png"]).found
     outputs = plan_outputs(found, files.provenance, str(tmp_path / "out"))
-    assert [output.path.name for output in outputs] == ["x-3.png", "x-2.png"]
+    assert [path.name for path, _ in outputs] == ["x-3.png", "x-2.png"]
 
 
 def test_output_path_shortens_long_names_to_distinct_names(tmp_path):
@@ -123,7 +122,7 @@ def test_output_path_shortens_long_names_to_distinct_names(tmp_path):
 def test_too_long_output_names_are_reported_in_one_line(tmp_path, end):
     create_files(tmp_path, "a.png")
     out = str(tmp_path / ("x" * 300)) + end
-    provenance = FileColorizer(choice=ModelChoice(NAME, None)).provenance
-    planned = plan_outputs(find_images([tmp_path / "a.png"]).found, provenance, out)[0]
-    assert planned.path == (Path(out) if end == ".png" else Path(out, "a.png"))
-    assert read_provenance(planned.path) is None
+    provenance = FileColorizer(model=NAME, weights=None).provenance
+    planned, _ = plan_outputs(find_images([tmp_path / "a.png"]).found, provenance, out)[0]
+    assert planned == (Path(out) if end == ".png" else Path(out, "a.png"))
+    assert read_provenance(planned) is None

@@ -18,8 +18,8 @@ from colorzoo.image_io.read import read_image
 from frames_in import frames_in
 
 SIZE = (120, 100)
-OPTIONS = ["--device", "cpu", "--precision", "float32", "--size", "64", "--fast"]
-SETTINGS = {"device": "cpu", "precision": "float32", "size": 64, "fast": True}
+OPTIONS = ["--device", "cpu", "--precision", "float32", "--size", "64"]
+SETTINGS = {"device": "cpu", "precision": "float32", "size": 64}
 
 
 def photo_page(seed: int = 0) -> Image.Image:
@@ -64,8 +64,7 @@ def colorize_by(route: str, source: Path, folder: Path) -> Path:
     if route == "colorize_file":
         return colorzoo.colorize_file(source, target, **SETTINGS)
     if route == "colorize_files":
-        settings = {name: value for name, value in SETTINGS.items() if name != "fast"}
-        (result,) = colorzoo.colorize_files([source], source.parent, folder, **settings)
+        (result,) = colorzoo.colorize_files([source], source.parent, folder, **SETTINGS)
         assert result.status == "colored"
         return target
     arguments = [source.parent, "-o", f"{folder}/"] if route == "folder" else [source, "-o", target]

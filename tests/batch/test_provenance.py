@@ -14,7 +14,8 @@ import torch
 from safetensors import safe_open
 
 import colorzoo
-from colorzoo.batch.provenance import model_provenance, result_provenance
+from colorzoo.batch import provenance as provenance_module
+from colorzoo.batch.provenance import backbone_hashes, model_provenance, result_provenance
 from colorzoo.batch.recipes import with_references, with_settings
 from colorzoo.batch.runner import FileColorizer
 from colorzoo.batch.settings import ColorSettings
@@ -25,15 +26,12 @@ from colorzoo.files import digest_of, sha256_of
 from colorzoo.guidance import Mask, Recipe
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.registry import list_models
-from colorzoo.weights import choice as choice_module
+from colorzoo.registry import list_models, model_card
 from colorzoo.weights import load as load_module
 from colorzoo.weights.catalog import ResolvedWeights
-from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.load import UNTRAINED, save_weights
 from tiny_model import HPARAMS, NAME, tiny_model, write_tiny_weights
 
-CHOICE = ModelChoice(NAME, None)
 MASK = Mask.of(np.eye(8, 10, dtype=bool)).to_dict()
 KEPT = {"png": "iVBORw0KGgo=", "low": [1, 2, 3], "step": [0.5, 0.25, 0.75]}
 LINE = [[10, 12], [40, 15], [33, 38]]
@@ -114,7 +112,8 @@ def changes(item: Any) -> Iterator[tuple[str, Any]]:
 
 
 def settings_hash(recipe: Any = None, **more: Any) -> str:
-    return FileColorizer(choice=CHOICE, guidance=Recipe.from_json(recipe or {}), **more).provenance().settings
+    guidance = Recipe.from_json(recipe or {})
+    return FileColorizer(model=NAME, weights=None, guidance=guidance, **more).provenance().settings
 
 
 def defaults_of(items: Any) -> set[str]:
@@ -167,7 +166,8 @@ def test_each_setting_changes_the_settings_hash_except_device_and_engine() -> No
     same = {name for name, found in hashes.items() if found == settings_hash()}
     assert same == {"device", "engine", "allow_untrained"}  # equal pixels, see tests/engines/test_onnx.py
     full, reduced = (
-        result_provenance(CHOICE, Recipe(), ColorSettings(), max_side=side).settings for side in (None, 20)
+        result_provenance(NAME, Recipe(), ColorSettings(), weights=None, max_side=side).settings
+        for side in (None, 20)
     )
     assert full == settings_hash()
     assert reduced != full
@@ -178,23 +178,10 @@ def test_record_of_random_weights_is_not_trained(here: Path) -> None:
     write_tiny_weights(trained)
     metadata = {"model": NAME, "hparams": json.dumps(HPARAMS), UNTRAINED: "network.unet"}
     save_weights(converted, tiny_model().state_dict(), metadata)
-    choices = [ModelChoice(NAME, weights) for weights in (trained, converted, None)]
-    choices.append(ModelChoice("welsh2002", "default"))  # an algorithm without weights
-    assert [FileColorizer(choice=choice).provenance().trained for choice in choices] == [
-        True,
-        False,
-        False,
-        False,
-    ]
-
-
-def test_records_of_a_checkpoint_read_it_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_tiny_weights(Path("trained.safetensors"))
-    choice, read = ModelChoice(NAME, "trained.safetensors"), []
-    monkeypatch.setattr(choice_module, "untrained_parts", lambda path: read.append(path) or "")
-    records = [model_provenance(choice, [], options={}) for _ in range(2)]
-    assert [record.trained for record in records] == [True, True]
-    assert len(read) == 1
+    choices = [(NAME, weights) for weights in (trained, converted, None)]
+    choices.append(("welsh2002", "default"))  # an algorithm without weights
+    found = [FileColorizer(model=name, weights=weights).provenance().trained for name, weights in choices]
+    assert found == [True, False, False, False]
 
 
 def test_settings_hash_depends_on_the_weights_of_backbones(
@@ -203,26 +190,25 @@ def test_settings_hash_depends_on_the_weights_of_backbones(
     def find_weights(card: ModelCard, _: object) -> tuple[ResolvedWeights, str]:
         return ResolvedWeights(Path(f"{card.name}.safetensors")), ""
 
-    def settings_of_model(backbone_bytes: bytes) -> str:
-        Path("kim2021_su2020_small.safetensors").write_bytes(b"own")
-        Path("su2020_small.safetensors").write_bytes(b"backbone")
-        Path("zhang2017_local_small.safetensors").write_bytes(backbone_bytes)  # the backbone of su2020_small
-        choice = ModelChoice("kim2021_su2020_small", "default")
-        return model_provenance(choice, [], options={}).settings
+    def settings_of_model(backbone_size: int) -> str:
+        sizes = {"kim2021_su2020_small": 1, "su2020_small": 2}
+        sizes["zhang2017_local_small"] = backbone_size  # the backbone of su2020_small
+        for name, size in sizes.items():
+            save_weights(Path(f"{name}.safetensors"), {"layer": torch.ones(size)}, {})
+        return model_provenance("kim2021_su2020_small", [], options={}).settings
 
-    monkeypatch.setattr(choice_module, "find_weights", find_weights)
-    monkeypatch.setattr(ModelChoice, "is_trained", True)  # the files contain no tensors
-    assert settings_of_model(b"first") == settings_of_model(b"first")
-    assert settings_of_model(b"first") != settings_of_model(b"second")
+    monkeypatch.setattr(provenance_module, "find_weights", find_weights)
+    assert settings_of_model(3) == settings_of_model(3)
+    assert settings_of_model(3) != settings_of_model(4)
 
 
 def test_settings_hash_depends_on_the_content_of_files_in_model_settings(here: Path) -> None:
-    colorizer = Colorizer(CHOICE, device="cpu", allow_untrained=True)
+    colorizer = Colorizer(NAME, weights=None, device="cpu", allow_untrained=True)
     colorizer.settings = {"matcher_weights": "matcher.pth"}
     hashes = []
     for content in (b"first", b"other weights"):
         Path("matcher.pth").write_bytes(content)
-        record = result_provenance(CHOICE, Recipe(), ColorSettings(), loaded=colorizer)
+        record = result_provenance(NAME, Recipe(), ColorSettings(), weights=None, loaded=colorizer)
         hashes.append(record.settings)
     assert hashes[0] != hashes[1]
 
@@ -239,11 +225,11 @@ def test_backbone_hashes_cover_all_files_that_a_model_loads(
 
     monkeypatch.setattr(load_module, "safe_open", recorded_open)
     create_coloring_model(name)
-    choice = ModelChoice(name, "default")
     # trained together with the weights of colorzoo2026, so both files change together
     encoder = "colorzoo2026_encoder.safetensors"
     hashes = {sha256_of(path) for path in loaded if path.name != encoder}
-    assert hashes == {choice.sha256, *choice.backbone_sha256}
+    own = model_provenance(name, [], options={}).weights
+    assert hashes == {own, *backbone_hashes(model_card(name))}
 
 
 def test_record_of_a_module_with_random_weights_is_not_trained() -> None:
@@ -261,7 +247,8 @@ def test_each_element_of_an_array_changes_the_identity_of_a_result(convert: Call
     second = first.copy()
     second[1000] += 1e-3  # the repr of an array contains neither the middle nor all digits
     hashes = [
-        model_provenance(CHOICE, [{"own": convert(each)}], options={}).settings for each in (first, second)
+        model_provenance(NAME, [{"own": convert(each)}], options={}, weights=None).settings
+        for each in (first, second)
     ]
     assert hashes[0] != hashes[1]
     model = tiny_model()
@@ -280,7 +267,7 @@ def test_settings_hash_depends_on_the_content_and_role_of_files_but_not_on_their
 
     def of_paths(*paths: str) -> str:
         recipe = with_references(Recipe(), paths)
-        return FileColorizer(choice=CHOICE, guidance=recipe, folder=Path()).provenance().settings
+        return FileColorizer(model=NAME, weights=None, guidance=recipe, folder=Path()).provenance().settings
 
     def of_labels(**names: str) -> str:
         return settings_hash({"classes": names})
@@ -310,7 +297,8 @@ def test_provenance_records_model_settings_recipe_and_files(here: Path) -> None:
     references = ("warm.png", "cold.png")
     guidance = with_settings(recipe, settings, references=references)
     files = FileColorizer(
-        choice=CHOICE,
+        model=NAME,
+        weights=None,
         guidance=with_references(guidance, references, settings.reference_weights),
         folder=here,
         settings=replace(settings, **shown),
@@ -335,7 +323,7 @@ def test_provenance_records_model_settings_recipe_and_files(here: Path) -> None:
     assert json.loads(record.options) == shown
     assert replace(record, recipe="", options="", settings="") == ImageProvenance(
         *("", "", NAME, "", colorzoo.__version__),
-        trained=False,  # the weights of CHOICE are random
+        trained=False,  # the weights are random
         engine="onnxruntime",
         files=json.dumps([{"use": use, "name": name, "sha256": digest_of(Path(name))} for use, name in used]),
         crop="10,12,40,30,2",

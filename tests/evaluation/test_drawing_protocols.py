@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from colorzoo.errors import DataError
 from colorzoo.evaluation import evaluate
 from colorzoo.evaluation.images import hash_all, read_truth, select_images
 from colorzoo.evaluation.measures import Bleeding, MeasuredImage, named_measure
-from colorzoo.evaluation.methods import RegionRanker
+from colorzoo.evaluation.methods import proposer_of
 from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.raster_image import RasterImage
@@ -118,4 +119,5 @@ def test_regions_are_proposed_by_the_prediction_for_the_drawing() -> None:
     votes = region_votes(prediction, drawing, network_input(task))
     expected = colorizer.model.rank_regions(prediction, votes, torch.from_numpy(drawing.areas))
     assert len(expected) == 5
-    assert RegionRanker(colorizer).ranked_regions(sketch) == expected
+    proposer: Any = proposer_of(colorizer.model)
+    assert proposer.ranked_regions(sketch) == expected

@@ -21,7 +21,7 @@ from torch import Tensor
 
 import colorzoo
 from colorzoo.errors import ColorzooError, DataError
-from colorzoo.evaluation import Outcome, evaluate, evaluator, images, methods
+from colorzoo.evaluation import Outcome, evaluate, images, methods
 from colorzoo.evaluation import run as run_module
 from colorzoo.evaluation.protocol import load_protocol, parse_protocol
 from colorzoo.guidance import Guidance
@@ -113,7 +113,7 @@ def test_interrupted_evaluation_resumes_with_the_remaining_images(
     run: Run, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(output=plan.output.parent / "whole")
-    original, done = evaluator.evaluate_item, []
+    original, done = run_module.evaluate_item, []
 
     def interrupted(setup: Any, methods: Any, item: Any, *rest: Any) -> None:
         if len(done) == 2:
@@ -127,13 +127,13 @@ def test_interrupted_evaluation_resumes_with_the_remaining_images(
     assert not (plan.output / "results.json").exists()
     monkeypatch.setattr(run_module, "evaluate_item", original)
     colored: list[str] = []
-    measure = evaluator.measure_method
+    colorize = run_module.colorize_with_protocol
 
-    def recorded(setup: Any, method: Any, item: Any, *rest: Any) -> None:
+    def recorded(protocol: Any, method: Any, item: Any, *rest: Any) -> Any:
         colored.append(item.name)
-        measure(setup, method, item, *rest)
+        return colorize(protocol, method, item, *rest)
 
-    monkeypatch.setattr(evaluator, "measure_method", recorded)
+    monkeypatch.setattr(run_module, "colorize_with_protocol", recorded)
     run()
     assert set(colored) == {"2.png", "3.png"}
     assert contents(plan.output) == contents(plan.output.parent / "whole")

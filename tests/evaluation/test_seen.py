@@ -12,12 +12,12 @@ import torch
 
 from colorzoo import ColoringModel, create_model
 from colorzoo.data.sources import StoredImage
-from colorzoo.evaluation import Outcome, seen
+from colorzoo.evaluation import Outcome, summary
 from colorzoo.evaluation.images import Item
 from colorzoo.evaluation.methods import open_methods
 from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.evaluation.run import print_notes
-from colorzoo.evaluation.seen import count_seen, seen_images
+from colorzoo.evaluation.summary import count_seen, seen_images
 from colorzoo.registry import model_card
 from colorzoo.weights import convert_weights, weight_file
 from tiny_evaluation import Plan, write_image
@@ -60,9 +60,9 @@ def test_images_of_several_lists_are_counted_once(items: list[Item], monkeypatch
         model_card("colorzoo2026"),
         weights={file: replace(entry, seen=file, sha256=file) for file in lists},
     )
-    monkeypatch.setattr(seen, "list_models", lambda: ["colorzoo2026"])
-    monkeypatch.setattr(seen, "model_card", lambda _: card)
-    monkeypatch.setattr(seen, "seen_images", lambda file: (frozenset(), lists[file]))
+    monkeypatch.setattr(summary, "list_models", lambda: ["colorzoo2026"])
+    monkeypatch.setattr(summary, "model_card", lambda _: card)
+    monkeypatch.setattr(summary, "seen_images", lambda file: (frozenset(), lists[file]))
     assert count_seen({"sha256": "a.csv", "trained_on": "b.csv"}, items) == 3
 
 

@@ -4,15 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from scipy.stats import bootstrap, t
-from torchmetrics.image.fid import _compute_fid
 
 from colorzoo.evaluation.statistics import bootstrap_weights, difference, estimate, holm, jackknife
 from colorzoo.metrics.base import mean_of_moments as mean
 from colorzoo.metrics.base import value_moments
-from colorzoo.metrics.fid import frechet_distance
 
 NAN, INF = float("nan"), float("inf")
 
@@ -122,17 +119,6 @@ def test_jackknife_leaves_out_all_results_of_a_target() -> None:
 def test_holm_correction() -> None:
     assert holm([0.01, 0.04, 0.03, NAN]) == pytest.approx([0.03, 0.06, 0.06, NAN], nan_ok=True)
     assert holm([0.9, 0.6]) == [1, 1]
-
-
-@pytest.mark.parametrize("images", [5, 40])
-def test_frechet_distance_matches_torchmetrics(images: int) -> None:
-    generator = torch.Generator().manual_seed(0)
-    one, other = torch.randn(2, images, 12, generator=generator, dtype=torch.float64)
-    other = other * 1.5 + 0.3
-    expected = _compute_fid(one.mean(0), one.T.cov(), other.mean(0), other.T.cov())
-    assert frechet_distance(one.numpy(), other.numpy()) == pytest.approx(float(expected), rel=1e-6)
-    assert frechet_distance(one.numpy(), one.numpy()) < 1e-9
-    assert np.isnan(frechet_distance(one.numpy()[:1], other.numpy()))
 
 
 def mean_difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

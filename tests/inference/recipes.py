@@ -70,10 +70,15 @@ class Alike(ColoringModel, ExemplarModel, SimilarityModel):
         share = (20 * spread[0]).clamp(max=0.8)
         return AbPrediction(ab=own + share * (spread[1] / spread[0].clamp(min=1e-6) - own))
 
-    def similarity(self, lightness: Tensor, mask: Tensor, memory: object) -> Tensor:
-        del memory
-        mean = (lightness * mask).sum() / mask.sum()
-        return torch.exp(-((lightness - mean).abs() / 12))
+    def encode_image(self, lightness: Tensor, guidance: Guidance, encoded: Any = None) -> Tensor:
+        return lightness
+
+    def decode_image(self, lightness: Tensor, guidance: Guidance, encoded: Any) -> AbPrediction:
+        return self.forward(encoded, guidance)
+
+    def similarity(self, encoded: Tensor, mask: Tensor) -> Tensor:
+        mean = (encoded * mask).sum() / mask.sum()
+        return torch.exp(-((encoded - mean).abs() / 12))
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
         return rgb_to_lab(rgb).mean(dim=(2, 3))[:, None]

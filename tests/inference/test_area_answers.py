@@ -11,7 +11,8 @@ from torch import Tensor
 
 from colorzoo.guidance import Area, Boxes, Guidance, Recipe, Stroke
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.colorizer import Colorizer, choose_for_guidance
+from colorzoo.inference.choice import choose_model
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.prediction import AbPrediction
 from inference.flood_model import SIDE, Flood, two_walls
 
@@ -98,6 +99,6 @@ def test_thing_area_adds_a_note_if_unsupported_and_selects_another_model() -> No
     image, recipe = read_image(two_walls(1)), Recipe(areas=(WALL,))
     assert "object areas" in Colorizer(PointsOnly(), device="cpu").colorize(image, recipe).notes[0]
     assert Colorizer(Boxed(), device="cpu").colorize(image, recipe).notes == ()
-    assert choose_for_guidance(None, recipe).name == "kim2021_su2020_small"
+    assert choose_model(recipe) == "kim2021_su2020_small"
     hidden = Recipe(areas=(replace(WALL, hidden=True),))
-    assert choose_for_guidance(None, hidden).name == choose_for_guidance(None, Recipe()).name
+    assert choose_model(hidden) == choose_model()

@@ -12,7 +12,8 @@ from torch import Tensor
 from colorzoo.abilities import SegmentationModel
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Recipe
-from colorzoo.inference.colorizer import Colorizer, choose_for_guidance
+from colorzoo.inference.choice import choose_model
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.classes import class_map, read_labels
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
@@ -134,12 +135,12 @@ def test_label_images_with_wrong_size_or_mode_or_without_reference_labels_raise(
     assert class_map_of(None, file=labels(tmp_path / "a.png")).exemplar is None
 
 
-def test_choose_for_guidance_selects_a_model_that_accepts_classes() -> None:
+def test_choose_model_selects_a_model_that_accepts_classes() -> None:
     def chosen(**classes: Any) -> str:
         recipe = Recipe(extra={"classes": classes})
-        return choose_for_guidance(None, recipe, references=["a.jpg"], fast=True).name
+        return choose_model(recipe, references=["a.jpg"])
 
     assert chosen(map={"1": 2}) == "chen2023_small"
     assert chosen(file="a.png", map={"1": 2}) == "chen2023_small"
     assert chosen(file="a.png", reference_file="b.png") == "colorzoo2026"
-    assert "exemplar" in model_card(choose_for_guidance(None, Recipe(), references=["a.jpg"]).name).guidance
+    assert "exemplar" in model_card(choose_model(references=["a.jpg"])).guidance

@@ -22,7 +22,8 @@ from colorzoo.guidance import Guidance, PointHint, Recipe
 from colorzoo.guidance.border import Rectangle
 from colorzoo.guidance.hints import color_lab
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.colorizer import Colorizer, choose_for_guidance
+from colorzoo.inference.choice import choose_model
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import BicubicUpsampler, working_size
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
@@ -269,11 +270,11 @@ def test_temperature_raises_for_models_without_this_argument() -> None:
     Colorizer(Painter(), temperature=None)
 
 
-def test_choose_for_guidance_reads_the_model_name_from_the_weight_file(tmp_path: Path) -> None:
+def test_choose_model_reads_the_model_name_from_the_weight_file(tmp_path: Path) -> None:
     path = write_tiny_weights(tmp_path / "tiny.safetensors")
-    assert choose_for_guidance(None, Recipe(), path).name == NAME
-    assert choose_for_guidance("zhang2016", Recipe(), path).name == "zhang2016"
-    assert choose_for_guidance(None, Recipe()).name == "colorzoo2026"
+    assert choose_model(weights=path) == NAME
+    assert choose_model(name="zhang2016", weights=path) == "zhang2016"
+    assert choose_model() == "colorzoo2026"
     with pytest.raises(WeightsError, match=f"belongs to {NAME}"):
         colorzoo.create_model("zhang2016_small", path)
 

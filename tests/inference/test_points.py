@@ -71,13 +71,13 @@ def test_limit_reach_blends_colors_on_flat_surfaces_and_separates_at_edges() -> 
         ab = torch.zeros(1, 2, SIDE, SIDE)
         for side, hint in ((np.s_[..., : SIDE // 2], hints[0]), (np.s_[..., SIDE // 2 :], hints[1])):
             ab[side] = torch.tensor(hint.ab).view(1, 2, 1, 1)
-        given = replace(points, ab=ab * points.mask)
+        is_hinted = points.mask > 0
         base_ab = torch.zeros_like(ab)
-        found = limit_reach(ab, base_ab, lightness, given, find_extent(lightness, hints, (SIDE, SIDE)))
+        found = limit_reach(ab, base_ab, lightness, is_hinted, find_extent(lightness, hints, (SIDE, SIDE)))
         steps = found[0, :, 10:90].diff(dim=2).norm(dim=0)
         assert least < steps.amax(dim=1).median() < most
         assert steps.max() < most
-        assert torch.equal(found[given.mask.expand_as(ab) > 0], ab[given.mask.expand_as(ab) > 0])
+        assert torch.equal(found[is_hinted.expand_as(ab)], ab[is_hinted.expand_as(ab)])
 
 
 def test_limit_reach_does_not_blend_colors_outside_the_srgb_gamut() -> None:
@@ -90,13 +90,12 @@ def test_limit_reach_does_not_blend_colors_outside_the_srgb_gamut() -> None:
     red_ab = torch.tensor(hint.ab).view(1, 2, 1, 1)
     ab = red_ab.expand(1, 2, SIDE, SIDE)
     extent = replace(find_extent(lightness, [hint], (SIDE, SIDE)), weight=torch.ones(SIDE, SIDE))
-    found = limit_reach(ab, base_ab, lightness, replace(points, ab=ab * points.mask), extent)
+    found = limit_reach(ab, base_ab, lightness, points.mask > 0, extent)
     far = found[0, :, :, 60:].norm(dim=0)
     assert far[1::2].max() < 0.25 * float(red_ab.norm())
     assert far[::2].min() > 0.9 * float(red_ab.norm())
     for shown_already in (base_ab, ab):  # in the dark lines sRGB does not show the second either
-        given = replace(points, ab=shown_already * points.mask)
-        unchanged = limit_reach(shown_already, shown_already, lightness, given, extent)
+        unchanged = limit_reach(shown_already, shown_already, lightness, points.mask > 0, extent)
         assert torch.equal(unchanged, shown_already)
 
 

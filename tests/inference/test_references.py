@@ -15,7 +15,6 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo import colorize, colorize_file
-from colorzoo.abilities import SegmentationModel
 from colorzoo.apps.cli.main import main
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
@@ -85,17 +84,6 @@ def test_make_exemplar_without_embeddings_rejects_several_or_gray_references() -
     assert make_exemplar(model, [gray], 16).rgb.shape == (1, 3, 16, 24)
 
 
-@pytest.mark.parametrize(
-    ("files", "ability"), [(("file",), SegmentationModel), (("file", "reference_file"), None)]
-)
-def test_choose_for_guidance_requires_segmentation_without_reference_labels(
-    files: tuple[str], ability: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(colorizer, "choose_model", lambda *_, able, **__: able)
-    recipe = Recipe(extra={"classes": dict.fromkeys(files, "a.png")})
-    assert colorizer.choose_for_guidance(None, recipe, references=["a"]) == ability
-
-
 def test_recipe_reference_files_return_weights(tmp_path: Path) -> None:
     paths = [str(tmp_path / name) for name in ("a.png", "b.png")]
     recipe = Recipe(extra={"exemplar": {"path": "a.png", "more": [{"path": "b.png", "weight": 3}]}})
@@ -145,16 +133,16 @@ def test_another_reference_file_of_the_same_name_adds_a_note(
     def notes(*options: str) -> str:
         if route == "command":
             names = [str(each) for each in (photo, "--recipe", recipe, "-o", out)]
-            assert main(["colorize", *names, "--fast", "--device", "cpu", "--overwrite", *options]) == 0
+            assert main(["colorize", *names, "--device", "cpu", "--overwrite", *options]) == 0
             return capsys.readouterr().out
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             if route == "Colorizer":
-                Colorizer(fast=True, device="cpu")(photo, recipe)
+                Colorizer(device="cpu")(photo, recipe)
             elif route == "colorize":
-                colorize(photo, guidance=recipe, fast=True, device="cpu")
+                colorize(photo, guidance=recipe, device="cpu")
             else:
-                colorize_file(photo, out, guidance=recipe, fast=True, device="cpu", overwrite=True)
+                colorize_file(photo, out, guidance=recipe, device="cpu", overwrite=True)
         return " ".join(str(each.message) for each in caught)
 
     note = "the recipe was made for another reference file look.png"
@@ -172,7 +160,7 @@ def test_the_recipe_of_a_result_stores_the_hashes_of_its_references(tmp_path: Pa
     looks = [tmp_path / "one.png", tmp_path / "two.png"]
     for path, image in zip(looks, IMAGES, strict=False):
         Image.fromarray((image.levels * 255).astype(np.uint8)).save(path)
-    options = {"fast": True, "device": "cpu"}
+    options = {"device": "cpu"}
     colorize_file(photo, result, reference=looks, **options)
     record = read_provenance(result)
     assert record is not None

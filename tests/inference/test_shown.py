@@ -14,6 +14,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import BicubicUpsampler, FullLightness
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.areas import draw_areas
+from colorzoo.inference.steps.points import correct_points
 from inference.by_hand import Results, color_again
 from inference.flood_model import SIDE, Flood, two_walls
 
@@ -47,13 +48,13 @@ def colored(document: dict[str, Any]) -> Tensor:
     lightness = full.whole()
     if shown.colors.shift is not None:
         lightness = shown.colors.shift.apply(lightness)
-    corrections = shown._corrections(lightness[0, 0])
-    size, locked = lightness.shape[2:], shown.colors.locked
-    overlays = overlays_of(shown.task.recipe, shown.task.image_size, size, locked, shown.reaches)
+    recipe, size, locked = shown.task.recipe, lightness.shape[2:], shown.colors.locked
+    overlays = (
+        *correct_points(recipe.points, shown.ab, lightness[0, 0], strength=recipe.strength, locked=locked),
+        *overlays_of(recipe, shown.task.image_size, size, locked, shown.reaches),
+    )
     height, width = lightness.shape[2:]
     ab = BicubicUpsampler(shown.ab, (height, width)).rows(0, height)
-    for correction in corrections:
-        correction.add_to(ab, 0)
     for overlay in overlays:
         overlay(ab, lightness[0, 0], 0)
     return ab[:, 4:SIDE:8, 3:SIDE:9].flatten(1).T

@@ -1,7 +1,5 @@
 """Every setting of a model, changed alone, changes a training step."""
 
-import importlib
-import pkgutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,17 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-import knobs
 from colorzoo.factory import build_model
 from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.testing.trainer import silent_lightning
 from knobs.knob import Knobs, base_settings, other_value, settings_of_base, settings_to_try, trace
+from zoo import paper_modules
 
 KNOBS: dict[str, Knobs] = {
-    name: each
-    for module in pkgutil.iter_modules(knobs.__path__, "knobs.")
-    if not module.name.endswith((".knob", ".test_knobs"))
-    for name, each in importlib.import_module(module.name).KNOBS.items()
+    name: each for module in paper_modules() for name, each in getattr(module, "KNOBS", {}).items()
 }
 # Weighted losses that are not logged under their own name: parts of a loss, or other names.
 NOT_LOGGED: dict[str, set[str]] = {
@@ -32,7 +27,7 @@ NOT_LOGGED: dict[str, set[str]] = {
     "zhang2017_local": {"classification", "regression"},
 }
 KNOBS |= {
-    card.name: Knobs()  # a paper without a file in this folder
+    card.name: Knobs()  # a paper without `KNOBS`
     for card in map(model_card, list_models())
     if card.trainable and card.task not in {model_card(name).task for name in KNOBS}
 }

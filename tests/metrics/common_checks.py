@@ -160,7 +160,7 @@ def check_options(case: Case) -> None:
     assert_equal(measure(copy, case.batches[1:]), measure(metric, case.batches), 0.0)
     assert not metric.full_state_update  # else ``forward`` would update twice for each batch
     better = {"higher": True, "lower": False, "neither": None}
-    assert all(better[shown.better] is metric.higher_is_better for shown in metric.outputs()[:1])
+    assert all(better[shown.better] is metric.higher_is_better for shown in metric.outputs[:1])
 
 
 def check_device_without_float64(case: Case) -> None:

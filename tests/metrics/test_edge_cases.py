@@ -32,6 +32,14 @@ def test_mean_psnr_excludes_exact_images_and_is_inf_if_all_are_exact() -> None:
     assert float(metric.compute()) == math.inf
 
 
+def test_infinite_error_stays_in_the_mean() -> None:
+    metric = metrics.MeanAbRMSE(validate_args=False)
+    infinite = torch.full_like(BATCH["ab"][:1], math.inf)
+    metric.update(torch.cat([infinite, BATCH["ab"][1:]]), BATCH["target_ab"])
+    assert float(metric.compute()) == math.inf
+    assert (int(metric.exact), int(metric.count)) == (0, 2)
+
+
 @pytest.mark.parametrize(
     "call",
     [

@@ -42,7 +42,7 @@ def test_efficientnet_lite0_equals_timm_classifier_and_features(tmp_path: Path) 
         torch.testing.assert_close(FrozenNetwork(features.network)(rgb), pooled, atol=1e-5, rtol=1e-4)
     assert pooled.shape == (2, features.dimension)
     assert metric.keys == [f"top{k}_efficientnet-lite0_224-crop0.875-bicubic" for k in (1, 5)]
-    (distance,) = metrics.FID(features).outputs()
+    (distance,) = metrics.FID(features).outputs
     assert distance.title == "Fréchet distance (efficientnet-lite0)"
 
 

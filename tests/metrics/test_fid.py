@@ -1,4 +1,4 @@
-"""FID: distance and Inception features, compared with `torch-fidelity`."""
+"""FID: distance and Inception features, compared with torchmetrics and `torch-fidelity`."""
 
 from pathlib import Path
 
@@ -6,23 +6,23 @@ import numpy as np
 import pytest
 import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from torchmetrics.image.fid import _compute_fid
 
 from colorzoo.metrics import feature_network
+from colorzoo.metrics.fid import frechet_distance
 from metrics.cases import IMAGES
-from metrics.common_checks import pool
-from metrics.network_cases import FID_CASE, FID_KEY
 from pseudo_weights import pseudo_state_dict
 
 
-def test_fid_distance_equals_reference_and_is_nan_for_single_images() -> None:
-    batch, metric = pool(FID_CASE.batches), FID_CASE.build()
-    one, other = (
-        np.array([metric.image_moments({"rgb": image[None]})[0] for image in batch[name]])
-        for name in ("rgb", "target")
-    )
-    assert metric.distance(one, other) == pytest.approx(FID_CASE.reference(batch)[FID_KEY], abs=1e-4)
-    assert np.isfinite(metric.distance(one[:2], other))
-    assert np.isnan([metric.distance(one[:1], other), metric.distance(one, other[:1])]).all()
+@pytest.mark.parametrize("images", [5, 40])
+def test_frechet_distance_matches_torchmetrics(images: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    one, other = torch.randn(2, images, 12, generator=generator, dtype=torch.float64)
+    other = other * 1.5 + 0.3
+    expected = _compute_fid(one.mean(0), one.T.cov(), other.mean(0), other.T.cov())
+    assert frechet_distance(one.numpy(), other.numpy()) == pytest.approx(float(expected), rel=1e-6)
+    assert frechet_distance(one.numpy(), one.numpy()) < 1e-9
+    assert np.isnan(frechet_distance(one.numpy()[:1], other.numpy()))
 
 
 def test_inception_features_equal_torch_fidelity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,21 +28,18 @@ ADDED = '''
 import torch
 from torch import Tensor
 
-from colorzoo.metrics.base import ImageMean, require_pair
-from colorzoo.metrics.base import Output, mean_of_moments
+from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_pair
 
 
-class MeanDistance(ImageMean):
+class MeanDistance(ColorMetric):
     """Mean distance of colors."""
 
     names = {"ab_distance": {}}
+    outputs = (Output("ab_distance_mean", "Distance", "", "lower", mean_of_moments),)
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
         require_pair(ab, target_ab, 2)
         self.add(torch.linalg.vector_norm(ab - target_ab, dim=1).mean(dim=(1, 2)))
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        return (Output("ab_distance_mean", "Distance", "", "lower", mean_of_moments),)
 '''
 
 

@@ -13,9 +13,12 @@ import pytest
 import torch
 
 from parity.cases import CASES, Golden, golden_files, read
+from zoo import paper_modules
 
-for module in sorted(Path(__file__).parent.glob("*.py")):
-    import_module(f"parity.{module.stem}")  # importing registers the tests of a paper
+# importing a module registers its tests
+paper_modules()
+for path in sorted(Path(__file__).parent.glob("*.py")):
+    import_module(f"parity.{path.stem}")
 
 FILES = [
     pytest.param(

@@ -45,16 +45,16 @@ def test_regions_have_the_mean_color_of_their_paper() -> None:
 def test_points_lie_in_regions_and_have_their_true_colors(order) -> None:
     target, wanted = drawing()
     given = begin(DrawingPoints(order=order), target, Ranker())
-    assert given(2).interactions == 2
-    assert given(30).interactions == (30 if order == "random" else 3)
-    points = given(30).guidance.points
+    assert given(2)[1] == 2
+    assert given(30)[1] == (30 if order == "random" else 3)
+    points = given(30)[0].points
     mask = points.mask[0, 0] > 0
     assert 3 * 20 <= mask.sum() <= 3 * 36
     assert target.lightness[0, 0][mask].min() == 1
     rgb = lab_to_rgb(torch.cat([points.lightness, points.ab], dim=1))[0]
     assert (rgb - target.rgb[0]).abs()[:, mask].max() < 0.03
     if order == "proposed":
-        smallest = wanted[given(1).guidance.points.mask[0, 0] > 0].unique()
+        smallest = wanted[given(1)[0].points.mask[0, 0] > 0].unique()
         assert smallest.tolist() == [2]
 
 
@@ -62,7 +62,7 @@ def test_random_points_prefer_large_regions_and_depend_on_the_seed() -> None:
     first = []
     for seed in range(60):
         target, wanted = drawing(seed)
-        points = begin(DrawingPoints(), target)(1).guidance.points
+        points = begin(DrawingPoints(), target)(1)[0].points
         first.append(int(wanted[points.mask[0, 0] > 0].mode().values))
     assert 0.45 < first.count(0) / 60 < 0.8  # 62 % of the area
     assert {1, 2} <= set(first)

@@ -11,7 +11,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.randomness import image_generators
 from colorzoo.simulation import BledEdgeScribbles, SessionResult, TargetImage, bled_edges, bled_runs
-from colorzoo.simulation.scribbles import ScribbleSimulation, draw_runs, lost_edges, simulate_scribbles
+from colorzoo.simulation.scribbles import draw_runs, lost_edges, simulate_scribbles
 from colorzoo.testing import sample_image
 
 SIDE, EDGE = 96, 32
@@ -26,8 +26,8 @@ def truth(images: int) -> Tensor:
 def stroke_masks(images: int = 24, **changes: Any) -> Tensor:
     """Return masks ``(B, H, W)`` of simulated strokes for a gray prediction."""
     true, generators = truth(images), image_generators(torch.arange(images), "test")
-    simulation = ScribbleSimulation(**{"none": 0, "jitter": 0, "most": 1, **changes})
-    return simulate_scribbles(torch.zeros_like(true), true, generators, simulation).mask[:, 0]
+    settings = {"none": 0, "jitter": 0, "most": 1, **changes}
+    return simulate_scribbles(torch.zeros_like(true), true, generators, **settings).mask[:, 0]
 
 
 def test_draw_runs_ignores_pixels_outside_the_image() -> None:
@@ -64,7 +64,7 @@ def test_lost_edges_contains_edges_above_the_threshold() -> None:
         other = truth(1)
         other[:, :, 60:, EDGE:] = 0  # the edge is missing there
         mixed = torch.where(torch.arange(SIDE).view(-1, 1) < 60, kept * truth(1), other)
-        rows = lost_edges(mixed, truth(1), ScribbleSimulation(**changes))[0][0, 0].amax(dim=1)
+        rows = lost_edges(mixed, truth(1), **changes)[0][0, 0].amax(dim=1)
         assert rows[90] == 1
         assert rows[5] == is_lost
 
@@ -90,8 +90,8 @@ def test_bled_edge_scribbles_cover_the_strongest_edge_first() -> None:
     lab = rgb_to_lab(rgb)
     gray = SessionResult(rgb, torch.zeros_like(lab[:, 1:]))
     user = BledEdgeScribbles(width=5)
-    given = user.begin(TargetImage(lab[:, :1], rgb, lab[:, 1:], seed=7), gray, None)(1, gray)
-    columns = given.guidance.scribbles.mask[0, 0].amax(dim=0).nonzero()[:, 0].tolist()
+    given, _ = user.begin(TargetImage(lab[:, :1], rgb, lab[:, 1:], seed=7), gray, None)(1, gray)
+    columns = given.scribbles.mask[0, 0].amax(dim=0).nonzero()[:, 0].tolist()
     assert columns
     assert all(43 <= column <= 53 for column in columns)  # only the strongest edge at column 48
 
@@ -140,7 +140,7 @@ def test_scribbles_of_a_seed_equal_stored_values() -> None:
     target, gray = TargetImage(lab[:1, :1], rgb[:1], lab[:1, 1:], 7), SessionResult(rgb, 0 * lab[:1, 1:])
     play = BledEdgeScribbles(width=3, jitter=2.0, coverage=0.6).begin(target, gray, None)
     given = [play(count, gray) for count in (1, 2, 9)]
-    assert [each.interactions for each in given] == [1, 2, 5]
-    found = summary(torch.cat([each.guidance.scribbles.mask for each in given]))
+    assert [interactions for _, interactions in given] == [1, 2, 5]
+    found = summary(torch.cat([guidance.scribbles.mask for guidance, _ in given]))
     wanted = [(114, 46.62, 28.5), (205, 40.02, 48.06), (356, 34.85, 35.27)]
     assert found == [pytest.approx(each, abs=0.01) for each in wanted]

@@ -16,7 +16,7 @@ from torch.optim import AdamW
 from colorzoo.data import FolderDataModule
 from colorzoo.factory import build_model
 from colorzoo.training.callbacks import ResumeGuard, SignalCheckpoint, StepSeed
-from colorzoo.training.saving import CheckpointFile
+from colorzoo.training.callbacks.checkpoints import CheckpointFile
 from colorzoo.zoo.zhang2017.task import Zhang2017Local
 
 EPOCHS, BATCH = 3, 3

@@ -1,6 +1,8 @@
 """Validations, checkpoints and logs within a group of accumulated batches do not change the training."""
 
 import csv
+import os
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +16,13 @@ from test_gan import DiscriminatorFirstToyGAN, ToyGAN, weights
 from torch import nn
 from torch.optim import SGD
 
-from colorzoo.training.callbacks import GrowingWeightAveraging, LastCheckpoint, ResumeGuard, StepSeed
+from colorzoo.training.callbacks import (
+    GrowingWeightAveraging,
+    LastCheckpoint,
+    ResumeGuard,
+    SignalCheckpoint,
+    StepSeed,
+)
 from colorzoo.training.schedules import Cosine
 
 GROUP = {"max_epochs": 2, "val_check_interval": 3, "check_val_every_n_epoch": None}
@@ -101,3 +109,42 @@ def test_run_resumed_from_any_checkpoint_equals_the_whole_run(make, options, ima
     assert [path.name for path in resumed] == ["best-step=3.ckpt", "last.ckpt", "step-step=4.ckpt"]
     for path in resumed:
         assert torch.equal(train(tmp_path / "again", resume=path), whole), path.name
+
+
+class SignalAt(Callback):
+    """Sends SIGTERM to its own process in a training batch, or in the validation after the batch."""
+
+    def __init__(self, batch: int, hook: str) -> None:
+        self.batch, self.was_sent = batch, False
+        setattr(self, hook, self._send)
+
+    def _send(self, trainer, *_):
+        if trainer.fit_loop.epoch_loop.total_batch_idx == self.batch and not self.was_sent:
+            self.was_sent = True
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("hook", ["on_train_batch_start", "on_validation_batch_end"])
+@pytest.mark.parametrize(("make", "options"), [pytest.param(*each, id=name) for name, *each in tasks()])
+def test_signal_within_a_group_ends_the_run_at_once_and_loses_nothing(make, options, hook, images, tmp_path):
+    def train(folder: Path, *more: Callback, resume: Path | None = None) -> torch.Tensor:
+        torch.manual_seed(0)
+        callbacks = [GrowingWeightAveraging(0.5), *more, SignalCheckpoint(str(folder))]
+        every = {"val_check_interval": 1}  # validations within groups too
+        return run(make(), images, folder, *callbacks, resume=resume, **{**options, **every})[0]
+
+    whole = train(tmp_path / "whole")
+    ended = Ended()
+    for batch in (0, 1, 2, 4, 7):
+        folder = tmp_path / str(batch)
+        with pytest.raises(SystemExit):
+            train(folder, ended, SignalAt(batch, hook))
+        assert ended.last == batch  # no later batch has run
+        assert torch.equal(train(folder, resume=folder / "interrupted.ckpt"), whole), batch
+
+
+class Ended(Callback):
+    """Records the last training batch."""
+
+    def on_train_batch_end(self, trainer, *_):
+        self.last = trainer.fit_loop.epoch_loop.total_batch_idx

@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from colorzoo.networks.spectral import StoredSpectralConv
-from colorzoo.training.callbacks import EMAWeightAveraging, GrowingWeightAveraging, StepSeed
+from colorzoo.training.callbacks import GrowingWeightAveraging, StepSeed, WeightEMA
 from colorzoo.training.configs import config_folders
 
 
@@ -83,7 +83,7 @@ def test_averaging_of_all_configurations_copies_indices_and_masks(path: str, ima
 
 def test_average_with_a_constant_decay_equals_that_of_lightning(images, tmp_path) -> None:
     found = []
-    for kind in (EMAWeightAveraging, callbacks.EMAWeightAveraging):
+    for kind in (WeightEMA, callbacks.EMAWeightAveraging):
         torch.manual_seed(0)
         model = small_model(lr=1e-2)
         trainer = small_trainer(tmp_path, kind(decay=0.7), StepSeed(), limit_val_batches=0, max_epochs=2)

@@ -7,6 +7,8 @@ import pytest
 import torch
 import yaml
 from harness import small_data, small_model, small_trainer
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
 from test_gan import weights
 
 from colorzoo.training import run_command as run
@@ -30,6 +32,10 @@ LENGTHS = {  # options and the step of the last validation; an epoch has three s
     ),
     "middle of an epoch": (["max_steps=4"], 4),
     "epoch without a validation": (["max_epochs=3", "check_val_every_n_epoch=2"], 9),
+    "epochs with a validation by steps": (
+        ["max_epochs=2", "val_check_interval=4", "check_val_every_n_epoch=null"],
+        6,
+    ),
     "accumulation": (["max_steps=2", "accumulate_grad_batches=2", "val_check_interval=2"], 2),
 }
 
@@ -48,6 +54,28 @@ def test_run_of_any_length_ends_with_a_validation(length, images, tmp_path: Path
     assert torch.load(checkpoint, weights_only=True)["global_step"] == last
 
 
+class StopEarly(Callback):
+    """Requests the end of the run in each batch, and records the validated steps."""
+
+    def __init__(self) -> None:
+        self.validated: list[int] = []
+
+    def on_train_batch_start(self, trainer, *_):
+        trainer.should_stop = True
+
+    def on_validation_end(self, trainer, *_):
+        self.validated.append(trainer.global_step)
+
+
+def test_deferred_end_of_a_run_keeps_the_validation_interval(images, tmp_path: Path):
+    watch = StopEarly()
+    options = {"min_epochs": 2, "max_epochs": 3, "val_check_interval": 4, "enable_checkpointing": False}
+    trainer = small_trainer(tmp_path, FinalValidation(), watch, **options)
+    trainer.fit(small_model(), small_data(images, batch_size=2))
+    assert watch.validated[:2] == [4, 9]  # an epoch has five steps
+    assert trainer.check_val_every_n_epoch == 1
+
+
 def test_continued_run_that_ended_with_an_epoch_equals_one_long_run(images, tmp_path: Path):
     def train(folder: Path, steps: int, resume: Path | None = None) -> torch.Tensor:
         torch.manual_seed(0)
@@ -61,6 +89,26 @@ def test_continued_run_that_ended_with_an_epoch_equals_one_long_run(images, tmp_
     train(tmp_path / "short", 5)  # an epoch has five steps
     (last,) = (tmp_path / "short").rglob("last.ckpt")
     assert torch.equal(train(tmp_path / "continued", 8, last), whole)
+
+
+def test_run_resumed_from_a_checkpoint_of_an_epoch_end_equals_the_whole_run(images, tmp_path: Path):
+    """Regression test: Lightning ran an empty epoch, so the image order of an epoch was skipped."""
+
+    def train(folder: Path, resume: Path | None = None) -> torch.Tensor:
+        torch.manual_seed(0)
+        task, saver = small_model(lr=1e-2), ModelCheckpoint(folder, "{step}", save_top_k=-1)
+        callbacks = (StepSeed(0), ResumeGuard(), FinalValidation(), saver)
+        trainer = small_trainer(folder, *callbacks, max_epochs=-1, max_steps=18)
+        trainer.fit(task, small_data(images, batch_size=2), ckpt_path=resume)
+        assert trainer.global_step == 18
+        return weights(task)
+
+    whole = train(tmp_path / "whole")
+    for step in (5, 10):  # an epoch has five steps
+        resumed = train(tmp_path / str(step), tmp_path / "whole" / f"step={step}.ckpt")
+        assert torch.equal(resumed, whole), step
+    again = train(tmp_path / "again", tmp_path / "5" / "step=15.ckpt")  # saved by a resumed run
+    assert torch.equal(again, whole)
 
 
 @pytest.mark.parametrize(

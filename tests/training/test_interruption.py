@@ -76,7 +76,10 @@ def interrupted(images, folder, code, *callbacks, **options) -> Path:
 def compare(images, tmp_path, checkpoint, whole, **options) -> None:
     """Resume the run and compare its steps, validations and last checkpoint with the whole run."""
     fit(images, tmp_path, resume=str(checkpoint), **options)
-    assert trace(tmp_path) == trace(whole)
+    steps = trace(tmp_path)
+    if "accumulate_grad_batches" in options:  # batches since the last optimizer step run again
+        steps = [each for index, each in enumerate(steps) if each not in steps[:index]]
+    assert steps == trace(whole)
     assert validations(tmp_path) == validations(whole)
     expected, found = ended_state(whole / "last.ckpt"), ended_state(tmp_path / "last.ckpt")
     assert list(differences(found, expected)) == []

@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from colorzoo.training.saving import CheckpointFile
+from colorzoo.training.callbacks.checkpoints import CheckpointFile
 
 
 def test_save_checkpoint_removes_only_its_own_partial_files(tmp_path):

@@ -19,9 +19,9 @@ from colorzoo.testing import sample_batch, sample_guidance
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training import run_command as run
 from colorzoo.training.callbacks import RunRecord
-from colorzoo.training.command import load_initial_weights
+from colorzoo.training.initial_weights import load_initial_weights
 from colorzoo.training.module import ColorizationModule
-from colorzoo.weights import read_metadata
+from colorzoo.weights import read_weights
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import Provenance
 
@@ -47,44 +47,48 @@ def same_layers(one: torch.nn.Module, other: torch.nn.Module, prefix: str) -> bo
 
 
 @pytest.mark.parametrize("name", ["zhang2016", "zhang2017_global", "zhang2017_local"])
-def test_start_copies_the_layers_of_the_starting_model(name, tmp_path):
-    model = model_of(name, width=0.25, start="zhang2017_local_small")
+def test_init_from_another_model_copies_the_shared_layers(name):
+    model = model_of(name, width=0.25)
     source = create_model("zhang2017_local_small").model.network.unet
     target = model.model.network if name == "zhang2016" else model.model.network.unet
     assert not same_layers(target, source, "block5.")
-    model.prepare_fit()
+    load_initial_weights(model, "zhang2017_local_small")
     assert same_layers(target, source, "block5.")
+    assert not model.trained  # other layers are random
     assert model.provenance.start["model"] == "zhang2017_local_small"
 
 
 @pytest.mark.parametrize("name", ["zhang2016", "zhang2017_global", "zhang2017_local"])
 @pytest.mark.filterwarnings("ignore:zhang2017_local has random weights")
-def test_start_from_random_weights_raises(name, monkeypatch):
+def test_init_from_a_model_without_weights_raises(name, monkeypatch):
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")
-    model = model_of(name, width=1.0 if name == "zhang2017_global" else 0.125, start="cho2023_points")
-    with pytest.raises(WeightsError, match="has no trained weights on this machine") as caught:
-        model.prepare_fit()
+    model = model_of(name, width=1.0 if name == "zhang2017_global" else 0.125)
+    with pytest.raises(WeightsError, match="has no weights on this machine") as caught:
+        load_initial_weights(model, "cho2023_points")
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["zhang2016", "zhang2017_global"])
-def test_start_from_another_width_or_model_family_raises(name):
-    for start in ("zhang2017_local_small", "zhang2016_small"):
-        with pytest.raises(ColorzooError, match=r"--model\.start"):
-            model_of(name, width=0.125, start=start).prepare_fit()
+def test_init_from_another_width_or_model_family_raises(name):
+    model = model_of(name, width=0.125)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    for source in ("zhang2017_local_small", "cho2023_small"):
+        with pytest.raises(ColorzooError, match="--init_from must be weights"):
+            load_initial_weights(model, source)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
 @pytest.mark.parametrize("name", ["zhang2016", "zhang2017_global", "zhang2017_local"])
-def test_start_from_another_normalization_raises(name):
+def test_filter_weights_requires_an_equal_normalization(name):
     source = model_of("zhang2017_local", width=0.125, mask_center=0.5)
-    with pytest.raises(ColorzooError, match=r"--model\.start must name a model with \(?mask_center"):
-        model_of(name, width=0.125).initialize_from(source)
+    with pytest.raises(ColorzooError, match=r"--init_from must name a model with \(?mask_center"):
+        model_of(name, width=0.125).filter_weights(source)
 
 
 def test_zhang2017_global_equals_its_starting_model_before_training():
     """The guidance branch has no effect yet; lightness is scaled as in the starting model."""
-    model = model_of("zhang2017_global", width=0.25, init_std=None, start="zhang2017_local_small").eval()
-    model.prepare_fit()
+    model = model_of("zhang2017_global", width=0.25, init_std=None).eval()
+    load_initial_weights(model, "zhang2017_local_small")
     lightness = 100 * torch.rand(1, 1, 32, 40, generator=torch.Generator().manual_seed(0))
     plain = model_of("zhang2017_local_small", hint_attention=False, scene_blocks=0).eval()
     state = create_model("zhang2017_local_small").model.network.state_dict()
@@ -99,7 +103,6 @@ MISSING = "deleted.safetensors"
 @pytest.mark.parametrize(
     ("name", "settings", "missing"),
     [
-        ("zhang2017_local", {}, {"start": {"model": "zhang2017_local", "weights": MISSING}}),
         ("antic2019", {"stage": "critic"}, {}),  # without trained weights, the stage requires --init_from
         ("chen2023", {}, {"segmenter_weights": MISSING}),
         ("kim2021", {"backbone_weights": None}, {}),  # without a checkpoint, the backbone is untrained
@@ -199,7 +202,7 @@ def test_checkpoints_and_weight_files_store_provenance(images, tmp_path):
     assert stored["data"]["images"] == 11  # an epoch of full batches omits two of them
     assert len(stored["data"]["sha256"]) == 64
     convert_weights(first, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
-    packed = json.loads(read_metadata(tmp_path / "packed.safetensors")["provenance"])
+    packed = json.loads(read_weights(tmp_path / "packed.safetensors").stored["provenance"])
     assert packed == stored
     loaded = create_model("zhang2017_local_small", tmp_path / "packed.safetensors")
     assert loaded.provenance == Provenance.of(stored)
@@ -228,7 +231,7 @@ def test_convert_weights_adds_no_provenance_to_a_checkpoint_without_it(tmp_path,
     del content["provenance"]
     torch.save(content, checkpoint)
     convert_weights(checkpoint, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
-    metadata = read_metadata(tmp_path / "packed.safetensors")
+    metadata = read_weights(tmp_path / "packed.safetensors").stored
     assert metadata.keys() == {"model", "hparams", "conventions"}
 
 

@@ -9,7 +9,7 @@ import torch
 from harness import BATCH, fit
 from lightning.pytorch.strategies import DDPStrategy
 
-from colorzoo.training.checkpoint_lookup import find_checkpoint
+from colorzoo.training.arguments import find_checkpoint
 
 
 def main(root: Path, folder: Path, how: str, ranks: str) -> None:

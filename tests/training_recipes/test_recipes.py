@@ -1,26 +1,19 @@
 """Configurations of papers match the papers: learning rates, losses, stages, batch size, length."""
 
-import importlib
 import math
-import pkgutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import training_recipes
 from colorzoo.card import ModelCard
 from colorzoo.registry import all_cards, load_task_class
 from colorzoo.settings import constructor_parameters
 from colorzoo.training.configs import config_folders
 from training_recipes.recipe import Parsed, Recipe, parse, rate_at
+from zoo import paper_modules
 
-RECIPES = [
-    recipe
-    for module in pkgutil.iter_modules(training_recipes.__path__, "training_recipes.")
-    if not module.name.endswith((".recipe", ".test_recipes"))
-    for recipe in importlib.import_module(module.name).RECIPES
-]
+RECIPES = [recipe for module in paper_modules() for recipe in getattr(module, "RECIPES", ())]
 # Not from a paper: small models and colorzoo2026 belong to this project, and overlays require a model.
 OURS = ("cluster/", "colorzoo2026/", "colorzoo2026_drawing/", "data/", "loggers/", "sweeps/")
 # Settings that differ from the defaults: weight files, other sizes, and settings that only training from
@@ -38,7 +31,7 @@ NO_DEFAULTS = {
     "zhang2019/paper.yaml": {"last_kernel"},
 }
 # Arguments that select how the training starts and steps.
-PROCEDURE = {"stage", "start", "optimizer", "lr_scheduler", "discriminator_optimizer"}
+PROCEDURE = {"stage", "optimizer", "lr_scheduler", "discriminator_optimizer"}
 PROCEDURE |= {"discriminator_lr_scheduler", "matching_lr"}
 
 
@@ -53,7 +46,7 @@ def test_every_config_of_a_paper_has_a_recipe() -> None:
     papers = {name for name in names if not name.startswith(OURS) and not name.endswith("tiny.yaml")}
     papers = {name for name in papers if "small" not in name}
     without = papers - {recipe.config for recipe in RECIPES}
-    assert not without, f"write tests/training_recipes/NAME.py for {without}; see docs/paper.md"
+    assert not without, f"add RECIPES to tests/zoo/test_NAME.py for {without}; see docs/paper.md"
 
 
 @pytest.mark.nightly

@@ -23,7 +23,7 @@ from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing import sample_guidance, sample_input
 from colorzoo.testing.persistence import save_checkpoint
 from colorzoo.testing.trainer import quiet_trainer
-from colorzoo.weights import read_hparams, read_metadata, read_weights
+from colorzoo.weights import read_weights
 from colorzoo.weights.catalog import EMBEDDED_FOLDER
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
@@ -47,7 +47,7 @@ def as_tensors(arrays: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
 
 def reference(authors: dict[str, np.ndarray], name: str = MODEL, **hparams: Any) -> torch.nn.Module:
     model = build_model(load_task_class(model_card(name)), {"width": 0.125, **hparams})
-    model.load_published_state_dict(as_tensors(authors))
+    model.load_weights(as_tensors(authors), name="the authors' weights", published=True)
     return model.eval()
 
 
@@ -69,11 +69,13 @@ def test_weights_convert_writes_pytorch_weights_with_metadata(authors, tmp_path:
     assert convert(source, out, "--set", "mask_center=0.5") == 0
     output = capsys.readouterr().out
     assert f"sha256={sha256_of(out)} size={out.stat().st_size}" in output
-    metadata = read_metadata(out)
+    metadata = read_weights(out).stored
     assert (metadata["model"], metadata["source"]) == (MODEL, "authors.pth")
     assert metadata["source_sha256"] == sha256_of(source)
     assert "L in [0, 100]" in metadata["conventions"]
-    assert metadata["hparams"] == json.dumps(read_hparams(out), sort_keys=True)  # deterministic output
+    assert metadata["hparams"] == json.dumps(
+        read_weights(out).hparams, sort_keys=True
+    )  # deterministic output
     model = colorzoo.create_model(MODEL, out)  # width and mask_center come from the file
     assert model.model.network.mask_center == 0.5
     torch.testing.assert_close(predict(model), predict(reference(authors, mask_center=0.5)), atol=0, rtol=0)
@@ -84,7 +86,7 @@ def test_converted_caffe_file_matches_pytorch_predictions(authors, tmp_path: Pat
     layers = local_hints_layers(authors) | ({} if blob is None else {"pred_ab": [np.array(blob)]})
     (tmp_path / "model.caffemodel").write_bytes(net(layers))
     assert convert(tmp_path / "model.caffemodel", tmp_path / "out.safetensors") == 0
-    hparams = read_hparams(tmp_path / "out.safetensors")
+    hparams = read_weights(tmp_path / "out.safetensors").hparams
     assert (hparams["width"], hparams["mask_center"], hparams["ab_scale"]) == (0.125, 0.0, expected)
     model = colorzoo.create_model(MODEL, tmp_path / "out.safetensors")
     truth = predict(reference(without_affine(authors), ab_scale=expected))
@@ -98,7 +100,7 @@ def test_converted_global_hints_caffe_file_matches_pytorch_predictions(tmp_path:
     (tmp_path / "global.caffemodel").write_bytes(net(global_hints_layers(authors)))
     out = tmp_path / "out.safetensors"
     assert convert(tmp_path / "global.caffemodel", out, name="zhang2017_global") == 0
-    assert {"width": 0.125, "ab_scale": 100.0, "trunk": None}.items() <= read_hparams(out).items()
+    assert {"width": 0.125, "ab_scale": 100.0, "trunk": None}.items() <= read_weights(out).hparams.items()
     truth = predict(reference(without_affine(authors), "zhang2017_global", ab_scale=100.0))
     assert truth.std() > 5
     torch.testing.assert_close(
@@ -191,9 +193,9 @@ def test_weights_convert_shrinks_a_checkpoint_and_keeps_predictions(
     output = capsys.readouterr().out
     assert f"size={packed.stat().st_size}" in output
     assert packed.stat().st_size < 0.6 * checkpoint.stat().st_size
-    metadata = read_metadata(packed)
+    metadata = read_weights(packed).stored
     assert metadata["model"] == model_card(NAME).name
-    assert metadata["hparams"] == json.dumps(read_hparams(packed), sort_keys=True)
+    assert metadata["hparams"] == json.dumps(read_weights(packed).hparams, sort_keys=True)
     lightness = 100 * torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         loaded = colorzoo.create_model(NAME, packed)  # the width comes from the file
@@ -267,7 +269,11 @@ def test_convert_weights_reads_the_larsson2016_hdf5_file(tmp_path: Path) -> None
     wanted = pseudo_state_dict({"data/prediction_c/0": tuple(weight.shape)}, 7)["data/prediction_c/0"]
     torch.testing.assert_close(weight, torch.from_numpy(wanted))
     with pytest.raises(WeightsError, match="data/loss/0"):
-        model.model.load_published_state_dict({**read_weights(HDF5).state_dict, "data/loss/0": weight})
+        model.model.load_weights(
+            {**read_weights(HDF5).state_dict, "data/loss/0": weight},
+            name="the authors' weights",
+            published=True,
+        )
 
 
 def test_converted_embedded_weights_count_as_trained(tmp_path: Path) -> None:

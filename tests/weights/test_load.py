@@ -14,7 +14,7 @@ from torch import nn
 
 from colorzoo.errors import WeightsError
 from colorzoo.files import sha256_of
-from colorzoo.weights import apply_weights, load_state_dict_file, read_hparams, read_metadata, save_weights
+from colorzoo.weights import apply_weights, read_weights, save_weights
 from colorzoo.weights.load import WRAPPERS
 
 STATE = {"conv.weight": torch.linspace(-1, 1, 12).reshape(3, 4), "seen": torch.tensor(7)}
@@ -37,12 +37,12 @@ def _same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bo
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_load_state_dict_file_reads_torch_files(tmp_path: Path):
+def test_read_weights_reads_torch_files(tmp_path: Path):
     for wrapped in [True, False]:
         for legacy in [True, False]:
             content = {"state_dict": STATE, "epoch": 3} if wrapped else STATE
             torch.save(content, tmp_path / "a.safetensors", _use_new_zipfile_serialization=not legacy)
-            assert _same(load_state_dict_file(tmp_path / "a.safetensors"), STATE)
+            assert _same(read_weights(tmp_path / "a.safetensors").state_dict, STATE)
 
 
 def test_lightning_checkpoint_loads_averaged_weights_and_hparams(tmp_path: Path):
@@ -50,19 +50,19 @@ def test_lightning_checkpoint_loads_averaged_weights_and_hparams(tmp_path: Path)
     hparams = {"width": 0.5, "_class_path": "a.B"}
     content = {"state_dict": STATE, "current_model_state": raw, "hyper_parameters": hparams}
     torch.save(content | {"pytorch-lightning_version": "2.6.6"}, tmp_path / "last.ckpt")
-    assert _same(load_state_dict_file(tmp_path / "last.ckpt"), STATE)
-    assert read_hparams(tmp_path / "last.ckpt") == {"width": 0.5}
+    assert _same(read_weights(tmp_path / "last.ckpt").state_dict, STATE)
+    assert read_weights(tmp_path / "last.ckpt").hparams == {"width": 0.5}
 
 
 @pytest.mark.parametrize("content", [b"\n<!doctype html></html>", bytes(range(120, 256)), b""])
-def test_load_state_dict_file_raises_one_line_error_for_other_formats(tmp_path: Path, content: bytes):
+def test_read_weights_raises_one_line_error_for_other_formats(tmp_path: Path, content: bytes):
     (tmp_path / "a.pth").write_bytes(content)
     with pytest.raises(WeightsError, match="is not a weight file; expected safetensors") as caught:
-        load_state_dict_file(tmp_path / "a.pth")
+        read_weights(tmp_path / "a.pth")
     assert "\n" not in str(caught.value)
 
 
-def test_load_state_dict_file_rejects_truncated_files(tmp_path: Path):
+def test_read_weights_rejects_truncated_files(tmp_path: Path):
     for kind in ["safetensors", "zip", "legacy"]:
         path = tmp_path / "a.pth"
         if kind == "safetensors":
@@ -71,7 +71,7 @@ def test_load_state_dict_file_rejects_truncated_files(tmp_path: Path):
             torch.save(STATE, path, _use_new_zipfile_serialization=kind == "zip")
         path.write_bytes(path.read_bytes()[:-20])
         with pytest.raises(WeightsError, match=r"a\.pth is truncated"):
-            load_state_dict_file(path)
+            read_weights(path)
 
 
 class _Attack:
@@ -82,17 +82,16 @@ class _Attack:
 def test_weight_readers_do_not_run_code_in_pickles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ATTACK", str(tmp_path / "attacked"))
     torch.save({"a": _Attack()}, tmp_path / "a.pth")
-    for reader in (load_state_dict_file, read_hparams):
-        with pytest.raises(WeightsError, match=r"pickle that can execute code .*mkdir"):
-            reader(tmp_path / "a.pth")
+    with pytest.raises(WeightsError, match=r"pickle that can execute code .*mkdir"):
+        read_weights(tmp_path / "a.pth")
     assert not (tmp_path / "attacked").exists()
 
 
 def test_weight_readers_reject_missing_files_and_folders(tmp_path: Path):
     with pytest.raises(WeightsError, match=r"none\.pth is missing"):
-        load_state_dict_file(tmp_path / "none.pth")
+        read_weights(tmp_path / "none.pth")
     with pytest.raises(WeightsError, match="is a folder"):
-        read_metadata(tmp_path)
+        read_weights(tmp_path)
 
 
 def test_save_weights_is_lossless_or_stores_float16_except_values_out_of_range(tmp_path: Path):
@@ -102,10 +101,10 @@ def test_save_weights_is_lossless_or_stores_float16_except_values_out_of_range(t
         "nan": torch.tensor([torch.nan]),
     }
     save_weights(tmp_path / "exact.safetensors", state, METADATA)
-    exact = load_state_dict_file(tmp_path / "exact.safetensors")
+    exact = read_weights(tmp_path / "exact.safetensors").state_dict
     assert all(torch.equal(exact[key].nan_to_num(), value.nan_to_num()) for key, value in state.items())
     save_weights(tmp_path / "new" / "a.safetensors", state, METADATA, dtype="float16")
-    found = load_state_dict_file(tmp_path / "new" / "a.safetensors")
+    found = read_weights(tmp_path / "new" / "a.safetensors").state_dict
     kinds = {key: value.dtype for key, value in found.items()}
     half = {"conv.weight": torch.float16, "view": torch.float16, "nan": torch.float16}
     assert kinds == half | {"seen": torch.int64, "big": torch.float32}
@@ -120,7 +119,7 @@ def test_save_weights_rounds_each_output_channel_to_8_bits(tmp_path: Path):
     state = {"weight": weight, "small": torch.randn(8, 8), "broken": broken, "steps": torch.tensor(2**40)}
     save_weights(tmp_path / "a.safetensors", state, {}, dtype="int8")
     assert (tmp_path / "a.safetensors").stat().st_size < 1.5 * weight.numel() + 2 * broken.numel()
-    found = load_state_dict_file(tmp_path / "a.safetensors")
+    found = read_weights(tmp_path / "a.safetensors").state_dict
     step = weight.abs().amax((1, 2, 3), keepdim=True) / 127
     assert ((found["weight"] - weight).abs() <= 0.501 * step).all()
     torch.testing.assert_close(found["small"], state["small"].half())
@@ -134,8 +133,8 @@ def test_save_weights_keeps_metadata_and_is_deterministic(tmp_path: Path):
         save_weights(path, STATE, METADATA)
     assert len({sha256_of(path) for path in paths}) == 1
     assert int.from_bytes(paths[0].read_bytes()[:8], "little") % 8 == 0, "the tensors are aligned"
-    assert read_metadata(paths[0]) == METADATA
-    assert read_hparams(paths[0]) == {"width": 0.5}
+    assert read_weights(paths[0]).stored == METADATA
+    assert read_weights(paths[0]).hparams == {"width": 0.5}
 
 
 class Net(nn.Module):
@@ -148,7 +147,7 @@ class Net(nn.Module):
 def test_apply_weights_casts_float16_weights_to_float32(tmp_path: Path):
     source, target = Net(), Net()
     save_weights(tmp_path / "a.safetensors", source.state_dict(), {})
-    apply_weights(target, load_state_dict_file(tmp_path / "a.safetensors"), name="a", published=False)
+    apply_weights(target, read_weights(tmp_path / "a.safetensors").state_dict, name="a")
     assert target.conv.weight.dtype == torch.float32
     torch.testing.assert_close(target.state_dict(), source.state_dict(), atol=1e-3, rtol=0)
 
@@ -178,7 +177,6 @@ def test_apply_weights_names_mismatched_key_and_keeps_the_model(change: dict[str
             model,
             {key: value for key, value in state.items() if value is not None},
             name="lee2099",
-            published=False,
         )
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
@@ -188,7 +186,7 @@ def _saved(path: Path, content: Any) -> Path:
     return path
 
 
-def test_load_state_dict_file_removes_wrappers(tmp_path: Path) -> None:
+def test_read_weights_removes_wrappers(tmp_path: Path) -> None:
     for content in [
         STATE,
         *({name: STATE} for name in WRAPPERS),
@@ -198,10 +196,10 @@ def test_load_state_dict_file_removes_wrappers(tmp_path: Path) -> None:
         {"model": {"depth": 12}, "state_dict": STATE},
         {"params": PARALLEL},
     ]:
-        assert _same(load_state_dict_file(_saved(tmp_path / "a.pth", content)), STATE)
+        assert _same(read_weights(_saved(tmp_path / "a.pth", content)).state_dict, STATE)
 
 
-def test_load_state_dict_file_prefixes_keys_of_several_networks(tmp_path: Path) -> None:
+def test_read_weights_prefixes_keys_of_several_networks(tmp_path: Path) -> None:
     content = {
         "colorEncoder": STATE,
         "colorUNet": PARALLEL,
@@ -209,16 +207,16 @@ def test_load_state_dict_file_prefixes_keys_of_several_networks(tmp_path: Path) 
         "args": argparse.Namespace(iter=45000),
         "epoch": 3,
     }
-    found = load_state_dict_file(_saved(tmp_path / "045000.pt", content))
+    found = read_weights(_saved(tmp_path / "045000.pt", content)).state_dict
     parts = {f"{part}.{key}": value for part in ("colorEncoder", "colorUNet") for key, value in STATE.items()}
     assert _same(found, parts)
 
 
-def test_load_state_dict_file_dequantizes_int8_tensors(tmp_path: Path):
+def test_read_weights_dequantizes_int8_tensors(tmp_path: Path):
     levels = torch.randint(-127, 128, (3, 2, 1, 1), dtype=torch.int8)
     scales, plain = torch.tensor([0.5, 2.0, 4.0]), torch.randn(5)
     save_weights(tmp_path / "a.safetensors", {"w": levels, "w.int8_scale": scales, "b": plain}, {})
-    found = load_state_dict_file(tmp_path / "a.safetensors")
+    found = read_weights(tmp_path / "a.safetensors").state_dict
     assert _same(found, {"w": levels.float() * scales.view(3, 1, 1, 1), "b": plain})
 
 
@@ -227,4 +225,4 @@ def test_scales_that_match_no_weight_are_refused(tmp_path: Path, shape: tuple[in
     weights = {} if shape is None else {"w": torch.ones(shape, dtype=torch.int8)}
     save_weights(tmp_path / "a.safetensors", {**weights, "w.int8_scale": torch.ones(3)}, {})
     with pytest.raises(WeightsError, match="int8_scale"):
-        load_state_dict_file(tmp_path / "a.safetensors")
+        _ = read_weights(tmp_path / "a.safetensors").state_dict

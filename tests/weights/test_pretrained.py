@@ -20,7 +20,7 @@ import colorzoo
 from colorzoo import ColoringModel, Colorizer
 from colorzoo.apps.cli.main import main
 from colorzoo.errors import UntrainedWarning, WeightsError
-from colorzoo.weights import read_metadata, read_weights, save_weights
+from colorzoo.weights import read_weights, save_weights
 from colorzoo.weights.load import Provenance
 from colorzoo.zoo.zhang2016.model import ColorfulColorization
 from colorzoo.zoo.zhang2017.model import LocalHints
@@ -153,7 +153,7 @@ def test_model_card_has_license_training_results_and_hub_metadata(saved: Path) -
     assert (front["license"], front["library_name"]) == ("mit", "colorzoo")
     assert "5, with 80 images" in text
     assert "- PSNR [dB]: 24.123" in text
-    assert read_metadata(saved / "model.safetensors")["license"] == "MIT"
+    assert read_weights(saved / "model.safetensors").stored["license"] == "MIT"
 
 
 def test_model_card_of_included_weights_repeats_what_the_card_states(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_model_card_of_included_weights_repeats_what_the_card_states(tmp_path: P
     front, text = front_matter(tmp_path)
     assert front["license"] == card.weights["default"].license.lower()
     assert card.weights["default"].trained_on in text
-    assert all(quality.why in text for quality in card.quality)
+    assert all(assessment in text for assessment in card.uses.values())
     task.prepare_fit()  # weights that will be trained are no longer the weights of the card
     task.model.save_pretrained(tmp_path)
     front, text = front_matter(tmp_path)
@@ -202,7 +202,7 @@ def test_damaged_folders_raise_one_line(saved: Path) -> None:
         assert "\n" not in str(caught.value)
 
     weights = saved / "model.safetensors"
-    metadata = read_metadata(weights)
+    metadata = read_weights(weights).stored
     save_weights(weights, {"network.x": torch.zeros(1)}, metadata)
     refused("model.safetensors does not match LocalHints: .* unexpected key")
     save_weights(weights, {"network.x": torch.zeros(1)}, metadata | {"hparams": '{"nonsense": 1}'})
@@ -216,7 +216,7 @@ def test_damaged_folders_raise_one_line(saved: Path) -> None:
 
 def test_folder_of_an_earlier_version_loads(saved: Path) -> None:
     weights = saved / "model.safetensors"
-    metadata = {key: value for key, value in read_metadata(weights).items() if key != "model_class"}
+    metadata = {key: value for key, value in read_weights(weights).stored.items() if key != "model_class"}
     save_weights(weights, tiny_model().state_dict(), metadata)
     assert type(ColoringModel.from_pretrained(saved)) is LocalHints
     del metadata["model"]  # an unregistered class
@@ -227,7 +227,7 @@ def test_folder_of_an_earlier_version_loads(saved: Path) -> None:
 def test_model_of_a_missing_package_raises_one_line(saved: Path) -> None:
     weights = saved / "model.safetensors"
     changes = {"model": "absent2030", "model_class": "absent2030.model:Absent"}
-    save_weights(weights, {}, read_metadata(weights) | changes)
+    save_weights(weights, {}, read_weights(weights).stored | changes)
     with pytest.raises(WeightsError, match=r"Install its package absent2030\.$"):
         ColoringModel.from_pretrained(saved)
 

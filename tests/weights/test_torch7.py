@@ -12,7 +12,7 @@ from colorzoo.errors import WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import model_card
 from colorzoo.weights.convert import convert_weights
-from colorzoo.weights.load import read_hparams, read_weights
+from colorzoo.weights.load import read_weights
 from colorzoo.zoo.iizuka2016.model import LetThereBeColor
 
 TINY = {"width": 0.125, "scene_side": 32}
@@ -33,7 +33,7 @@ def test_read_weights_names_torch7_tensors_by_forward_pass_order(tmp_path: Path)
     assert list(found) == ["mean", *(f"model.2.{at}.{part}" for at in (1, 3) for part in ("weight", "bias"))]
     torch.testing.assert_close(found["model.2.1.weight"], torch.from_numpy(wide[1:3, ::2].copy()))
     assert float(found["mean"]) == 0.25
-    assert read_hparams(path) == {}
+    assert read_weights(path).hparams == {}
 
 
 def test_read_weights_rejects_damaged_or_empty_torch7_files(tmp_path: Path) -> None:

@@ -25,7 +25,15 @@ from colorzoo.registry import model_card
 from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model, sample_call
 from colorzoo.testing.samples import sample_batch
-from colorzoo.zoo.colorzoo2026.model import Colorzoo2026, condition, match_histogram, match_saturation
+from colorzoo.zoo.colorzoo2026.model import (
+    Blocks,
+    Colorzoo2026,
+    condition,
+    match_histogram,
+    match_saturation,
+    observe_references,
+    reference_embedding,
+)
 from colorzoo.zoo.colorzoo2026.points import (
     Cells,
     Observations,
@@ -34,12 +42,8 @@ from colorzoo.zoo.colorzoo2026.points import (
     observe,
     pool_logits,
 )
-from colorzoo.zoo.colorzoo2026.references import (
-    Blocks,
-    observe_references,
-    reference_embedding,
-)
 from colorzoo.zoo.colorzoo2026.task import Colorzoo2026Task, random_cells
+from knobs.knob import Knobs
 from steps.step import gradients, same, small
 
 SIZE = (64, 96)
@@ -94,7 +98,7 @@ def points(*clicks: tuple[int, int, float, float], size: tuple[int, int] = SIZE)
 
 @torch.no_grad()
 def test_posterior_has_the_observed_colors_at_points(model: Colorzoo2026, lightness: Tensor) -> None:
-    seen = model.analyze(lightness, {})
+    seen = model.analyze(lightness)
     observed = observe(torch.randn(1, 2, *SIZE), points(*CLICKS).points.mask, seen.grid)
     across = cell_covariance(seen.cells, seen.cells.take(observed.cell))
     change = take_cells(model.covariance.posterior(across, observed).change, observed.cell)
@@ -133,58 +137,54 @@ def test_points_are_combined_with_a_reference(trained: Colorzoo2026, lightness: 
 def test_edit_with_a_reference_reuses_the_cached_match(
     trained: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state: dict[str, Any] = {}
+    encoded = None
     for alpha in (1.0, 0.5):
         guidance = Guidance(points(*CLICKS).points, exemplar=reference(0.5, alpha=alpha))
         want = trained(lightness, guidance).ab
-        trained.edit(lightness, Guidance(exemplar=reference(0.5, alpha=alpha)), state)
+        encoded = trained.encode_image(lightness, Guidance(exemplar=reference(0.5, alpha=alpha)), encoded)
         with monkeypatch.context() as patch:
             patch.setattr(trained, "encode_reference", lambda _: pytest.fail("the network ran again"))
-            assert torch.equal(trained.edit(lightness, guidance, state).ab, want)
+            assert trained.encode_image(lightness, guidance, encoded) is encoded
+            assert torch.equal(trained.decode_image(lightness, guidance, encoded).ab, want)
 
 
 @torch.no_grad()
-def test_edit_after_a_failed_edit_uses_the_new_reference(
-    trained: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
+def test_encoding_with_another_reference_keeps_the_earlier_encoding(
+    trained: Colorzoo2026, lightness: Tensor
 ) -> None:
-    state: dict[str, Any] = {}
-    trained.edit(lightness, Guidance(exemplar=reference(0.5)), state)
-    other = Guidance(exemplar=reference(0.9))
-
-    def fail(_: Tensor) -> Tensor:
-        raise torch.OutOfMemoryError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(trained, "encode_reference", fail)
-        with pytest.raises(torch.OutOfMemoryError):
-            trained.edit(lightness, other, state)
-    assert torch.equal(trained.edit(lightness, other, state).ab, trained(lightness, other).ab)
+    one, other = (Guidance(exemplar=reference(hue)) for hue in (0.5, 0.9))
+    encoded = trained.encode_image(lightness, one)
+    again = trained.encode_image(lightness, other, encoded)
+    for guidance, found in ((one, encoded), (other, again)):
+        expected = trained(lightness, guidance).ab
+        assert torch.equal(trained.decode_image(lightness, guidance, found).ab, expected)
 
 
 @torch.no_grad()
 def test_edit_equals_forward_without_running_the_network(
     model: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory: dict[str, Any] = {}
-    model.edit(lightness, points(*CLICKS[:1]), memory)
+    encoded = model.encode_image(lightness, points(*CLICKS[:1]))
     want = model(lightness, points(*CLICKS))
     monkeypatch.setattr(model.network, "forward", lambda _: pytest.fail("the network ran again"))
-    found = model.edit(lightness, points(*CLICKS), memory)
+    assert model.encode_image(lightness, points(*CLICKS), encoded) is encoded
+    found = model.decode_image(lightness, points(*CLICKS), encoded)
     assert torch.equal(found.ab, want.ab)
     torch.testing.assert_close(found.color_logits, want.color_logits)
-    assert torch.equal(
-        model.edit(lightness, Guidance(), memory).ab, model.edit(lightness, points(), memory).ab
+    plain, without_points = (
+        model.decode_image(lightness, guidance, encoded).ab for guidance in (Guidance(), points())
     )
+    assert torch.equal(plain, without_points)
 
 
 @torch.no_grad()
 def test_similarity_is_one_at_the_masked_cells(model: Colorzoo2026, lightness: Tensor) -> None:
-    memory: dict[str, Any] = {}
+    encoded = model.encode_image(lightness, Guidance())
     mask = points(*CLICKS).points.mask
-    found = model.similarity(lightness, mask, memory)[0, 0]
+    found = model.similarity(encoded, mask)[0, 0]
     assert 0 <= found.min() < 0.9
     assert found.max() <= 1 + 1e-5
-    singly = [model.similarity(lightness, points(click).points.mask, memory)[0, 0] for click in CLICKS]
+    singly = [model.similarity(encoded, points(click).points.mask)[0, 0] for click in CLICKS]
     assert all(abs(found[row // 4, column // 4] - 1) < 1e-5 for row, column, _, _ in CLICKS)
     torch.testing.assert_close(found, torch.stack(singly).amax(0))
 
@@ -278,7 +278,7 @@ def test_analyze_returns_pooled_and_boosted_colors() -> None:
     with torch.no_grad():
         maps = model.network(lightness)
         raw = model.embed(maps, lightness)
-        found = model.analyze(lightness, {})
+        found = model.analyze(lightness)
         wanted = boost_chroma(pool_logits(raw.mean, raw.logits, raw.cells, raw.grid, model.centers))
     torch.testing.assert_close(found.mean, wanted)
     assert not torch.allclose(found.mean, raw.mean)
@@ -289,13 +289,14 @@ def test_edit_equals_forward_for_every_combination_of_guidance() -> None:
     card, size = model_card("colorzoo2026"), (48, 64)
     model: Any = contract_test_model(card).model
     lightness, every = sample_call(card, size)
-    memory: dict[str, Any] = {}
+    encoded: Any = None
     answers: dict[frozenset[str], Any] = {}
     for count in range(len(card.guidance) + 1):
         for kinds in combinations(card.guidance, count):
             guidance = Guidance(**{kind: getattr(every, kind) for kind in kinds})
             answers[frozenset(kinds)] = model(lightness, guidance).ab
-            found = model.edit(lightness, guidance, memory).ab
+            encoded = model.encode_image(lightness, guidance, encoded)
+            found = model.decode_image(lightness, guidance, encoded).ab
             assert (found - answers[frozenset(kinds)]).abs().max() < 1e-3, kinds
     full = answers[frozenset(card.guidance)]
     for kind in card.guidance:  # each kind has an effect besides all others
@@ -403,8 +404,8 @@ def test_reference_colors_are_transferred_only_within_classes(
 def test_network_input_is_shrunk_as_pillow_does(trained: Colorzoo2026) -> None:
     lightness = 100 * torch.rand(1, 1, 47, 47, generator=torch.Generator().manual_seed(0))
     small = Image.fromarray(lightness[0, 0].numpy()).resize((32, 32), Image.Resampling.BILINEAR)
-    expected = trained.analyze(torch.from_numpy(np.array(small))[None, None], {}).mean
-    found = trained.analyze(lightness, {}).mean
+    expected = trained.analyze(torch.from_numpy(np.array(small))[None, None]).mean
+    found = trained.analyze(lightness).mean
     assert (found - expected).abs().max() < 0.02 * expected.abs().max()
 
 
@@ -497,16 +498,17 @@ def test_points_override_statistics_and_edits_run_no_network(
     mask[..., 20:24, 40:44] = 1
     same, other = Points(told * mask, mask), Points(torch.full_like(told, 30.0) * mask, mask)
     assert (trained(lightness, Guidance(points=same, statistics=statistics)).ab - told).abs().max() < 1e-3
-    memory: dict[str, Any] = {}
     both = Guidance(points=other, statistics=statistics)
-    first = trained.edit(lightness, Guidance(points=other), memory).ab
+    encoded = trained.encode_image(lightness, Guidance(points=other))
+    first = trained.decode_image(lightness, Guidance(points=other), encoded).ab
     want = trained(lightness, both)
     assert (want.ab - first).abs().max() > 5
     monkeypatch.setattr(trained.network, "forward", lambda _: pytest.fail("the network ran again"))
-    found = trained.edit(lightness, both, memory)
+    found = trained.decode_image(lightness, both, trained.encode_image(lightness, both, encoded))
     assert torch.equal(found.ab, want.ab)
     torch.testing.assert_close(found.color_logits, want.color_logits)
-    assert torch.equal(trained.edit(lightness, Guidance(points=other), memory).ab, first)
+    again = trained.decode_image(lightness, Guidance(points=other), encoded)
+    assert torch.equal(again.ab, first)
 
 
 def directions(blocks: Tensor) -> Tensor:
@@ -710,3 +712,14 @@ def test_colorzoo2026_uses_muon_for_hidden_matrices_only() -> None:
     # the excluded layers have large enough matrices
     for part in ("network.mean", "network.classes", "network.stem_half", "label_head", "position", "covar"):
         assert not any(part in name for name in by_muon)
+
+
+KNOBS = {
+    "colorzoo2026": Knobs(
+        values={
+            "stem": (8, 8), "widths": (16, 32, 64), "blocks": (1, 2, 1), "heads": 3, "label_count": 5,
+            "encoder": "imagenet",
+        },
+        exempt=("labels",),
+    ),
+}  # fmt: skip

@@ -9,10 +9,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_model
+from colorzoo.inference.steps.region_colors import contrasting_colors, likely_color, vivid_color
 from colorzoo.prediction import RgbPrediction
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.zoo.colorzoo2026_drawing.model import COLORS, Maps, observed_points, scale_lab
-from colorzoo.zoo.colorzoo2026_drawing.regions import contrasting_colors, likely_color, vivid_color
 from colorzoo.zoo.colorzoo2026_drawing.task import (
     Colorzoo2026DrawingTask,
     cell_colors,
@@ -20,6 +20,7 @@ from colorzoo.zoo.colorzoo2026_drawing.task import (
     random_reference_cells,
     random_views,
 )
+from knobs.knob import Knobs
 
 DEFAULTS = {"hinted": 0.55, "copied": 0.75, "recolored": 0.4, "paired": 1 / 3, "paired_hinted": 0.25}
 PLAIN = {**DEFAULTS, "hinted": 0, "paired": 0, "recolored": 0}
@@ -264,3 +265,15 @@ def test_equally_likely_palette_colors_are_not_mixed() -> None:
         rgb = model.region_colors(prediction, torch.eye(count), palette)
     assert torch.cdist(rgb, palette).amin(1).max() < 1 / 255
     assert len(rgb.round(decimals=2).unique(dim=0)) == 2
+
+
+KNOBS = {
+    "colorzoo2026_drawing": Knobs(
+        values={
+            "stem": (8, 8), "widths": (16, 32, 64), "blocks": (1, 2, 1), "decoder": 32, "vector": 32,
+            "embedding": 32, "hinted": 0.0, "stop_probability": 0.9, "copied": 0.0, "recolored": 1.0,
+            "paired": 0.0, "paired_hinted": 1.0, "referenced": 0.0,
+        },
+        batch=16,
+    ),
+}  # fmt: skip

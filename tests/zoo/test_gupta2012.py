@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from exemplar_regions import regions
 from skimage.feature import daisy
 
 import colorzoo
@@ -10,6 +9,7 @@ from colorzoo import Exemplar, Guidance
 from colorzoo.color import rgb_to_lab
 from colorzoo.testing import sample_image
 from colorzoo.zoo.gupta2012.model import Features, features, gabor, match, of_labels, superpixels, vote
+from zoo.exemplar_regions import regions
 
 
 def test_gupta2012_recovers_the_colors_of_the_reference_image() -> None:

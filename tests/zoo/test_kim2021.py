@@ -17,15 +17,17 @@ from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.losses.edges import widened
 from colorzoo.randomness import image_generators
 from colorzoo.registry import load_model_class, model_card
-from colorzoo.simulation.points import PointSimulation, simulate_points
-from colorzoo.simulation.scribbles import ScribbleSimulation, simulate_scribbles
+from colorzoo.simulation.points import simulate_points
+from colorzoo.simulation.scribbles import simulate_scribbles
 from colorzoo.testing.models import contract_test_model, sample_call
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
 from colorzoo.training.configs import find_config, load_config
 from colorzoo.zoo.kim2021.model import Propagation
 from colorzoo.zoo.kim2021.task import Kim2021
+from knobs.knob import Knobs
 from steps.step import gradients, same, training_batch
+from training_recipes.recipe import Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
 
@@ -295,13 +297,13 @@ def test_kim2021_training_step_equals_the_sum_of_five_losses(config: str, change
     with torch.no_grad():
         guidance = Guidance()
         if "points" in model.accepts:
-            simulation = PointSimulation(none=1 - ours["hints"])
             generators = image_generators(batch["seed"], "points")
-            guidance = Guidance(points=simulate_points(ab, generators, simulation))
+            guidance = Guidance(points=simulate_points(ab, generators, none=1 - ours["hints"]))
         encoded = model.model.backbone.model.encode(lightness, guidance)
         first = model.model.backbone.model.decode(encoded, (48, 48))
-        strokes = ScribbleSimulation(lost=0.3, most=ours["strokes"], jitter=2.0, none=ours["empty"])
-        drawn = simulate_scribbles(first, ab, image_generators(batch["seed"], "strokes"), strokes).mask
+        generators = image_generators(batch["seed"], "strokes")
+        strokes = {"lost": 0.3, "most": ours["strokes"], "jitter": 2.0, "none": ours["empty"]}
+        drawn = simulate_scribbles(first, ab, generators, **strokes).mask
     assert bool(drawn.any()) == (ours["empty"] < 1)
     image, moved = refined(model, encoded, lightness, drawn, ours)
     near = torch.stack(square(drawn, ours["edge_band"])).amax(dim=0)
@@ -344,3 +346,36 @@ def test_boxes_of_the_batch_reach_the_backbone_in_training_and_validation() -> N
     assert guidances["scribbles"].scribbles.mask.any()
     model.training_step({**batch, "boxes": [boxes[1], boxes[1]]}, 0)  # no image has a box
     assert received[1].corners.shape == (2, 0, 4)
+
+
+# Training settings that the paper or the authors' code states
+
+RECIPES = (
+    Recipe(
+        config="kim2021/paper.yaml",
+        source="fact sheet, sections 2 to 5: our choices, marked [NP] there",
+        rates={0: 1e-4, 499: 1e-4},
+        batch=16, epochs=5,
+        settings={
+            "con_weight": 1.0, "reg_weight": 0.1, "empty": 0.1, "strokes": 5,
+            "jitter": 2.0, "lost": 0.3, "reach": None, "propagation": 0, "relative": False,
+            "color_weight": 0.0, "hold_weight": 0.0,
+        },
+    ),
+)  # fmt: skip
+
+
+KNOBS = {
+    "kim2021": Knobs(
+        base={
+            "backbone": "zhang2017_local_small", "hidden": (8,), "reach": 12, "propagation": 6,
+            "edge_band": 1, "color_weight": 0.5, "hold_weight": 0.5, "hints": 1.0, "empty": 0.0,
+        },
+        values={
+            "backbone": "zhang2016_small", "backbone_hparams": {"mask_center": 0.5}, "hidden": (16,),
+            "reach": None, "propagation": 0, "empty": 1.0,
+            "hints": 0.0, "strokes": 1, "lost": 0.99, "jitter": 6.0,
+        },
+        size=48, batch=3,
+    ),
+}  # fmt: skip

@@ -4,7 +4,6 @@ from itertools import product
 
 import numpy as np
 import torch
-from exemplar_regions import regions
 from skimage.restoration import denoise_tv_chambolle
 
 import colorzoo
@@ -21,6 +20,7 @@ from colorzoo.zoo.pierre2015.model import (
     rgb_to_yuv,
     yuv_to_rgb,
 )
+from zoo.exemplar_regions import regions
 
 
 def test_divergence_is_the_negative_adjoint_of_the_gradient() -> None:

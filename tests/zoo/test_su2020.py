@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -16,17 +17,18 @@ from colorzoo import create_model
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.factory import build_model
+from colorzoo.factory import build_model, create_coloring_model
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.model import ColoringModel
 from colorzoo.randomness import image_generators
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.points import simulate_points
 from colorzoo.testing import sample_batch, sample_image
-from colorzoo.training.command import load_initial_weights
-from colorzoo.training.stages import Start
+from colorzoo.training.initial_weights import load_initial_weights
 from colorzoo.weights import save_weights
 from colorzoo.zoo.su2020.model import (
+    FUSED,
     InstanceColorization,
     Rectangle,
     detect,
@@ -35,7 +37,12 @@ from colorzoo.zoo.su2020.model import (
 )
 from colorzoo.zoo.su2020.task import Su2020, random_boxes, relative_boxes
 from colorzoo.zoo.zhang2017.model import LocalHints
+from knobs.knob import Knobs
+from parity.cases import Golden, case
+from parity.pipelines.su2020 import fuse
+from pseudo_weights import pseudo_state_dict
 from steps.step import gradients, same, small, training_batch
+from training_recipes.recipe import Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
 
@@ -142,35 +149,26 @@ def local_hints(folder: Path, **settings: Any) -> Path:
     return folder / "local.safetensors"
 
 
-def test_su2020_start_copies_local_hints_to_all_networks(tmp_path: Path) -> None:
+def test_su2020_init_from_copies_local_hints_to_all_networks(tmp_path: Path) -> None:
     path = local_hints(tmp_path, mask_center=0.5)
-    networks = model(start=Start("zhang2017_local", str(path)))
-    networks.prepare_fit()
+    networks = model()
+    load_initial_weights(networks, str(path))
     source = create_model("zhang2017_local", path).model.network.unet.state_dict()
     for unet in (networks.model.network.full, networks.model.network.instance, networks.model.network.fusion):
         assert all(torch.equal(unet.state_dict()[key], value) for key, value in source.items())
-    assert networks.provenance.start["weights"] == str(path)
+    assert networks.provenance.start["file"] == path.name
 
 
 @pytest.mark.parametrize(
     ("theirs", "message"),
     [({"mask_center": 0.0}, "mask_center 0.5"), ({"mask_center": 0.5, "width": 0.25}, "block1.0.weight")],
 )
-def test_su2020_start_with_other_settings_raises(
+def test_su2020_init_from_with_other_settings_raises(
     theirs: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     """Regression test: the configuration combined a trunk of mask center 0 with 0.5."""
-    networks = model(start=Start("zhang2017_local", str(local_hints(tmp_path, **theirs))))
     with pytest.raises(ColorzooError, match=message):
-        networks.prepare_fit()
-
-
-def test_su2020_start_with_another_mask_center_of_su2020_raises() -> None:
-    """The mask center is not a weight, so names and shapes of the weights match."""
-    networks = model(mask_center=0.0)
-    with pytest.raises(ColorzooError, match="mask_center"):
-        networks.initialize_from(model(mask_center=0.5))
-    networks.initialize_from(model(mask_center=0.0))
+        load_initial_weights(model(), str(local_hints(tmp_path, **theirs)))
 
 
 def test_su2020_without_boxes_equals_a_trunk_with_another_output_scale(
@@ -298,8 +296,7 @@ def crops(lab: Tensor, seeds: Tensor) -> Tensor:
 
 
 def points_of(batch: Any, ab: Tensor, hints: float) -> Points:
-    simulation = PointSimulation(none=1 - hints)
-    return simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
+    return simulate_points(ab, image_generators(batch["seed"], "points"), none=1 - hints)
 
 
 @pytest.mark.parametrize("hints", [0.0, 1.0])
@@ -346,3 +343,121 @@ def test_su2020_loss_does_not_depend_on_the_batch_split(stage: str) -> None:
     parts = [{key: value[rows] for key, value in batch.items()} for rows in (slice(0, 1), slice(1, 3))]
     first, second = (model.training_step(part, 0) for part in parts)
     torch.testing.assert_close((first + 2 * second) / 3, whole, rtol=1e-4, atol=0)
+
+
+# Golden files: The three networks of Su et al. 2020 against the authors' code, through the names of their
+# checkpoints.
+
+
+NETWORKS = {"full": "netGComp", "instance": "netG", "fusion": "netGF"}
+LAYERS = ("", "2", "3", "4", "5", "6", "7", "8_1", "8_2", "9_1", "9_2", "10_1", "10_2")
+
+
+def published_model(meta: dict[str, Any]) -> ColoringModel:
+    model = create_coloring_model("su2020", None)
+    state = {}
+    for ours, theirs in NETWORKS.items():
+        shapes = meta["shapes"]["instance" if ours == "full" else ours]
+        arrays = pseudo_state_dict(shapes, meta["seed"][ours], meta["scales"])
+        prefix = "module." if ours == "fusion" else ""  # prefix in the authors' files
+        state |= {f"{theirs}.{prefix}{key}": torch.from_numpy(value) for key, value in arrays.items()}
+    model.load_weights(state, name="the authors' weights", published=True)
+    return model.eval()
+
+
+@case("su2020")
+@torch.inference_mode()
+def su2020(golden: Golden) -> None:
+    model = published_model(golden.meta)
+    network: Any = model.network
+    lightness, crops = (50 + 100 * golden.tensor(name) for name in ("in_full_L", "in_crop_L"))
+    size = (lightness.shape[-2], lightness.shape[-1])
+    places = check_places(golden, size)
+
+    full = network.full(full_input(network, lightness))
+    golden.close("out_full_reg", full.ab)
+    golden.close_sampled("out_full_class", full.logits)
+    golden.close("out_instance_reg", network.color("instance", crops, Points.none(crops)) / 110)
+
+    features = network.instance_features(crops, Points.none(crops))
+    golden.close_sampled("out_inst_conv8_up", features["8_up"])
+    golden.close_sampled("out_inst_conv7_3", features["7_3"])
+
+    fused = {}
+
+    def keep(name: str, activation: torch.Tensor) -> torch.Tensor:
+        fused[name] = fuse(network.layers[name], activation, features[name], places[name])
+        return fused[name]
+
+    unet = network.fusion
+    golden.close("out_fusion_reg", unet(full_input(network, lightness), visit=keep).ab)
+    for (name, _, _), layer in zip(FUSED, LAYERS, strict=True):
+        wide = name in ("10_up", "10_2")
+        # The authors' next activation works in place, so that their stored sums "up" lie behind it.
+        stored = torch.relu(fused[name]) if name.endswith("_up") else fused[name]
+        shown = stored.mean(dim=1, keepdim=True) if wide else stored
+        golden.close_sampled(f"out_fused_weight_layer{layer}", shown)
+
+
+def check_places(golden: Golden, size: tuple[int, int]) -> dict[str, list[Any]]:
+    """Compare the boxes on all four grids, and return where they lie on each fused map."""
+    height, width = golden.arrays["in_rgb"].shape[:2]
+    corners = golden.tensor("in_boxes").float() / torch.tensor([width, height, width, height])
+    for level, stride in enumerate((1, 2, 4, 8)):
+        rows, columns = size[0] // stride, size[1] // stride
+        found = [
+            (p.left, columns - p.left - p.width, p.top, rows - p.top - p.height, p.width, p.height)
+            for p in (to_rectangle(box, size, stride) for box in corners)
+        ]
+        np.testing.assert_array_equal(found, golden.arrays["in_box_info"][level])
+    return {name: [to_rectangle(box, size, stride) for box in corners] for name, _, stride in FUSED}
+
+
+def full_input(network: Any, lightness: torch.Tensor) -> torch.Tensor:
+    from colorzoo.networks.hint_unet import hint_input
+
+    return hint_input(lightness, Points.none(lightness), network.mask_center)
+
+
+# Training settings that the paper or the authors' code states
+
+_COMMON = {
+    "width": 1.0, "mask_center": 0.5, "delta": 1.0, "most_boxes": 8,
+    "hints": 0.0,  # sample_p 1.0 of the script: no point is ever given
+    "random_boxes": 0, "colorfulness": 0.0, "trunk": None,
+}  # fmt: skip
+
+
+def whole(stage: str) -> Recipe:
+    return Recipe(
+        config=f"su2020/{stage}.yaml",
+        source="fact sheet, training: 100 epochs at 5e-4, then 50 in a line to 0; scripts/train.sh",
+        rates={0: 5e-4, 9_999: 5e-4, 12_500: 5e-4 * (1 - 2500 / 5001), 15_000: 5e-4 / 5001},
+        batch=16, epochs=150, stage=stage,
+        settings=_COMMON,
+        trains=(f"model.network.{stage}.",), fixed=(f"model.network.{stage}.class_head.",),
+    )  # fmt: skip
+
+
+RECIPES = (
+    whole("full"),
+    whole("instance"),
+    Recipe(
+        config="su2020/fusion.yaml",
+        source="fact sheet, training: 10 epochs at 5e-5, then 20 in a line to 0",
+        rates={0: 5e-5, 999: 5e-5, 2_000: 5e-5 * (1 - 1000 / 2001), 3_000: 5e-5 / 2001},
+        batch=1, epochs=30, stage="fusion",
+        settings=_COMMON,
+        trains=("model.network.layers.", "model.network.fusion.block10.", "model.network.fusion.ab_head."),
+    ),
+)  # fmt: skip
+
+
+KNOBS = {
+    "su2020": Knobs(
+        base={"stage": "fusion", "colorfulness": 0.3, "hints": 0.5},
+        values={"stage": "instance", "width": 0.25, "most_boxes": 1, "hints": 1.0},
+        exempt=("random_boxes",),
+        batch=8,
+    ),
+}  # fmt: skip

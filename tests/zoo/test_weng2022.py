@@ -7,8 +7,10 @@ import torch
 
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
-from colorzoo.zoo.weng2022.model import ColorTokenColorization, lightness_range
-from colorzoo.zoo.weng2022.task import Polynomial, Weng2022
+from colorzoo.zoo.weng2022.model import EXCLUDED_LOGIT, ColorTokenColorization, lightness_range, possible_bins
+from colorzoo.zoo.weng2022.task import Polynomial, Weng2022, classification_loss, regression_loss
+from parity.cases import Golden, case
+from training_recipes.recipe import Recipe
 
 NARROW = {"width": 64, "encoder_depth": 1, "decoder_depth": 1}
 
@@ -65,3 +67,41 @@ def test_resuming_a_training_does_not_read_the_encoder_weights(tmp_path: Path) -
         trainer = quiet_trainer(tmp_path, max_epochs=2)
         trainer.fit(resumed, batches, ckpt_path=tmp_path / "last.ckpt")
     assert trainer.global_step == 2
+
+
+# Golden files: Losses and possible bins of Weng et al. 2022 against `tests/golden/weng2022.py`.
+
+
+@case("weng2022_mask")
+def mask(golden: Golden) -> None:
+    for ranges in (1, 4, 10):
+        assert torch.equal(possible_bins(ranges), golden.tensor(f"out_possible_{ranges}"))
+
+
+@case("weng2022_losses")
+def losses(golden: Golden) -> None:
+    logits = golden.tensor("in_logits").masked_fill(~golden.tensor("in_possible"), EXCLUDED_LOGIT)
+    logits.requires_grad_()
+    loss = classification_loss(
+        logits, golden.tensor("in_ab"), golden.tensor("in_weights"), neighbors=5
+    ).mean()
+    loss.backward()
+    golden.close("out_classification", loss)
+    golden.close("out_gradient", logits.grad)
+    golden.close("out_regression", regression_loss(golden.tensor("in_regression"), golden.tensor("in_ab")))
+
+
+# Training settings that the paper or the authors' code states
+
+RECIPES = (
+    Recipe(
+        config="weng2022/paper.yaml",
+        source="segm/train.py, segm/config.yml, segm/optim and README of the authors' code",
+        rates={0: 1e-3, 12_800: 1e-5 + 9.9e-4 * 0.5**0.9},
+        optimizer="SGD",
+        batch=48,
+        epochs=256,
+        settings={"ranges": 4, "temperature": 0.38, "dropout": 0.1, "drop_path": 0.1, "neighbors": 5}
+        | {"regression_weight": 10.0, "uniform": 0.5},
+    ),
+)

@@ -10,23 +10,41 @@ from torch import Tensor
 
 from colorzoo import create_model
 from colorzoo.abilities import ExemplarModel
-from colorzoo.color import grid_centers, lab_to_rgb
+from colorzoo.color import grid_centers, grid_index, lab_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Points
 from colorzoo.inference.references import normalize_weights
 from colorzoo.networks.blocks import pad_to_multiple
+from colorzoo.networks.style import usable_labels
 from colorzoo.randomness import image_generators
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.points import simulate_points
 from colorzoo.testing import sample_image
-from colorzoo.training.command import load_initial_weights
-from colorzoo.training.stages import Start
+from colorzoo.training.initial_weights import load_initial_weights
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import save_weights
-from colorzoo.zoo.xu2020.model import SMALLEST, STRIDE, adain, grid_hints, inside_labels, keep, weigh_transfer
-from colorzoo.zoo.xu2020.task import Xu2020
+from colorzoo.zoo.xu2020.model import (
+    PLACE_SETS,
+    SMALLEST,
+    STRIDE,
+    StylizationColorization,
+    adain,
+    grid_hints,
+    inside_labels,
+    keep,
+    match_embedding,
+    match_moments,
+    moments,
+    weigh_transfer,
+)
+from colorzoo.zoo.xu2020.model import adain as match
+from colorzoo.zoo.xu2020.model import wct as recolor
+from colorzoo.zoo.xu2020.task import Xu2020, masked_huber
+from knobs.knob import Knobs
+from parity.cases import Golden, case
 from steps.step import gradients, same, small, training_batch
+from training_recipes.recipe import Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
 
@@ -133,38 +151,33 @@ def test_xu2020_decoder_stage_requires_a_trained_encoder(tmp_path: Path) -> None
     assert encoder.conv0.weight[0, 0].item() == pytest.approx(1 / 0.229)
 
 
-def local_hints(folder: Path, **settings: Any) -> Start:
+def local_hints(folder: Path, **settings: Any) -> str:
     card = model_card("zhang2017_local")
     local = build_model(load_task_class(card), {"width": 0.125, **settings})
     metadata = {"model": card.name, "hparams": json.dumps({"width": 0.125, **settings})}
     save_weights(folder / "local.safetensors", local.state_dict(), metadata)
-    return Start("zhang2017_local", str(folder / "local.safetensors"))
+    return str(folder / "local.safetensors")
 
 
-def test_xu2020_start_requires_local_hints_with_equal_settings(tmp_path: Path) -> None:
-    start = local_hints(tmp_path)
-    model = build_model(Xu2020, {**TINY, "start": start})
-    model.prepare_fit()
-    source = create_model("zhang2017_local", start.weights).model.network.unet.state_dict()
+def test_xu2020_init_from_requires_local_hints_with_equal_settings(tmp_path: Path) -> None:
+    path = local_hints(tmp_path)
+    model = build_model(Xu2020, TINY)
+    load_initial_weights(model, path)
+    source = create_model("zhang2017_local", path).model.network.unet.state_dict()
     assert all(
         torch.equal(model.model.network.color.unet.state_dict()[key], value) for key, value in source.items()
     )
-    other = build_model(Xu2020, {**TINY, "start": local_hints(tmp_path, mask_center=0.5)})
-    with pytest.raises(ColorzooError, match=r"mask_center"):
-        other.prepare_fit()
     with pytest.raises(ColorzooError, match="decoder"):
-        build_model(Xu2020, {**TINY, "stage": "decoder", "start": start}).prepare_fit()
-    again = build_model(Xu2020, TINY)
-    again.initialize_from(model)
-    assert all(torch.equal(again.state_dict()[key], value) for key, value in model.state_dict().items())
+        load_initial_weights(build_model(Xu2020, {**TINY, "stage": "decoder"}), path)
+    with pytest.raises(ColorzooError, match=r"mask_center"):
+        load_initial_weights(build_model(Xu2020, TINY), local_hints(tmp_path, mask_center=0.5))
 
 
-def test_xu2020_start_does_not_replace_the_network_of_its_backbone(
+def test_xu2020_init_from_does_not_replace_the_network_of_its_backbone(
     xu2020_small: Xu2020, tmp_path: Path
 ) -> None:
-    local = create_model("zhang2017_local", local_hints(tmp_path).weights)
     with pytest.raises(ColorzooError, match="backbone"):
-        xu2020_small.initialize_from(local)
+        load_initial_weights(xu2020_small, local_hints(tmp_path))
 
 
 def test_xu2020_small_weight_file_omits_backbone_weights(xu2020_small: Xu2020, tmp_path: Path) -> None:
@@ -214,8 +227,8 @@ def huber(found: Tensor, truth: Tensor, delta: float) -> Tensor:
 
 def paper_points(batch: Any, ab: Tensor) -> Points:
     """Draw geometric numbers of patches; no image reveals all colors, as in the authors' code."""
-    simulation = PointSimulation(0.25, reveal_all=0.0)
-    return simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
+    generators = image_generators(batch["seed"], "points")
+    return simulate_points(ab, generators, stop_probability=0.25, reveal_all=0.0)
 
 
 def test_xu2020_color_stage_step_equals_the_formula() -> None:
@@ -275,3 +288,119 @@ def test_xu2020_encoder_stage_step_equals_the_formula() -> None:
 def uniform(batch: Any, name: str, columns: int) -> Tensor:
     """Return ``(B, columns)`` random numbers of the image generators."""
     return torch.stack([torch.rand(columns, generator=g) for g in image_generators(batch["seed"], name)])
+
+
+# Golden files: Both sub-nets of Xu et al. 2020 and their feature transforms, against the authors' code.
+
+
+@case("adain")
+def adain_case(golden: Golden) -> None:
+    content, style = golden.tensor("in_content"), golden.tensor("in_style")
+    for side, maps in (("content", content), ("style", style)):
+        found = moments(maps)
+        golden.close(f"out_{side}_mean", found.mean.flatten())
+        golden.close(f"out_{side}_std", found.std.flatten())
+    golden.close("out_adain", match(content, style))
+    golden.close("out_adain_alpha05", match_moments(content, moments(style), 0.5))
+    golden.close("out_wct", recolor(content, style))
+    golden.close("out_wct_alpha05", recolor(content, style, 0.5))
+    labels = golden.tensor("in_content_seg"), golden.tensor("in_style_seg")
+    golden.close("out_adain_seg", inside_labels(match, labels)(content, style, 1.0))
+    valid = [label in usable_labels(*labels) for label in range(len(golden.arrays["out_label_valid"]))]
+    assert valid == golden.tensor("out_label_valid").bool().tolist()
+
+
+@case("xu2020_encoder")
+@torch.inference_mode()
+def xu2020_encoder(golden: Golden) -> None:
+    model = StylizationColorization().eval()
+    model.load_weights(golden.weights(), name="the authors' weights", published=True)
+    transfer = model.network.transfer
+    maps = transfer.style_maps(golden.tensor("in_rgb"))
+    found = {f"relu{level}_1": maps[f"encoder{level}"] for level in (1, 2, 3, 4)}
+    encoded = transfer.encoder(golden.tensor("in_rgb"), keep)
+    found |= {f"pool{level}": encoded.pools[level - 1] for level in (1, 2, 3)}
+    found |= dict(zip(("conv1_2", "conv2_2", "conv3_4"), encoded.maps, strict=True))
+    for name, value in found.items():
+        golden.close(f"out_{name}", value[:, : golden.meta["channels"].get(name)])
+
+
+@case("xu2020_transfer")
+@torch.inference_mode()
+def xu2020_transfer(golden: Golden) -> None:
+    model = StylizationColorization().eval()
+    for part in ("encoder", "decoder"):
+        model.load_weights(golden.weights(part), name="the authors' weights", published=True)
+    network = model.network
+    content, style = golden.tensor("in_content"), golden.tensor("in_style")
+    look = network.transfer.encode_reference(style)
+    targets = network.transfer.split_embedding(look)
+
+    def run(sets: tuple[str, ...] = PLACE_SETS, alpha: float = 1.0) -> Tensor:
+        return network.transfer(content, match_embedding(targets, sets, alpha))
+
+    golden.close("out_recon", network.transfer(content))
+    golden.close("out_rgb", run())
+    golden.close("out_rgb_alpha05", run(alpha=0.5))
+    for name in PLACE_SETS:
+        golden.close(f"out_rgb_only_{name}", run((name,)))
+    golden.close("out_rgb_encoder_decoder", run(("encoder", "decoder")))
+    golden.close("out_rgb_wct", network.transfer(content, network.adapt_maps(style, recolor)))
+    for level in (3, 2, 1):
+        golden.close(f"out_style_dec{level}_mean", targets[f"decoder{level}"].mean[:, :, 0, 0])
+        golden.close(f"out_style_dec{level}_std", targets[f"decoder{level}"].std[:, :, 0, 0])
+    golden.close("out_tab_norm", rgb_to_lab(run().clamp(0, 1))[:, 1:] / 110)
+
+
+@case("xu2020_color")
+@torch.inference_mode()
+def xu2020_color(golden: Golden) -> None:
+    model = StylizationColorization().eval()
+    model.load_weights(golden.weights(), name="the authors' weights", published=True)
+    lightness = 100 * golden.tensor("in_L") + 50
+    mask, truth = golden.tensor("in_mask"), 110 * golden.tensor("in_ab_true")
+    ab, logits = model.network.color(lightness, Points(110 * golden.tensor("in_hint_ab"), mask))
+    golden.close("out_ab", ab / 110)
+    golden.close("out_class64", logits[:, : golden.arrays["out_class64"].shape[1]])
+    golden.close("out_rgb", lab_to_rgb(torch.cat([lightness, ab], dim=1), clip=False))
+    golden.close("out_loss_mean", masked_huber(ab, truth, mask)[None].double())
+    expected = golden.tensor("out_true_bin")
+    bins = grid_index(truth).view(len(truth), 1, *truth.shape[-2:])
+    assert torch.equal(golden.sampled("out_true_bin", bins).long(), expected.long())
+
+
+# Training settings that the paper or the authors' code states
+
+_PAPER = {
+    "width": 1.0, "backbone": None, "transfer_error": None, "places": ["encoder", "skip", "decoder"],
+}  # fmt: skip
+_COLOR = {**_PAPER, "stop_probability": 1 / 8}  # code: points are geometric, 12.5 % of the images have none
+_COLOR_NET = {"trains": ("model.network.color.",), "fixed": ("model.network.color.unet.class_head.",)}
+
+RECIPES = (
+    Recipe(
+        config="xu2020/color.yaml",
+        source="fact sheet, section 6: rate and its change of the paper; batch of the code",
+        rates={0: 1e-5, 320_289: 1e-5, 320_290: 1e-6, 640_000: 1e-6},  # 10 epochs of ImageNet by 40
+        batch=40, epochs=20, stage="color",
+        settings={**_COLOR, "hint_weight": 10.0, "delta": 1.0},
+        **_COLOR_NET,
+    ),
+    Recipe(
+        config="xu2020/decoder.yaml",
+        source="fact sheet, section 6: 0.8 and 0.2, 1e-4 halved every 5 epochs, 88 epochs by their files",
+        rates={0: 1e-4, 73_929: 1e-4, 73_930: 5e-5, 147_860: 2.5e-5, 17 * 73_930: 1e-4 / 2**17},  # COCO by 8
+        batch=8, epochs=88, stage="decoder",
+        settings={**_PAPER, "image_weight": 0.8, "perceptual_weight": 0.2},
+        trains=("model.network.transfer.decoder.",),
+    ),
+)  # fmt: skip
+
+
+KNOBS = {
+    "xu2020": Knobs(
+        values={"width": 0.25, "stage": "encoder"},
+        exempt=("places", "transfer_error", "image_weight", "perceptual_weight"),
+        batch=6,
+    ),
+}  # fmt: skip

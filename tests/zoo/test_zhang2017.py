@@ -1,20 +1,37 @@
 """Zhang et al. 2017: extensions, and training steps compared with eq. 3 and 4 and the authors' loss."""
 
+from itertools import combinations
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from colorzoo.factory import build_model
-from colorzoo.guidance import GlobalStatistics, Points
+from colorzoo import create_model
+from colorzoo.color import hull_centers, rgb_to_lab
+from colorzoo.factory import build_model, create_coloring_model
+from colorzoo.guidance import GlobalStatistics, Guidance, Points, statistics_of
 from colorzoo.guidance.color_statistics import ab_histogram, mean_saturation
+from colorzoo.model import ColoringModel
 from colorzoo.randomness import image_generators
-from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.points import simulate_points
+from colorzoo.testing import sample_image
 from colorzoo.zoo.zhang2017.model import LocalHints
-from colorzoo.zoo.zhang2017.network import AttendedConv, HintAttention
+from colorzoo.zoo.zhang2017.network import (
+    AttendedConv,
+    HintAttention,
+    SteeredNetwork,
+    match_histogram,
+    match_saturation,
+    mean_colors,
+    saturation_at,
+    saturation_table,
+)
 from colorzoo.zoo.zhang2017.task import Zhang2017Local
+from knobs.knob import Knobs
+from parity.cases import Golden, case
 from steps.step import gradients, same, small, training_batch
+from training_recipes.recipe import Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
 
@@ -116,8 +133,8 @@ def hard_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
     return -logits.log_softmax(dim=1).gather(1, index[:, None]).mean()
 
 
-def drawn(batch: Any, ab: Tensor, **simulation: float) -> Points:
-    return simulate_points(ab, image_generators(batch["seed"], "points"), PointSimulation(**simulation))
+def drawn(batch: Any, ab: Tensor, **simulation: Any) -> Points:
+    return simulate_points(ab, image_generators(batch["seed"], "points"), **simulation)
 
 
 @pytest.mark.parametrize("hints", [0.0, 1.0])
@@ -176,3 +193,214 @@ def test_zhang2017_local_colorfulness_weights_colorful_pixels() -> None:
     colors = ((smooth_l1(out.ab, ab, 1.0) * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))).mean()
     wanted = 10 / 110 * colors + hard_cross_entropy(out.logits, ab)
     torch.testing.assert_close(model.training_step(batch, 0), wanted, rtol=1e-5, atol=0)
+
+
+# Global hints on the layers of a trunk model
+
+TRUNK = "zhang2017_local_small"
+STEERED = "zhang2017_global_small"
+
+
+def random_values(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+def shares_of(places: int = 200, batch: int = 2) -> Tensor:
+    """Return distributions that are likelier near gray and differ between places."""
+    near = -hull_centers().norm(dim=1) / 20
+    return (near[None, :, None] + 2 * random_values(batch, 313, places)).softmax(dim=1)
+
+
+def reweighed(shares: Tensor, weights: Tensor) -> Tensor:
+    found = shares * weights[:, :, None]
+    return found / found.sum(dim=1, keepdim=True)
+
+
+def test_match_histogram_equals_two_steps_of_proportional_fitting() -> None:
+    """A color outside the histogram keeps a weight of 1e-4."""
+    shares = shares_of()
+    histogram = (3 * random_values(2, 313)).softmax(dim=1)
+    histogram[:, 40:] = 0
+    histogram = histogram / histogram.sum(dim=1, keepdim=True)
+    wanted = torch.ones(2, 313)
+    for _ in range(2):
+        wanted = wanted * (histogram + 1e-4) / (reweighed(shares, wanted).mean(dim=2) + 1e-4)
+    weights = match_histogram(shares, histogram)
+    torch.testing.assert_close(weights, wanted, rtol=1e-4, atol=0)
+    after = (reweighed(shares, weights).mean(dim=2) - histogram).abs().sum(dim=1)
+    assert (after < 0.25).all()
+
+
+def test_match_saturation_reaches_the_saturation_up_to_its_limit() -> None:
+    for wanted in [0.15, 0.4]:
+        shares = shares_of()
+        lightness = 20 + 60 * torch.rand(2, 200, generator=torch.Generator().manual_seed(1))
+        saturations = saturation_at(lightness, saturation_table())
+        weights = match_saturation(shares, saturations, torch.full((2, 1), wanted))
+        found = (reweighed(shares, weights) * saturations).sum(dim=1).mean(dim=1)
+        torch.testing.assert_close(found, torch.full((2,), wanted), rtol=0, atol=0.01)
+        most = match_saturation(
+            shares, saturations, torch.ones(2, 1)
+        )  # above the maximum: the steepest weights
+        steepest = 16 * hull_centers().norm(dim=1) / 40
+        torch.testing.assert_close(most.log(), steepest.expand(2, -1), rtol=1e-3, atol=0)
+
+
+def test_mean_colors_equal_the_means_of_reweighed_distributions() -> None:
+    shares, weights = shares_of(), random_values(2, 313).exp()
+    wanted = torch.einsum("bqn,qc->bcn", reweighed(shares, weights), hull_centers())
+    torch.testing.assert_close(mean_colors(shares, weights), wanted, rtol=1e-4, atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return create_model(STEERED)
+
+
+@pytest.fixture(scope="module")
+def image() -> Tensor:
+    return sample_image((60, 76))
+
+
+@torch.inference_mode()
+def test_zhang2017_global_small_equals_its_trunk_without_statistics(model: Any, image: Tensor) -> None:
+    lightness = rgb_to_lab(image)[:, :1]
+    wanted = create_model(TRUNK)(lightness).ab
+    torch.testing.assert_close(model(lightness).ab, wanted, rtol=0, atol=1e-3)
+    told = statistics_of(image)
+    some = GlobalStatistics(torch.zeros(3, 313), -torch.ones(3, 1))  # a histogram, nothing, a saturation
+    some.histogram[0], some.saturation[2] = told.histogram[0], 0.8
+    found = model(lightness.expand(3, -1, -1, -1), Guidance(statistics=some)).ab
+    alone = [GlobalStatistics(told.histogram), None, GlobalStatistics(None, torch.tensor([[0.8]]))]
+    for one, given in zip(found, alone, strict=True):
+        torch.testing.assert_close(one, model(lightness, Guidance(statistics=given)).ab[0], rtol=0, atol=1e-3)
+    assert min(float((one - other).abs().max()) for one, other in combinations(found, 2)) > 1
+
+
+@torch.inference_mode()
+def test_zhang2017_global_small_colors_follow_the_histogram(model: Any, image: Tensor) -> None:
+    colors = torch.tensor([[40.0, 0], [-40, 0], [0, 40], [0, -40]])
+    histogram = torch.zeros(4, 313)
+    histogram[range(4), torch.cdist(colors, hull_centers()).argmin(dim=1)] = 1
+    lightness = rgb_to_lab(image)[:, :1].expand(4, -1, -1, -1)
+    found = model(lightness, Guidance(statistics=GlobalStatistics(histogram))).ab.mean(dim=(2, 3))
+    torch.testing.assert_close(found, colors, rtol=0, atol=5)
+
+
+def test_steered_network_begin_initializes_the_branch_near_zero() -> None:
+    for hint_attention in [False, True]:
+        trunk = build_model(LocalHints, {"width": 0.125, "hint_attention": hint_attention})
+        network = SteeredNetwork(trunk)
+        network.begin(0.02)
+        assert network.branch.last_norm.weight.unique().tolist() == pytest.approx([0.1])
+        assert float(network.branch.histogram.weight.detach().std()) == pytest.approx(0.02, rel=0.1)
+        if hint_attention:
+            assert torch.equal(network.bring.weight, network.unet.inject.weight)
+        else:
+            assert not network.bring.weight.any()
+
+
+# Golden files: Networks of Zhang et al. 2017 against the authors' code, through the names of their
+# checkpoint.
+
+
+def published_model(golden: Golden, name: str) -> ColoringModel:
+    model = create_coloring_model(name, None)
+    model.load_weights(golden.weights(), name="the authors' weights", published=True)
+    return model.eval()
+
+
+@case("zhang2017_local")
+@torch.inference_mode()
+def zhang2017_local(golden: Golden) -> None:
+    lightness = golden.tensor("in_L")
+    points = Points(golden.tensor("in_hint_ab"), golden.tensor("in_mask"))
+    model = published_model(golden, "zhang2017_local")
+    assert len(model.network.state_dict()) == golden.meta["n_keys"]
+    hinted = model(lightness, Guidance(points=points))
+    golden.close("out_ab", hinted.ab)
+    golden.close("out_ab_nohint", model(lightness, Guidance()).ab)
+    check_distribution(golden, hinted.extras["logits"])
+
+    model.network.mask_center = 0.5  # as set by the constructor; building 34 M weights again is slow
+    golden.close("out_ab_maskcent", model(lightness, Guidance(points=points)).ab)
+
+
+def check_distribution(golden: Golden, logits: Tensor) -> None:
+    golden.close_sampled("out_class_logits", logits)
+    rows, columns = (golden.tensor("in_dist_yx").long() // 4).T
+    golden.close("out_dist_at", torch.softmax(0.2 * logits[0, :, rows, columns].T, dim=1))
+
+
+@case("zhang2017_global")
+@torch.inference_mode()
+def zhang2017_global(golden: Golden) -> None:
+    model = published_model(golden, "zhang2017_global")
+    assert len(model.network.state_dict()) == golden.meta["n_keys"]
+    lightness, histogram = golden.tensor("in_L"), golden.tensor("in_hist")
+    saturation = golden.tensor("in_sat")
+    given = {
+        "out_reg": GlobalStatistics(histogram, saturation),
+        "out_reg_none": None,
+        "out_reg_hist": GlobalStatistics(histogram=histogram),
+        "out_reg_sat": GlobalStatistics(saturation=saturation),
+    }
+    for name, statistics in given.items():
+        prediction = model(lightness, Guidance(statistics=statistics))
+        golden.close(name, prediction.ab / model.network.ab_scale)
+    vector = model.network.branch(given["out_reg"], len(lightness))
+    golden.close("out_glob", vector[:, :, 0, 0])
+
+
+# Training settings that the paper or the authors' code states
+
+_COMMON = {
+    "width": 1.0,
+    "regression_weight": 0.090909,  # 10 on ab / 110
+    "classification_weight": 1.0, "delta": 1.0, "stop_probability": 1 / 8, "hint_attention": False,
+    "colorfulness": 0.0, "many": 0.0,
+}  # fmt: skip
+
+
+def local_recipe(name: str, stage: str, rate: float, epochs: int, hints: float) -> Recipe:
+    return Recipe(
+        config=f"zhang2017/{name}.yaml",
+        source="scripts/train_siggraph.sh of the authors' colorization-pytorch; section 3",
+        rates={0: rate, epochs * 100 - 1: rate},
+        batch=25, epochs=epochs, stage=stage,
+        settings={**_COMMON, "hints": hints},
+    )  # fmt: skip
+
+
+RECIPES = (
+    local_recipe("local_bootstrap", "classification", 1e-4, 100, 0.0),
+    local_recipe("local_classification", "classification", 1e-4, 15, 0.0),
+    local_recipe("local", "regression", 1e-5, 10, 1.0),
+    local_recipe("local_finish", "regression", 1e-6, 5, 1.0),
+    Recipe(
+        config="zhang2017/global.yaml",
+        source="not published; follows the regression stage of Local Hints",
+        rates={0: 1e-5, 999: 1e-5},
+        batch=25, epochs=10,
+        settings={"width": 1.0, "delta": 1.0, "trunk": None},
+    ),
+)  # fmt: skip
+
+
+KNOBS = {
+    "zhang2017_local": Knobs(
+        base={"width": 0.125, "init_std": None, "reveal_all": 0.3, "stage": "joint"},
+        values={
+            "width": 0.25, "init_std": 0.1, "stop_probability": 0.9, "hints": 0.0, "many": 1.0,
+            "reveal_all": 1.0, "stage": "regression",
+        },
+        batch=8,
+    ),
+    "zhang2017_global": Knobs(
+        base={"width": 0.125, "init_std": None, "histogram_share": 1.0, "saturation_share": 1.0},
+        values={
+            "width": 0.25, "init_std": 0.1, "histogram_share": 0.0, "saturation_share": 0.0,
+            "trunk": "zhang2017_local_small",
+        },
+    ),
+}  # fmt: skip

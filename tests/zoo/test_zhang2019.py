@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from exemplar_formulas import compare_step, expected_losses, noisy, paired_batch
-from exemplar_matches import check_match_of_itself
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
@@ -21,7 +19,11 @@ from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model
 from colorzoo.zoo.zhang2019.task import previous_frames
+from knobs.knob import Knobs
 from parity.cases import read
+from training_recipes.recipe import Recipe
+from zoo.exemplar_formulas import compare_step, expected_losses, noisy, paired_batch
+from zoo.exemplar_matches import check_match_of_itself
 
 SIZE = (64, 96)
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -134,3 +136,38 @@ def test_zhang2019_training_step_equals_the_formulas(guided: bool, tmp_path: Pat
         del batch["reference"], batch["self_made"]
     model = small()
     compare_step(model, batch, expected_step, tmp_path)
+
+
+# Training settings that the paper or the authors' code states
+
+RECIPES = (
+    Recipe(
+        config="zhang2019/paper.yaml",
+        source="fact sheet spcolor, section 9; the authors' train.py (batch, epochs, optimizer)",
+        rates={0: 2e-4, 3999: 2e-4},
+        matching_rates={0: 1e-5, 3999: 1e-5},
+        discriminator_rates={0: 2e-4, 3999: 2e-4},
+        betas=(0.5, 0.999), batch=16, epochs=40,
+        settings={
+            "features": "vgg19", "width": 1.0, "color_width": 1.0, "discriminator_width": 1.0,
+            "discriminator_layers": 6, "tau": 1e-10, "training_tau": 0.01, "l1_weight": 2.0,
+            "perceptual_weight": 0.001, "semantic": False, "smooth_weight": 5.0, "smooth_alpha": 10.0,
+            "adversarial_weight": 0.2, "contextual_weight": 0.2, "lightness_noise": 2.0,
+            "truth_weight": 0.0, "warp_weight": 0.0, "gated": False, "unrelated": "zero", "donor": None,
+        },
+        trains=("model.network.", "model.correspondence."),
+    ),
+)  # fmt: skip
+
+
+KNOBS = {
+    "zhang2019": Knobs(
+        base={"truth_weight": 0.5, "warp_weight": 0.5},
+        values={
+            "width": 0.1875, "color_width": 0.25, "discriminator_width": 0.1875, "last_kernel": (3, 6),
+            "training_tau": 0.1, "colored": 1.0,
+        },
+        exempt=("features", "tau", "unrelated", "matching_lr"),
+        size=48, batch=3, steps=2,
+    ),
+}  # fmt: skip

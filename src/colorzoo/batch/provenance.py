@@ -13,15 +13,17 @@ from typing import Literal
 
 from colorzoo import __version__
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.files import digest_or_empty
+from colorzoo.card import ModelCard
+from colorzoo.files import digest_of, digest_or_empty
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.references import recipe_reference_files
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.registry import model_card
+from colorzoo.registry import list_models, model_card
 from colorzoo.settings import full_repr
-from colorzoo.weights.choice import ModelChoice, choose_model
+from colorzoo.weights.catalog import ResolvedWeights, find_weights
+from colorzoo.weights.load import UNTRAINED, read_weights
 
 _IN_RECIPE = ("strength", "alpha", "reference_weights", "reassigned")  # settings with a recipe field
 _UNRECORDED = ("device", "allow_untrained")  # settings that do not determine the result
@@ -58,7 +60,7 @@ def input_files(recipe: Recipe, folder: Path | None) -> list[tuple[FileUse, Path
         GuidanceError: The field ``exemplar`` of the recipe is malformed, or a reference is not a regular
             file.
     """
-    references = [] if folder is None else recipe_reference_files(recipe, folder)
+    references = recipe_reference_files(recipe, folder)
     labels = recipe.classes.label_files if "classes" in recipe.extra else ()
     files: list[tuple[FileUse, Path]] = [("reference", path) for path, _ in references]
     return files + [("classes", Path(name)) for name in labels]
@@ -71,11 +73,13 @@ def used_files(recipe: Recipe, folder: Path | None) -> list[UsedFile]:
 
 
 def result_provenance(
-    model: ModelChoice | Colorizer,
+    model: str | Colorizer,
     recipe: Recipe,
     settings: ColorSettings,
     files: Sequence[UsedFile] = (),
     *,
+    weights: str | Path | None = "default",
+    replacement: str | None = None,
     loaded: Colorizer | None = None,
     size: int | None = None,
     max_side: int | None = None,
@@ -85,11 +89,13 @@ def result_provenance(
     If the weight file is missing, it is downloaded. The model is not loaded.
 
     Args:
-        model: Registered model and weight file, or a colorizer with a custom module.
+        model: Registered name, or a colorizer with a custom module.
         recipe: Recipe of the results. The record stores the recipe with the names of ``files``, which must be
             beside the recipe when it is used again.
         settings: Settings of the command line.
         files: References and label images of the recipe, in this order; see `used_files`.
+        weights: ``weights`` argument of a registered model; see `create_model`.
+        replacement: Model that replaces ``model`` if an image is line art; None if no model replaces it.
         loaded: Colorizer whose settings override ``settings``; None for a model that is loaded with
             ``settings``.
         size: Shorter side of the network input in pixels, `Colorizer.size`; None if the model is not loaded.
@@ -110,8 +116,8 @@ def result_provenance(
     }
     if settings.strength is not None:
         recipe = replace(recipe, strength=settings.strength)
-    if isinstance(model, ModelChoice):
-        recipe = replace(recipe, model=model_card(model.name).name)
+    if isinstance(model, str):
+        recipe = replace(recipe, model=model_card(model).name)
     recorded_recipe = hashed_recipe = recipe.to_dict()
     if files:  # their content determines the result, not their names
         hashed_recipe = _with_files(recipe, [(file.use, file.sha256, None) for file in files]).to_dict()
@@ -125,10 +131,9 @@ def result_provenance(
     if loaded is not None:  # hashes of the files among its settings, such as `matcher_weights` of `huang2022`
         paths = [Path(value) for value in loaded.settings.values() if isinstance(value, str | Path)]
         decisive += [digest for digest in map(digest_or_empty, paths) if digest]
-    if isinstance(model, ModelChoice) and model.is_replaceable:
-        # the default model for drawings replaces this model if an image is line art
-        sketch_model = choose_model(None, "sketch", fast=model.fast)
-        decisive.append(sketch_model.sha256)
+    if replacement is not None:
+        file, _ = find_weights(model_card(replacement), "default")
+        decisive.append(_file_hash(file))
     options = {name: value for name, value in recorded_settings.items() if name not in _IN_RECIPE}
     if size is not None:
         options = {"size": size, **options}  # a size set by the user has priority
@@ -136,6 +141,7 @@ def result_provenance(
         model,
         decisive,
         options=options,
+        weights=weights,
         recipe=json.dumps(recorded_recipe, indent=1),
         crop="" if recipe.crop is None else recipe.crop.to_text(),
         files=files,
@@ -152,10 +158,11 @@ def _with_files(recipe: Recipe, files: Sequence[tuple[FileUse, str, str | None]]
 
 
 def model_provenance(
-    model: ModelChoice | Colorizer,
+    model: str | Colorizer,
     decisive: Sequence[object],
     *,
     options: Mapping[str, object],
+    weights: str | Path | None = "default",
     recipe: str = "",
     crop: str = "",
     files: Sequence[UsedFile] = (),
@@ -163,16 +170,16 @@ def model_provenance(
     """Return a provenance record for results of a model, without their source.
 
     Examples:
-        >>> from colorzoo.weights import choose_model
-        >>> model_provenance(choose_model("zhang2017_local_small"), [], options={"size": 128}).model
+        >>> model_provenance("zhang2017_local_small", [], options={"size": 128}).model
         'zhang2017_local_small'
 
     Args:
-        model: Registered model and weight file, or a colorizer with a custom module.
+        model: Registered name, or a colorizer with a custom module.
         decisive: All other values that determine the result, except the source image, as JSON types. The
             record stores a hash of the model and these values. A later run with an equal hash keeps the
             existing result.
         options: Settings outside the recipe, by option name; None values are omitted.
+        weights: ``weights`` argument of a registered model; see `create_model`.
         recipe: Guidance and settings as JSON.
         crop: Crop of the results, see `ImageProvenance`.
         files: Input files besides the source image.
@@ -182,13 +189,19 @@ def model_provenance(
     """
     if isinstance(model, Colorizer):  # with a custom module
         module = model.model
-        name, weights, hashes = type(module).__name__, "", [model.digest]
+        name, sha256, hashes = type(module).__name__, "", [model.digest]
         has_parameters = next(module.parameters(), None) is not None
         is_trained = has_parameters and module.trained
     else:
-        name, weights = model_card(model.name).name, model.sha256
-        hashes = [weights, *model.backbone_sha256]
-        is_trained = model.is_trained
+        card = model_card(model)
+        name = card.name
+        file, _ = find_weights(card, weights)
+        sha256 = _file_hash(file)
+        hashes = [sha256, *backbone_hashes(card)]
+        # all weights that model cards list are trained
+        is_trained = file is not None and (
+            file.entry is not None or not read_weights(file.path).stored.get(UNTRAINED)
+        )
     # settings of custom models can be any objects
     hashed = json.dumps([name, *hashes, *decisive], sort_keys=True, default=full_repr)
     settings_sha256 = hashlib.sha256(hashed.encode()).hexdigest()
@@ -197,7 +210,7 @@ def model_provenance(
         source="",
         settings=settings_sha256,
         model=name,
-        weights=weights,
+        weights=sha256,
         version=__version__,
         recipe=recipe,
         trained=is_trained,
@@ -206,6 +219,26 @@ def model_provenance(
         options=json.dumps(recorded_options, default=repr),
         files=json.dumps([asdict(file) for file in files]) if files else "",
     )
+
+
+def backbone_hashes(card: ModelCard) -> list[str]:
+    """Return the SHA-256 of the weights of the backbones of a model, and of their backbones.
+
+    A backbone is a registered model that a setting of the card names, such as the setting ``backbone``. The
+    model loads the weights of its backbones besides its own.
+    """
+    settings = [value for value in card.hparams.values() if isinstance(value, str)]
+    registered_names = list_models() if settings else []
+    hashes: list[str] = []
+    for name in settings:
+        if name in registered_names:
+            backbone = model_card(name)
+            hashes += [_file_hash(find_weights(backbone, "default")[0]), *backbone_hashes(backbone)]
+    return hashes
+
+
+def _file_hash(file: ResolvedWeights | None) -> str:
+    return "" if file is None else file.sha256 or digest_of(file.path)
 
 
 def with_source(provenance: ImageProvenance, digest: str, name: str = "") -> ImageProvenance:

@@ -100,14 +100,15 @@ def check_report(path: Path) -> None:
     """
     if path.suffix.lower() not in KINDS:
         raise ColorzooError(f"--report must end with {' or '.join(KINDS)}, got {path}")
-    if path.exists() and not (path.is_file() and _is_report(path)):
-        raise ColorzooError(f"--report {path} already exists and is not a report. Choose another file name.")
-
-
-def _is_report(path: Path) -> bool:
-    with path.open("rb") as file:
-        beginning = file.read(1000)
-    return not beginning or _MARK.encode() in beginning or beginning.startswith(",".join(COLUMNS).encode())
+    if not path.exists():
+        return
+    if path.is_file():
+        with path.open("rb") as file:
+            beginning = file.read(1000)
+        is_csv = beginning.startswith(",".join(COLUMNS).encode())
+        if not beginning or is_csv or _MARK.encode() in beginning:
+            return
+    raise ColorzooError(f"--report {path} already exists and is not a report. Choose another file name.")
 
 
 def read_entries(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from colorzoo.batch.overlap import overlapped
 from colorzoo.batch.provenance import (
@@ -58,12 +58,13 @@ from colorzoo.image_io.write import (
     write_layers,
     write_notes,
 )
-from colorzoo.inference.colorizer import Colorizer, ReferenceLike, choose_for_image, listed_references
+from colorzoo.inference.choice import choose_model, requested_model
+from colorzoo.inference.colorizer import Colorizer, ReferenceLike, listed_references
 from colorzoo.inference.pipeline import colorize_task
-from colorzoo.inference.references import reference_notes
+from colorzoo.inference.references import recipe_reference_files, reference_notes
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
-from colorzoo.weights.choice import ModelChoice
+from colorzoo.registry import DEFAULT_MODELS
 from colorzoo.weights.load import existing_file
 
 if TYPE_CHECKING:
@@ -78,29 +79,15 @@ _OF_COLORIZER = ("device", "precision", "size", "temperature", "render_factor", 
 
 
 @dataclass(frozen=True)
-class SourceImages:
-    """Images of a source file.
-
-    Attributes:
-        first: The first image.
-        frames: Description of all frames or pages; None if only the first image is colorized.
-        later: The images after the first image.
-        provenance: Provenance record of the result; None if the result contains no record.
-    """
-
-    first: ImageFrame
-    frames: Frames | None
-    later: Iterator[ImageFrame]
-    provenance: ImageProvenance | None
-
-
-@dataclass(frozen=True)
 class OpenedFile:
     """File whose first image is ready for the network.
 
     Attributes:
         task: The file.
-        source: Images of the file.
+        first: The first image.
+        frames: Description of all frames or pages; None if only the first image is colorized.
+        later: The images after the first image, which are read when they are used.
+        provenance: Provenance record of the result; None if the result contains no record.
         colorizer: Model for the file.
         exemplar: References encoded by the model; None without references.
         prepared: The preprocessed first image.
@@ -108,7 +95,10 @@ class OpenedFile:
     """
 
     task: FileTask
-    source: SourceImages
+    first: ImageFrame
+    frames: Frames | None
+    later: Iterator[ImageFrame]
+    provenance: ImageProvenance | None
     colorizer: Colorizer
     exemplar: Exemplar | None
     prepared: ColorizeTask
@@ -134,32 +124,19 @@ class ColoredFile:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class WrittenFrames:
-    """File whose frames or pages are colorized and written but not uploaded.
-
-    Attributes:
-        task: The file.
-        result: Outcome of the file.
-    """
-
-    task: FileTask
-    result: FileResult
-
-
 @dataclass(kw_only=True)
 class FileColorizer:
     """Model, guidance and settings with which files are colorized.
 
     Examples:
-        >>> from colorzoo.weights import choose_model
-        >>> files = FileColorizer(choice=choose_model("zhang2017_local_small"))
+        >>> files = FileColorizer(model="zhang2017_local_small")
         >>> task = FileTask(Path("photo.png"), Path("colored.png"), "photo.png")
         >>> [result.status for result in files.run([task])]
         ['colored']
 
     Attributes:
-        choice: Model and weight file; None if ``colorizer`` contains a custom module.
+        model: Registered name; None selects a model for each image, see `choose_model`.
+        weights: Weights of the model; see `create_model`.
         colorizer: Colorizer with the loaded model; None to load the model when it is needed.
         reference: Reference images, which each model encodes; None uses the references of the recipe.
         guidance: Recipe (guidance and settings as in a JSON file), or guidance as tensors.
@@ -177,9 +154,11 @@ class FileColorizer:
         skip_colored: Whether to skip images that are already in color. If only some pages or frames of a file
             are in color, they are kept.
         skip_done: Whether to skip files that have a result with the same source and settings.
+        name: Name of the model, which the default model for drawings can replace.
     """
 
-    choice: ModelChoice | None = None
+    model: str | None = None
+    weights: str | Path | None = "default"
     colorizer: Colorizer | None = None
     reference: ReferenceLike | None = None
     guidance: Guidance | Recipe = field(default_factory=Recipe)
@@ -192,15 +171,33 @@ class FileColorizer:
     bucket: ResultBucket | None = None
     skip_colored: bool = False
     skip_done: bool = False
-    _loaded: dict[ModelChoice | None, tuple[Colorizer, Exemplar | None]] = field(
-        default_factory=dict, init=False
-    )
+    name: str = field(init=False)
+    _references: tuple[object, ...] = field(init=False)
+    _drawing_model: str | None = field(init=False)  # replaces the default model if an image is line art
+    _loaded: dict[str, tuple[Colorizer, Exemplar | None]] = field(default_factory=dict, init=False)
     _loading: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _records: dict[tuple[int | None, ModelChoice | None], ImageProvenance] = field(
-        default_factory=dict, init=False
-    )
+    _records: dict[tuple[int | None, str], ImageProvenance] = field(default_factory=dict, init=False)
     _cleaned_folders: set[Path] = field(default_factory=set, init=False)
     _disk_full: threading.Event = field(default_factory=threading.Event, init=False)
+
+    def __post_init__(self) -> None:
+        """Select the model for photos.
+
+        Raises:
+            ColorzooError: The name of the model, its weight file or a reference is invalid.
+        """
+        if self.colorizer is not None:
+            self.weights = self.colorizer.weights
+        # raises an error for unsuitable references before a download
+        found = listed_references(self.reference) or recipe_reference_files(self.guidance, self.folder)
+        self._references = tuple(found)
+        default = choose_model(
+            self.guidance, name=self.model, weights=self.weights, references=self._references
+        )
+        self.name = default if self.colorizer is None else self.colorizer.name
+        is_requested = requested_model(self.model, self.guidance, self.weights) is not None
+        is_replaceable = not is_requested and self.weights == "default" and self.name == default
+        self._drawing_model = DEFAULT_MODELS["sketch"] if is_replaceable else None
 
     def run(self, tasks: Iterable[FileTask], *, threads: int = 1) -> Generator[FileResult, None, None]:
         """Colorize files and yield the outcome of each file, in the order of ``tasks``.
@@ -251,55 +248,62 @@ class FileColorizer:
                 written.
         """
         opened = self.read(task)
-        return opened if isinstance(opened, FileResult) else self.write(self.color(opened))
+        colored = opened if isinstance(opened, FileResult) else self.color(opened)
+        return colored if isinstance(colored, FileResult) else self.write(colored)
 
-    def load(self, choice: ModelChoice | None = None) -> tuple[Colorizer, Exemplar | None]:
+    def load(self, name: str | None = None) -> tuple[Colorizer, Exemplar | None]:
         """Return the model and the references that it encoded; thread-safe.
 
         Models and references are loaded on first use.
 
         Args:
-            choice: Model; None selects the model of this object.
+            name: Name of the model; None selects the model of this object.
 
         Raises:
             ColorzooError: The model, the device, the weights or a reference cannot be used.
         """
-        choice = choice or self.choice
+        name = name or self.name
         with self._loading:
-            if choice not in self._loaded:
-                colorizer = self.colorizer if choice == self.choice else None
+            if name not in self._loaded:
+                colorizer = self.colorizer if name == self.name else None
                 if colorizer is None:
-                    assert choice is not None  # `choice` is set if `colorizer` is None
-                    colorizer = load_colorizer(choice, self.settings)
+                    colorizer = load_colorizer(name, self.weights, self.settings)
                 exemplar = None
                 if self.reference is not None or self.folder is not None:
                     weights = self.settings.reference_weights
                     exemplar = colorizer.exemplar_of(self.reference, self.guidance, self.folder, weights)
-                self._loaded[choice] = colorizer, exemplar
-            return self._loaded[choice]
+                self._loaded[name] = colorizer, exemplar
+            return self._loaded[name]
 
-    def provenance(self, size: int | None = None, choice: ModelChoice | None = None) -> ImageProvenance:
+    def provenance(self, size: int | None = None, name: str | None = None) -> ImageProvenance:
         """Return the provenance record of the results, without their source.
 
         The record is computed once for each size and model.
 
         Args:
             size: Shorter side of the network input in pixels; None if the model is not loaded.
-            choice: Model; None selects the model of this object.
+            name: Name of the model; None selects the model of this object.
 
         Raises:
             ColorzooError: The model does not exist, or its weights cannot be downloaded.
         """
-        if (size, choice) in self._records:
-            return self._records[size, choice]
-        loaded = self.colorizer if choice is None else None
-        model = choice or self.choice or loaded
-        assert model is not None
+        name = name or self.name
+        if (size, name) in self._records:
+            return self._records[size, name]
+        loaded = self.colorizer if name == self.name else None
         recipe = self.guidance if isinstance(self.guidance, Recipe) else Recipe()
         names_files = not {"exemplar", "classes"}.isdisjoint(recipe.kinds())
-        files = self._used_files if names_files else []
-        record = result_provenance(model, recipe, self.settings, files, loaded=loaded, size=size)
-        self._records[size, choice] = record
+        record = result_provenance(
+            loaded if loaded is not None and not loaded.is_registered else name,
+            recipe,
+            self.settings,
+            self._used_files if names_files else [],
+            weights=self.weights,
+            replacement=self._drawing_model,
+            loaded=loaded,
+            size=size,
+        )
+        self._records[size, name] = record
         return record
 
     @cached_property  # hashed once, so that all records of a run contain the same hashes
@@ -342,7 +346,8 @@ class FileColorizer:
         source = self._open(task, colorizer.size)
         if isinstance(source, FileResult):
             return source
-        image, frames = source.first.image, source.frames
+        first, frames, later, provenance = source
+        image = first.image
 
         def images() -> Iterator[RasterImage]:
             """Yield the images of the file; images after the first image are read a second time."""
@@ -357,10 +362,10 @@ class FileColorizer:
             return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
         # pages are separate images, but an animation would flicker if its frames had different models
         is_animation = frames is not None and frames.kind == "frames"
-        choice = self._choose(images() if is_animation else [image])
-        if choice is not self.choice:  # the image is a drawing
-            colorizer, exemplar = self.load(choice)
-            source = self._with_model(source, choice, colorizer.size)
+        name = self._choose(images() if is_animation else [image])
+        if name != self.name:  # the image is a drawing
+            colorizer, exemplar = self.load(name)
+            provenance = self._with_model(provenance, name, colorizer.size)
         strength = self.settings.strength
         prepared = colorizer.prepare(image, self.guidance, strength=strength, reference=exemplar)
         # pages in color are kept if `skip_colored` is set
@@ -368,30 +373,31 @@ class FileColorizer:
         notes = (*self._reference_notes, *write_notes(task.target, image))
         if ignored_colors:
             notes = (ignored_colors, *notes)
-        return OpenedFile(task, source, colorizer, exemplar, prepared, notes)
+        return OpenedFile(task, first, frames, later, provenance, colorizer, exemplar, prepared, notes)
 
-    def _choose(self, images: Iterable[RasterImage]) -> ModelChoice | None:
-        """Return the model for one or more images; see `choose_for_image`.
+    def _choose(self, images: Iterable[RasterImage]) -> str:
+        """Return the name of the model for one or more images; see `choose_model`.
 
         Several images get the model for drawings if most images that are not blank are drawings and no image
         has the midtones of a photo, because this model replaces photos by their lines.
         """
-        own = self.choice
-        if own is None or not own.is_replaceable:
-            return own
-        choices = []
+        if self._drawing_model is None:
+            return self.name
+        names = []
         for image in images:
             levels = composite_on_paper(image).levels
             if levels.min() == levels.max():  # blank
                 continue
-            choice = choose_for_image(own, image)
-            if choice is own and has_midtones(LineArt.read(shrink(levels, PROBE))):
-                return own
-            choices.append(choice)
-        drawings = [choice for choice in choices if choice is not own]
-        return drawings[0] if 2 * len(drawings) > len(choices) else own
+            name = choose_model(self.guidance, image, references=self._references)
+            if name == self.name and has_midtones(LineArt.read(shrink(levels, PROBE))):
+                return self.name
+            names.append(name)
+        drawings = [name for name in names if name != self.name]
+        return drawings[0] if 2 * len(drawings) > len(names) else self.name
 
-    def _open(self, task: FileTask, size: int) -> SourceImages | FileResult:
+    def _open(
+        self, task: FileTask, size: int
+    ) -> tuple[ImageFrame, Frames | None, Iterator[ImageFrame], ImageProvenance | None] | FileResult:
         """Open a file and read its first image.
 
         Args:
@@ -399,12 +405,12 @@ class FileColorizer:
             size: Shorter side of the network input in pixels.
 
         Returns:
-            The images, or a `FileResult` if the file is already colorized. Images after the first image are
-            read when they are colorized.
+            The first image, the description of all images, the later images and the provenance record (see
+            `OpenedFile`), or a `FileResult` if the file is already colorized.
 
         Raises:
-            ImageError: The file cannot be read, or the format of the target does not support several frames
-                and all of them are required.
+            ImageError: The file cannot be read, there are too many frames, or the format of the target does
+                not support several frames and all of them are required.
         """
         try:
             source = task.source if isinstance(task.source, Path) else task.source()
@@ -422,61 +428,49 @@ class FileColorizer:
                     if self.overwrite == "results" and state == "unknown" and os.path.lexists(task.target):
                         problem = f"{task.target} already exists and does not record its source image"
                         return task.result("failed", f"{problem}. Choose another --output.")
+                # all frames or pages, if the format of the target supports them
                 may_write_frames = self.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS
                 frames = None
                 if may_write_frames and self.settings.frames == "all":
-                    frames = self._frames_to_color(file, name, task.target)
+                    frames = describe_frames(file, name)
+                if frames is not None and not supports_frames(task.target, frames):
+                    if self.needs_all_frames:
+                        raise ImageError(
+                            f"a result with the extension {task.target.suffix} cannot contain {frames.count} "
+                            f"{frames.kind}. Change the extension of the source file to .tif, or set "
+                            "--frames first to colorize only the first frame or page."
+                        )
+                    frames = None
+                if frames is not None and frames.count > MOST_FRAMES:
+                    raise ImageError(
+                        f"a file must have at most {MOST_FRAMES:,} {frames.kind}, got {frames.count:,}. "
+                        "Set --frames first to colorize only the first frame or page."
+                    )
                 if frames is None:
                     file.seek(0)
                     single_image = ImageFrame(read_file(file, name, self.max_pixels))
-                    return SourceImages(single_image, None, iter(()), provenance)
+                    return single_image, None, iter(()), provenance
                 images = read_frames(source, frames, max_pixels=self.max_pixels)
-                return SourceImages(next(images), frames, images, provenance)
+                return next(images), frames, images, provenance
         except OSError as error:
             raise ImageError(f"{task.name} cannot be read: {error.strerror or error}") from error
 
-    def _frames_to_color(self, file: IO[bytes], name: str, target: Path) -> Frames | None:
-        """Describe the frames or pages of a file; return None if only the first image is colorized.
-
-        Raises:
-            ImageError: The target cannot contain the required frames, or there are too many frames.
-        """
-        frames = describe_frames(file, name)
-        if frames is None:
-            return None
-        if not supports_frames(target, frames):
-            if not self.needs_all_frames:
-                return None
-            raise ImageError(
-                f"a result with the extension {target.suffix} cannot contain {frames.count} {frames.kind}. "
-                "Change the extension of the source file to .tif, or set --frames first to colorize only the "
-                "first frame or page."
-            )
-        if frames.count > MOST_FRAMES:
-            raise ImageError(
-                f"a file must have at most {MOST_FRAMES:,} {frames.kind}, got {frames.count:,}. "
-                "Set --frames first to colorize only the first frame or page."
-            )
-        return frames
-
-    def _with_model(self, source: SourceImages, choice: ModelChoice | None, size: int) -> SourceImages:
-        """Return a file whose provenance record contains another model.
+    def _with_model(self, own: ImageProvenance | None, name: str, size: int) -> ImageProvenance | None:
+        """Return the provenance record of a file with another model.
 
         The hash of the settings covers both models, so it does not change.
         """
-        own = source.provenance
         if own is None:
-            return source
-        other = with_source(self.provenance(size, choice), own.source, own.name)
-        return replace(source, provenance=replace(other, settings=own.settings))
+            return None
+        return replace(with_source(self.provenance(size, name), own.source, own.name), settings=own.settings)
 
-    def color(self, opened: OpenedFile) -> ColoredFile | WrittenFrames:
+    def color(self, opened: OpenedFile) -> ColoredFile | FileResult:
         """Run the network on the first image of a file.
 
-        A file with several frames or pages is colorized and written one frame at a time.
+        A file with several frames or pages is colorized, written one frame at a time, and uploaded.
         """
-        task, first, frames = opened.task, opened.source.first.image, opened.source.frames
-        provenance = opened.source.provenance
+        task, first, frames = opened.task, opened.first.image, opened.frames
+        provenance = opened.provenance
         if frames is None:
             colored = colorize_task(opened.prepared)
             record = None if provenance is None else with_prediction(provenance, colored)
@@ -492,21 +486,16 @@ class FileColorizer:
             write_frames(task.target, colored_frames, frames, quality=quality, overwrite=overwrite)
         notes = dict.fromkeys((*opened.notes, *frames_notes(task.target, frames), *color_notes))
         result = task.result("colored", *notes, *written, model=", ".join(dict.fromkeys(models)))
-        return WrittenFrames(task, result)
+        if self.bucket:
+            self.bucket.upload(task.target)
+        return result
 
-    def write(self, file: ColoredFile | WrittenFrames) -> FileResult:
-        """Write a result, unless `color` has written it, and upload it to the bucket.
+    def write(self, file: ColoredFile) -> FileResult:
+        """Write an image and upload it; skip it if another process has written the same result meanwhile.
 
         Raises:
             ImageError: The result cannot be written.
         """
-        result = file.result if isinstance(file, WrittenFrames) else self._write_image(file)
-        if self.bucket and result.status == "colored":
-            self.bucket.upload(file.task.target)
-        return result
-
-    def _write_image(self, file: ColoredFile) -> FileResult:
-        """Write an image; skip it if another process has written the same result in the meantime."""
         task, image, colored = file.task, file.image, file.colored
         overwrite = bool(self.overwrite)
         source = colored.source(image)
@@ -527,6 +516,8 @@ class FileColorizer:
                 raise
             return task.result("skipped", ALREADY_DONE)
         notes = (*file.notes, *image.notes, *colored.notes, *written)
+        if self.bucket:
+            self.bucket.upload(task.target)
         return task.result("colored", *notes, model=colored.task.network.name, stages=colored.task.log)
 
     def _colored_frames(
@@ -548,9 +539,9 @@ class FileColorizer:
         """
         strength = self.settings.strength
         one_of = f"one of the {frames.kind}"
-        starts_in_color = chroma_note(opened.source.first.image) == IN_COLOR
-        for frame in chain([opened.source.first], opened.source.later):
-            is_first = frame is opened.source.first
+        starts_in_color = chroma_note(opened.first.image) == IN_COLOR
+        for frame in chain([opened.first], opened.later):
+            is_first = frame is opened.first
             like = first_like if is_first else frame.image
             color_note = chroma_note(like)
             if self.skip_colored and color_note == IN_COLOR:  # the other frames are not all in color
@@ -564,10 +555,10 @@ class FileColorizer:
                     notes += [note] if note else []
                 colorizer, exemplar = opened.colorizer, opened.exemplar
                 if frames.kind == "pages":  # each page is a separate image
-                    choice = self._choose([like])
-                    colorizer, exemplar = self.load(choice)
+                    name = self._choose([like])
+                    colorizer, exemplar = self.load(name)
                     if colorizer is not opened.colorizer:
-                        record = self._with_model(opened.source, choice, colorizer.size).provenance
+                        record = self._with_model(opened.provenance, name, colorizer.size)
                         like, _ = embed_provenance(like, opened.task.target, record)
                 models.append(colorizer.name)
                 image_task = colorizer.prepare(like, self.guidance, strength=strength, reference=exemplar)
@@ -592,24 +583,28 @@ def _pixels(task: FileTask) -> int:
     return 0
 
 
-def load_colorizer(choice: ModelChoice, settings: ColorSettings, **more: Any) -> Colorizer:
+def load_colorizer(name: str, weights: str | Path | None, settings: ColorSettings, **more: Any) -> Colorizer:
     """Return a cached colorizer; load its model if it is not cached or its weights changed.
 
     Args:
-        choice: Model and weight file.
+        name: Name of the model.
+        weights: Weights of the model; see `create_model`.
         settings: Settings, of which some are arguments of `Colorizer`, such as the device.
         **more: Other keyword arguments of `Colorizer`, which override the settings.
     """
     arguments = {name: getattr(settings, name) for name in _OF_COLORIZER} | more
-    path = None if choice.weights == "default" else existing_file(choice.weights)
+    path = None if weights == "default" else existing_file(weights)
     changed = None if path is None else (path.stat().st_mtime_ns, path.stat().st_size)
-    return _load_colorizer(choice, changed, tuple(sorted(arguments.items())))
+    return _load_colorizer(name, weights, changed, tuple(sorted(arguments.items())))
 
 
 @lru_cache(maxsize=4)
 def _load_colorizer(
-    choice: ModelChoice, changed: tuple[int, int] | None, arguments: tuple[tuple[str, Any], ...]
+    name: str,
+    weights: str | Path | None,
+    changed: tuple[int, int] | None,
+    arguments: tuple[tuple[str, Any], ...],
 ) -> Colorizer:
     """Load a model; ``changed`` is the time and the size of its weight file."""
     del changed
-    return Colorizer(choice, **dict(arguments))
+    return Colorizer(name, weights=weights, **dict(arguments))

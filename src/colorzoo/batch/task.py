@@ -132,20 +132,6 @@ class FileTask:
         return self.result("failed", f"{self.target} {_EXISTS[state]}")
 
 
-@dataclass(frozen=True)
-class PlannedOutput:
-    """Planned output file of an image.
-
-    Attributes:
-        path: Path of the output file.
-        state: ``"missing"`` if the file does not exist or the run overwrites existing files. Otherwise, the
-            result of `result_state`, which compares the existing file with the planned result.
-    """
-
-    path: Path
-    state: ResultState | Literal["missing"]
-
-
 def output_path(
     found: FoundImage, out: str | Path | None = None, *, single: bool = True, extension: str | None = None
 ) -> Path:
@@ -201,7 +187,7 @@ def plan_outputs(
     overwrite: bool = False,
     listed: Sequence[str] = (),
     extension: str | None = None,
-) -> list[PlannedOutput]:
+) -> list[tuple[Path, ResultState | Literal["missing"]]]:
     """Select an output file for each image; no two images have the same output file.
 
     If two output paths are equal or differ only in case, the second path gets a suffix such as ``-2``. If an
@@ -213,10 +199,9 @@ def plan_outputs(
 
     Examples:
         >>> from colorzoo.image_io import find_images
-        >>> from colorzoo.weights import choose_model
-        >>> files = FileColorizer(choice=choose_model("zhang2017_local_small"))
+        >>> files = FileColorizer(model="zhang2017_local_small")
         >>> found = find_images(["photo.png"]).found
-        >>> [planned.path.name for planned in plan_outputs(found, files.provenance)]
+        >>> [path.name for path, _ in plan_outputs(found, files.provenance)]
         ['photo.color.png']
 
     Args:
@@ -229,7 +214,9 @@ def plan_outputs(
         extension: Extension of the outputs, unless ``out`` is a file; None uses the extension of each source.
 
     Returns:
-        Path and state of each output, in the order of ``found``.
+        Path and state of each output, in the order of ``found``. The state is ``"missing"`` if the file does
+        not exist or the run overwrites existing files. Otherwise, it is the result of `result_state`, which
+        compares the existing file with the planned result.
 
     Raises:
         ImageError: ``out`` is a file but there are several inputs or ``out`` is the source, ``overwrite`` is
@@ -243,12 +230,12 @@ def plan_outputs(
     preferred = [output_path(image, out, single=is_single, extension=extension) for image in found]
     renamed = distinct_paths(preferred)
     targets = [renamed.get(index, path) for index, path in enumerate(preferred)]
+    planned: list[tuple[Path, ResultState | Literal["missing"]]] = []
     if (overwrite and is_fixed) or not any(map(os.path.lexists, targets)):
-        planned = [PlannedOutput(target, "missing") for target in targets]
+        planned += [(target, "missing") for target in targets]
     else:
         # only the sources of existing results are compared if other settings are replaced anyway
         expected = ImageProvenance("", "", "") if overwrite else provenance()
-        planned = []
         reserved = set(map(_folded, preferred))
         taken: set[str] = set()
         for image, path in zip(found, preferred, strict=True):
@@ -257,7 +244,7 @@ def plan_outputs(
                 if not os.path.lexists(free):
                     if free != path and _folded(free) in reserved:
                         continue  # a new result does not take the path of another image
-                    planned.append(PlannedOutput(free, "missing"))
+                    planned.append((free, "missing"))
                     break
                 try:
                     expected = replace(expected, source=digest_of(image.path))
@@ -268,11 +255,11 @@ def plan_outputs(
                 # beside the source, the path and the recorded name identify the source file
                 is_earlier_version = out is None and existing is not None and existing.name == image.path.name
                 if state != "foreign" or is_fixed or (overwrite and is_earlier_version):
-                    planned.append(PlannedOutput(free, "missing" if overwrite else state))
+                    planned.append((free, "missing" if overwrite else state))
                     break
-            taken.add(_folded(planned[-1].path))
+            taken.add(_folded(planned[-1][0]))
     if overwrite:
-        check_sources_are_kept([image.path for image in found], [output.path for output in planned])
+        check_sources_are_kept([image.path for image in found], [path for path, _ in planned])
     return planned
 
 

@@ -14,8 +14,7 @@ from colorzoo.data.check import split_by_content
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import class_folders, labels_by_folder, split_folders
 from colorzoo.data.module import ImageDataModule, labels_of
-from colorzoo.data.originals import Originals, find_originals
-from colorzoo.data.sources import Sources, find_sources
+from colorzoo.data.sources import Originals, Sources, find_originals, find_sources
 from colorzoo.errors import DataError
 from colorzoo.settings import Fraction, Positive
 

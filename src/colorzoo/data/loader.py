@@ -151,7 +151,7 @@ class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         samples = iter(self.samples)
         for number in count(self.batches_done()):
-            size = cyclic_value(self.sizes, number)
+            size = self.sizes[number % len(self.sizes)]
             batch = list(islice(samples, size))
             if not batch or (len(batch) < size and self.drop_last):
                 return
@@ -171,11 +171,6 @@ class BatchedDataset(Dataset[list[Sample]]):
     def __getitem__(self, keys: list[tuple[int, int]]) -> list[Sample]:
         """Return the samples of a batch."""
         return [self.data[key] for key in keys]
-
-
-def cyclic_value(values: Sequence[int], number: int) -> int:
-    """Return the value at index ``number`` of the cyclically repeated list."""
-    return values[number % len(values)]
 
 
 def class_weights(labels: Tensor, power: float) -> Tensor:

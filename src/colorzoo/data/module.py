@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from numbers import Real
 from pathlib import Path, PurePath
-from typing import Annotated, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 import torch
 from lightning.fabric.utilities.data import AttributeDict
@@ -41,11 +41,9 @@ from colorzoo.data.loader import (
     call_on_rank_zero,
     class_weights,
     collate,
-    cyclic_value,
     delay_signals,
 )
-from colorzoo.data.originals import Originals
-from colorzoo.data.sources import Sources, digest_of
+from colorzoo.data.sources import Originals, Sources, digest_of
 from colorzoo.errors import DataError
 from colorzoo.randomness import image_generators
 from colorzoo.settings import (
@@ -162,10 +160,8 @@ class ImageDataModule(LightningDataModule):
         self.val_data: Dataset[Any] | None = None
         self._checked: dict[str, ImageTable] = {}  # images that `prepare_data` has checked, by split
 
-    @property
-    def hparams(self) -> Any:
-        """Arguments of ``__init__`` by name."""
-        return super().hparams
+    if TYPE_CHECKING:
+        hparams: Any  # in Lightning, a type without attributes
 
     @property
     def hparams_initial(self) -> AttributeDict:
@@ -194,7 +190,15 @@ class ImageDataModule(LightningDataModule):
             DataError: ``batch_size`` is not divisible by the number of processes.
         """
         processes = 1 if self.trainer is None else int(self.trainer.world_size)
-        return [divided_batch(size, processes) for size in self.global_batches]
+        for size in self.global_batches:
+            if size % processes:
+                lower = size // processes * processes
+                near = " or ".join(str(each) for each in (lower, lower + processes) if each)
+                raise DataError(
+                    f"--data.batch_size must be divisible by the number of processes ({processes}), got "
+                    f"{size}. Set --data.batch_size to {near}."
+                )
+        return [size // processes for size in self.global_batches]
 
     @property
     def global_batches(self) -> list[int]:
@@ -370,7 +374,7 @@ class ImageDataModule(LightningDataModule):
         """Crop and flip a training batch randomly, with its sketches, class maps and boxes."""
         generators, hp = image_generators(batch["seed"], "augment"), self.hparams
         count, _, side, _ = batch["rgb"].shape
-        crop = self.current_crop()
+        crop = self.crops[self.batches_done() % len(self.crops)]
         windows = random_windows(
             count,
             generators,
@@ -381,10 +385,6 @@ class ImageDataModule(LightningDataModule):
             max_stretch=hp.max_stretch,
         )
         return augment_batch(batch, windows, crop)
-
-    def current_crop(self) -> int:
-        """Return the side in pixels of the training images in the current batch."""
-        return cyclic_value(self.crops, self.batches_done())
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Return the batch with entries computed from the augmented images; none by default.
@@ -500,22 +500,6 @@ def labels_of(data: Any, setting: str) -> Tensor:
             "Remove the option, or use FolderDataModule with --data.labels true."
         )
     return labels
-
-
-def divided_batch(size: int, processes: int) -> int:
-    """Return the batch size per process for a batch size over all processes.
-
-    Raises:
-        DataError: The size is not divisible by the number of processes.
-    """
-    if size % processes:
-        lower = size // processes * processes
-        near = " or ".join(str(each) for each in (lower, lower + processes) if each)
-        raise DataError(
-            f"--data.batch_size must be divisible by the number of processes ({processes}), got {size}. "
-            f"Set --data.batch_size to {near}."
-        )
-    return size // processes
 
 
 def _listed(value: int | Sequence[int]) -> list[int]:

@@ -20,8 +20,7 @@ from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import pair_sketches, split_folder
 from colorzoo.data.line_art import random_lines, vary_lines
-from colorzoo.data.originals import Originals
-from colorzoo.data.sources import Sources
+from colorzoo.data.sources import Originals, Sources
 from colorzoo.errors import DataError
 from colorzoo.randomness import draw_uniform, image_generators, stream_seed
 from colorzoo.settings import NonNegativeFloat

@@ -13,8 +13,8 @@ from colorzoo.data.dataset import Sample, crop_square
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.loader import SeededSampler
 from colorzoo.data.module import ImageDataModule
-from colorzoo.data.originals import Originals
 from colorzoo.data.shards import ShardReader, read_manifest
+from colorzoo.data.sources import Originals
 from colorzoo.errors import DataError
 from colorzoo.settings import Positive, PositiveInt
 

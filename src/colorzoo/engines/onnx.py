@@ -61,13 +61,12 @@ class OnnxModel:
         self._graphs: dict[str, Graph] = {}
         self._failed: dict[str, str] = {}
 
-    def __call__(self, lightness: Tensor, guidance: Guidance, state: object = None) -> Prediction:
+    def __call__(self, lightness: Tensor, guidance: Guidance) -> Prediction:
         """Colorize a batch.
 
         Args:
             lightness: Network input, see `ColoringModel.forward`.
             guidance: Guidance of the batch.
-            state: Ignored, because a graph does not return intermediate results; see `ColoringModel.edit`.
 
         Raises:
             GuidanceError: A guidance setting that is not a tensor, such as ``Exemplar.alpha``, differs from

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,6 @@ def citation() -> Mapping[str, Any]:
     return dict(load_yaml(path.read_bytes()))
 
 
-def key_of_model(name: str) -> str:
-    """Return the citation key of a model in `colorzoo.zoo`, or an empty string for other models."""
-    try:
-        task = model_card(name).task
-    except UnknownModelError:
-        return ""
-    return task.split(".")[2] if task.startswith("colorzoo.zoo.") else ""
-
-
 def cited_keys(models: Collection[str], metrics: Collection[str]) -> list[str]:
     """Return the citation keys of colorzoo, the models and the metrics.
 
@@ -46,7 +38,12 @@ def cited_keys(models: Collection[str], metrics: Collection[str]) -> list[str]:
         models: Model names; unknown names are skipped.
         metrics: Metric names without network names, such as ``lpips`` instead of ``lpips:vgg``.
     """
-    names = {*map(key_of_model, models), *metrics}
+    names = set(metrics)
+    for model in models:
+        with suppress(UnknownModelError):
+            task = model_card(model).task
+            if task.startswith("colorzoo.zoo."):
+                names.add(task.split(".")[2])  # folder of the paper
     cited = [OURS]
     for reference in citation()["references"]:
         key, *metric_names = _keys(reference)

@@ -72,7 +72,7 @@ class Cache:
         folder: Folder of the cache.
         protocol: The protocol. Its settings are hashed into the folder name, except the subset, metrics and
             numbers of interactions, which can be changed later.
-        machine: Result of `colorzoo.evaluation.machine.describe_machine`, also hashed into the folder name
+        machine: Result of `colorzoo.evaluation.run.describe_machine`, also hashed into the folder name
             because results differ between machines.
         versions: Hashes of the metrics that do not belong to colorzoo; empty strings are ignored.
     """

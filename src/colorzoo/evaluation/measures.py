@@ -9,13 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.environment import hide_home
@@ -28,6 +27,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.metrics.base import Better, ColorMetric, Output, mean_of_moments, no_finish, value_moments
 from colorzoo.metrics.cdr import cluster_discrepancy, clusters_name
 from colorzoo.metrics.edges import band_psnr, edge_band
+from colorzoo.metrics.fid import FID, frechet_distance
 from colorzoo.metrics.named import all_metrics, inputs_of, named_metric, parse_name
 from colorzoo.metrics.video import histogram_consistency, level_histograms
 from colorzoo.simulation import SessionResult, bled_edges
@@ -123,65 +123,7 @@ _INPUTS: Mapping[str, Callable[[MeasuredImage], Any]] = {
 """Functions by input name; each function returns a metric input, or None if an image lacks the input."""
 
 
-def metric_measure(name: str, metric: Metric, suffix: str = "") -> Measure:
-    """Create a `Measure` that computes a metric for single images.
-
-    The value is NaN for an image without a required input of the metric, such as a class label. A third-party
-    metric, which is not a `ColorMetric`, is computed for each image, and its values are averaged.
-
-    Args:
-        name: Name in protocols.
-        metric: Metric to compute.
-        suffix: Suffix of the report keys; see `ColorMetric.outputs`.
-
-    Raises:
-        DataError: The metric defines no output for reports.
-    """
-    distance: Distance | None = None
-    needs_color = False
-    if isinstance(metric, ColorMetric):
-        outputs = metric.outputs(suffix)
-        distance = metric.distance if metric.of_whole_set else None
-        needs_color = metric.needs_color
-    else:
-        better: Better = "neither"
-        if metric.higher_is_better is not None:
-            better = "higher" if metric.higher_is_better else "lower"
-        outputs = (Output(name, name.rpartition(".")[2], "", better, mean_of_moments),)
-    if not outputs:
-        raise DataError(f"the metric {name} is available only in training. Remove this metric.")
-
-    def run(result: MeasuredImage) -> Values:
-        no_values = [value_moments(float("nan")) for _ in outputs]
-        if needs_color and result.truth.is_gray:
-            return no_values
-        inputs = {}
-        for argument, is_required in inputs_of(metric).items():
-            if argument in _INPUTS:
-                inputs[argument] = _INPUTS[argument](result)
-                if is_required and inputs[argument] is None:
-                    return no_values
-        if isinstance(metric, ColorMetric):
-            return metric.image_moments(inputs)
-        metric.reset()
-        try:
-            metric.update(**inputs)
-            return [value_moments(float(metric.compute()))]
-        except Exception as error:  # a third-party metric may raise any exception
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise DataError(f"the metric {name} must compute one number for an image ({reason})") from error
-
-    return Measure(name, outputs, run, distance, _version(type(metric)))
-
-
-def _version(kind: type[Metric]) -> str:
-    """Return the hash of the file of a metric class; empty for the metrics of colorzoo."""
-    if kind.__module__.startswith("colorzoo."):
-        return ""
-    file = getattr(sys.modules[kind.__module__], "__file__", None)
-    return sha256_of(Path(file)) if file else ""
-
-
+@cache
 def own_measures() -> dict[str, Measure]:
     """Return the measures that are not metrics, by name.
 
@@ -195,13 +137,22 @@ def own_measures() -> dict[str, Measure]:
     drift = Output("drift_beyond_16_px_mean", "Drift beyond 16 px", "", "lower", mean)
     accuracy = Output("region_area_within_de10", "Region accuracy", "", "higher", mean)
     consistency = Output("cdc_rgb_8bit_1-2-4", "CDC", "", "lower", no_finish, digits=6, per_image=False)
+
+    # the distance of a clip is the color distribution consistency (CDC) of the histograms of its frames
+    def frame_histograms(result: MeasuredImage) -> Values:
+        return [level_histograms(result.rgb[:, None]).flatten().tolist()]
+
+    def clip_consistency(histograms: Features, _: Features) -> float:
+        frames = torch.from_numpy(histograms).double().view(1, len(histograms), 3, -1)
+        return float(histogram_consistency(frames))
+
     measures = [
         _image_measure("psnr_k7_gain", psnr_gain_7, partial(_psnr_gain, kernel_size=7)),
         _image_measure("psnr_kfull_gain", psnr_gain_full, partial(_psnr_gain, kernel_size=None)),
         _image_measure("cdr_gain", cdr_gain, _cdr_gain),
         _image_measure("drift", drift, _drift),
         _image_measure("region_accuracy", accuracy, _region_accuracy),
-        Measure(CLIP_MEASURE, (consistency,), run=_frame_histograms, distance=_color_consistency),
+        Measure(CLIP_MEASURE, (consistency,), run=frame_histograms, distance=clip_consistency),
     ]
     return {measure.name: measure for measure in measures}
 
@@ -247,18 +198,11 @@ def _region_accuracy(result: MeasuredImage) -> Tensor:
     return (regions.areas * near).sum() / regions.areas.sum()
 
 
-def _frame_histograms(result: MeasuredImage) -> Values:
-    return [level_histograms(result.rgb[:, None]).flatten().tolist()]
-
-
-def _color_consistency(histograms: Features, _: Features) -> float:
-    """Return the color distribution consistency (CDC) of a clip; see `colorzoo.metrics.color_consistency`."""
-    frames = torch.from_numpy(histograms).double().view(1, len(histograms), 3, -1)
-    return float(histogram_consistency(frames))
-
-
 def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:
     """Return a measure by name.
+
+    The value is NaN for an image without a required input of the metric, such as a class label. A third-party
+    metric, which defines no report columns, is computed for each image, and its values are averaged.
 
     Args:
         name: A name from `list_metrics`, optionally with a network and a weight file; see
@@ -272,15 +216,51 @@ def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:
     own = own_measures()
     if name in own:
         return own[name]
-    parsed = parse_name(name)
-    metric = named_metric(parsed)
+    metric = named_metric(name)
+    name, *_ = parse_name(name)
+    outputs: tuple[Output, ...] = ()
     if isinstance(metric, ColorMetric):
+        outputs = metric.outputs
         for network in metric.children():  # measures do not use the states
             network.to(device)
     else:
         metric.to(device)
-    suffix = "" if parsed.weights is None else f"_weights-{sha256_of(parsed.weights)[:8]}"
-    return metric_measure(parsed.base, metric, suffix)
+    if isinstance(metric, FID):
+        return Measure(name, outputs, lambda result: metric.features(result.rgb).tolist(), frechet_distance)
+    # without report columns: the value of `compute`
+    has_columns = bool(outputs)
+    if not has_columns:
+        better: dict[bool | None, Better] = {True: "higher", False: "lower", None: "neither"}
+        direction = better[metric.higher_is_better]
+        outputs = (Output(name, name.rpartition(".")[2], "", direction, mean_of_moments),)
+
+    def run(result: MeasuredImage) -> Values:
+        no_values = [value_moments(float("nan")) for _ in outputs]
+        if result.truth.is_gray and isinstance(metric, ColorMetric) and metric.needs_color:
+            return no_values
+        inputs = {}
+        for argument, is_required in inputs_of(metric).items():
+            if argument in _INPUTS:
+                inputs[argument] = _INPUTS[argument](result)
+                if is_required and inputs[argument] is None:
+                    return no_values
+        metric.reset()
+        if isinstance(metric, ColorMetric) and has_columns:
+            metric.update(**inputs)
+            return metric.moments()
+        try:
+            metric.update(**inputs)
+            return [value_moments(float(metric.compute()))]
+        except Exception as error:  # a third-party metric may raise any exception
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise DataError(f"the metric {name} must compute one number for an image ({reason})") from error
+
+    # the cache depends on the source of a metric that does not belong to colorzoo
+    module, version = type(metric).__module__, ""
+    file = getattr(sys.modules[module], "__file__", None)
+    if file and not module.startswith("colorzoo."):
+        version = sha256_of(Path(file))
+    return Measure(name, outputs, run, version=version)
 
 
 def list_metrics() -> list[str]:
@@ -290,12 +270,7 @@ def list_metrics() -> list[str]:
         >>> "psnr" in list_metrics()
         True
     """
-    names = [
-        name
-        for name, found in all_metrics().items()
-        if not issubclass(found.kind, ColorMetric) or found.kind.outputs is not ColorMetric.outputs
-    ]
-    return sorted([*own_measures(), *names])
+    return sorted([*own_measures(), *all_metrics()])
 
 
 def choose_measures(

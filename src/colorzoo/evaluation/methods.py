@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -97,25 +98,32 @@ def parse_methods(
         The sources by row name, and the row names of the compared methods.
 
     Raises:
-        DataError: An entry is repeated.
+        DataError: An entry is repeated, or ``compare`` does not name two rows.
     """
-    if isinstance(models, Mapping):
-        return dict(models), compare
-    entries = [registered_name(entry) for entry in models]
-    _require_unique(entries, "list each method once")
-    compared = [registered_name(name) for name in compare or ()]  # entries or row names
-    listed = {*entries, *_row_names(entries).values()}
-    added = [name for name in dict.fromkeys(compared) if name not in listed]
-    row_names = _row_names([*entries, *added])
-    _require_unique(row_names.values(), "list different names")
     sources: dict[str, MethodSource] = {}
-    for entry, row in row_names.items():
-        _, _, path = entry.partition("=")
-        sources[row] = Path(path) if path else None
-    if compare is None:
-        return sources, None
-    first, second = (row_names.get(name, name) for name in compared)
-    return sources, (first, second)
+    if isinstance(models, Mapping):
+        sources = dict(models)
+    else:
+        entries = [registered_name(entry) for entry in models]
+        _require_unique(entries, "list each method once")
+        compared = [registered_name(name) for name in compare or ()]  # entries or row names
+        listed = {*entries, *_row_names(entries).values()}
+        added = [name for name in dict.fromkeys(compared) if name not in listed]
+        row_names = _row_names([*entries, *added])
+        _require_unique(row_names.values(), "list different names")
+        for entry, row in row_names.items():
+            _, _, path = entry.partition("=")
+            sources[row] = Path(path) if path else None
+        if compare is not None:
+            first, second = (row_names.get(name, name) for name in compared)
+            compare = first, second
+    if compare is not None:
+        if compare[0] == compare[1]:
+            raise DataError(f"--compare must list two different methods, got {compare[0]!r} twice")
+        if missing := [name for name in compare if name not in sources]:
+            rows = ", ".join(sources)
+            raise DataError(f"--compare must list rows of the report ({rows}), got {missing[0]!r}")
+    return sources, compare
 
 
 def _require_unique(names: Iterable[str], rule: str) -> None:
@@ -398,16 +406,31 @@ def _image(rgb: Tensor) -> RasterImage:
     return RasterImage(rgb[0].permute(1, 2, 0).contiguous().cpu().numpy())
 
 
-@dataclass(frozen=True)
-class Proposer:
-    """Object that proposes points where the predicted color distribution is most uncertain."""
+def proposer_of(model: ColoringModel) -> object:
+    """Return the object that proposes points or regions to simulated users; see `SimulatedUser.begin`.
 
-    model: ColoringModel
+    For a model that colors the regions of drawings, the object orders the regions by the prediction. For
+    another model that accepts points but does not propose regions, the object proposes points where the
+    predicted color distribution is most uncertain. Otherwise, the object is the model.
+    """
+    if isinstance(model, DrawingModel):
+        drawing_model: Any = model
+        colorizer = Colorizer(model, device=str(model.device), precision="float32")
 
-    def propose_points(self, lightness: Tensor, guidance: Guidance) -> Tensor:
+        def ranked_regions(sketch: Tensor) -> list[int]:
+            """Return the regions of a sketch ``(1, 1, H, W)``; see `RanksRegions`."""
+            task = colorizer.prepare(_image(sketch.expand(-1, 3, -1, -1)), Recipe())
+            prediction, votes = predict_regions(task)
+            return drawing_model.rank_regions(prediction, votes, torch.from_numpy(drawing_of(task).areas))
+
+        return SimpleNamespace(ranked_regions=ranked_regions)
+    if isinstance(model, RegionModel) or "points" not in model.accepts:
+        return model
+
+    def propose_points(lightness: Tensor, guidance: Guidance) -> Tensor:
         """Return the row and column of the next point, ``(1, 2)``; see `ProposedPoints`."""
         with torch.inference_mode():
-            distribution = self.model(lightness, guidance).distribution()
+            distribution = model(lightness, guidance).distribution()
         if distribution is None:  # without a trained distribution, propose the center
             return torch.tensor([[lightness.shape[-2] // 2, lightness.shape[-1] // 2]])
         existing: list[tuple[float, float]] = []
@@ -416,32 +439,4 @@ class Proposer:
         x, y = next_point(distribution, existing)
         return torch.tensor([[int(y), int(x)]])
 
-
-@dataclass(frozen=True)
-class RegionRanker:
-    """Object that orders the regions of a drawing by the prediction of a model.
-
-    Attributes:
-        colorizer: Colorizer of a model that colors regions, such as ``colorzoo2026_drawing``.
-    """
-
-    colorizer: Colorizer
-
-    def ranked_regions(self, sketch: Tensor) -> list[int]:
-        """Return the regions of a sketch ``(1, 1, H, W)``; see `RanksRegions`."""
-        model: Any = self.colorizer.model
-        task = self.colorizer.prepare(_image(sketch.expand(-1, 3, -1, -1)), Recipe())
-        prediction, votes = predict_regions(task)
-        return model.rank_regions(prediction, votes, torch.from_numpy(drawing_of(task).areas))
-
-
-def proposer_of(model: ColoringModel) -> object:
-    """Return the object that proposes points or regions to simulated users.
-
-    The object is a `RegionRanker` if the model predicts the colors of regions. The object is a `Proposer` if
-    the model accepts points but does not propose regions. Otherwise, the object is the model.
-    """
-    if isinstance(model, DrawingModel):
-        return RegionRanker(Colorizer(model, device=str(model.device), precision="float32"))
-    proposes = isinstance(model, RegionModel) or "points" not in model.accepts
-    return model if proposes else Proposer(model)
+    return SimpleNamespace(propose_points=propose_points)

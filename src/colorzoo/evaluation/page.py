@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from numpy.typing import NDArray
 
 from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache
-from colorzoo.evaluation.methods import BASELINES, TRUTH, Method
+from colorzoo.evaluation.methods import BASELINES, TRUTH
 from colorzoo.evaluation.summary import Summary
 from colorzoo.evaluation.tables import (
     OMITTED_NOTE,
@@ -116,41 +115,36 @@ def draw(summary: Summary, output: Output) -> str:
 
 
 def _gallery(summary: Summary, cache: Cache, output: Output) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return the images with the worst and best mean over all methods except truth and gray."""
-    methods = summary.setup.methods
-    ranked_methods = [method for method in methods if method.name not in BASELINES] or list(methods)
+    """Return the images with the worst and best mean over all methods except truth and gray.
+
+    A row contains truth and reference URLs, and each method's name, URL and value.
+    """
+    setup = summary.setup
+    # values after the largest number of interactions
+    values = {
+        method.name: summary.tables[method.name, setup.counts[method.name][-1]].image_values(output)
+        for method in setup.methods
+    }
+    ranked_values = [column for name, column in values.items() if name not in BASELINES]
     with np.errstate(invalid="ignore"):  # infinite minus infinite
-        means = np.mean([_values(summary, method, output) for method in ranked_methods], axis=0)
+        means = np.mean(ranked_values or list(values.values()), axis=0)
     means = np.where(np.isposinf(means), np.nan, means)  # exact images
     worst_first = np.argsort(means if output.better == "higher" else -means, kind="stable")
     images_with_mean = np.count_nonzero(~np.isnan(means))  # the other images are last
     ranked_images = worst_first[:images_with_mean].tolist()
     worst_count = min(GALLERY_SIZE, (len(ranked_images) + 1) // 2)
     worst, rest = ranked_images[:worst_count], ranked_images[worst_count:]
-    best = rest[::-1][:GALLERY_SIZE]
-    return [
-        ("Worst images", [_exhibit(summary, cache, index, output) for index in worst]),
-        ("Best images", [_exhibit(summary, cache, index, output) for index in best]),
-    ]
-
-
-def _exhibit(summary: Summary, cache: Cache, index: int, output: Output) -> dict[str, Any]:
-    """Return a gallery row: truth and reference URLs, and each method's name, URL and value."""
-    item = summary.items[index]
-    urls: dict[int, str] = {}
-    results = []
-    for method in summary.setup.methods:
-        urls = cache.read(method.key, item.key).thumbnails
-        if method.name != TRUTH:  # the truth has its own column
-            value = float(_values(summary, method, output)[index])
-            results.append((method.name, urls[_last(summary, method)], value))
-    return {"item": item, "truth": urls[TRUE_IMAGE], "reference": urls.get(REFERENCE, ""), "results": results}
-
-
-def _last(summary: Summary, method: Method) -> int:
-    return summary.setup.counts[method.name][-1]
-
-
-def _values(summary: Summary, method: Method, output: Output) -> NDArray[np.float64]:
-    table = summary.tables[method.name, _last(summary, method)]
-    return table.image_values(output)
+    gallery = []
+    for heading, indices in (("Worst images", worst), ("Best images", rest[::-1][:GALLERY_SIZE])):
+        rows = []
+        for index in indices:
+            item, urls, results = summary.items[index], dict[int, str](), []
+            for method in setup.methods:
+                urls = cache.read(method.key, item.key).thumbnails
+                if method.name != TRUTH:  # the truth has its own column
+                    url = urls[setup.counts[method.name][-1]]
+                    results.append((method.name, url, float(values[method.name][index])))
+            reference = urls.get(REFERENCE, "")
+            rows.append({"item": item, "truth": urls[TRUE_IMAGE], "reference": reference, "results": results})
+        gallery.append((heading, rows))
+    return gallery

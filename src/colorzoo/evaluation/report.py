@@ -12,6 +12,7 @@ from colorzoo.environment import describe_run, hide_home
 from colorzoo.errors import DataError
 from colorzoo.evaluation.bibtex import bibtex, cited_keys
 from colorzoo.evaluation.cache import Cache
+from colorzoo.evaluation.images import require_outside
 from colorzoo.evaluation.page import page
 from colorzoo.evaluation.summary import Summary
 from colorzoo.evaluation.tables import latex, markdown, per_image, plain
@@ -24,12 +25,18 @@ REPORT_FILES = (  # in the order in which they are written
 )
 
 
-def check_report_folder(folder: Path) -> None:
-    """Raise an error if a report in a folder would replace files that do not belong to an earlier report.
+def create_report_folder(folder: Path, data: Path) -> None:
+    """Create the folder of a report, which can contain an earlier report.
+
+    Args:
+        folder: Folder of the report.
+        data: Folder of the images.
 
     Raises:
-        DataError: The folder contains a file with the name of a report file, but no manifest of a report.
+        DataError: The folder is inside ``data`` or cannot be created, or it contains a file with the name of
+            a report file but no manifest, so the report would replace other files.
     """
+    require_outside(folder, data, "-o")
     found = [name for name in REPORT_FILES if os.path.lexists(folder / name)]
     try:
         stored = json.loads((folder / REPORT_FILES[0]).read_bytes())
@@ -38,12 +45,16 @@ def check_report_folder(folder: Path) -> None:
     is_report = isinstance(stored, dict) and {"schema", "protocol", "methods"} <= stored.keys()
     if found and not is_report:
         raise DataError(f"{folder / found[0]} is not part of a report. Choose another folder for -o.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"-o {str(folder)!r} cannot be created: {error.strerror}") from error
 
 
 def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
     """Write all files of a report to a folder.
 
-    The manifest is written first, so that `check_report_folder` recognizes an interrupted report. The file
+    The manifest is written first, so that `create_report_folder` recognizes an interrupted report. The file
     ``results.json`` is written last, so its presence marks a complete report.
 
     Args:

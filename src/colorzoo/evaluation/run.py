@@ -1,11 +1,14 @@
-"""Evaluation in one or several processes, with a report."""
+"""Evaluation in one or several processes, with a report: from models and images to a table."""
 
 from __future__ import annotations
 
+import io
 import os
+import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,30 +17,39 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from PIL import Image
+from torch import Tensor
 
+from colorzoo import __version__
+from colorzoo.abilities import DetectionModel
 from colorzoo.console import print_line, progress_bar
-from colorzoo.errors import DataError
-from colorzoo.evaluation.cache import Cache
-from colorzoo.evaluation.evaluator import evaluate_item, is_guided
-from colorzoo.evaluation.images import Item, hash_all, require_outside, select_images
-from colorzoo.evaluation.machine import describe_machine, require_identical_machines
-from colorzoo.evaluation.measures import choose_measures
+from colorzoo.environment import LIBRARIES, installed_version, processor_name
+from colorzoo.errors import DataError, ImageError
+from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache, Entry
+from colorzoo.evaluation.images import Item, Truth, hash_all, read_truth, select_images
+from colorzoo.evaluation.measures import Bleeding, MeasuredImage, choose_measures
 from colorzoo.evaluation.methods import (
     IN_MEMORY,
     TRUTH,
+    Method,
     MethodSource,
     check_boxes,
     check_methods,
     open_methods,
     parse_methods,
+    proposer_of,
     truth_method,
 )
 from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_protocol
-from colorzoo.evaluation.report import check_report_folder, write_report
+from colorzoo.evaluation.report import create_report_folder, write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
 from colorzoo.evaluation.tables import image_rows, score_rows
+from colorzoo.guidance import Boxes, Guidance
 from colorzoo.inference.network import choose_device
+from colorzoo.simulation import SessionResult, Turn, play
+from colorzoo.simulation.session import merged
 
+THUMBNAIL = 128  # pixels of the longer side
 _TIMEOUT = timedelta(days=7)  # for collective operations, because processes differ in speed
 _LOG_INTERVAL = 30.0  # seconds between progress lines in a log
 
@@ -130,39 +142,44 @@ def evaluate(
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol)
     counts = interaction_counts(protocol, interactions)
-    if compare is not None:
-        if compare[0] == compare[1]:
-            raise DataError(f"--compare must list two different methods, got {compare[0]!r} twice")
-        if missing := [name for name in compare if name not in sources]:
-            rows = ", ".join(sources)
-            raise DataError(f"--compare must list rows of the report ({rows}), got {missing[0]!r}")
     check_methods(sources)
     data = Path(data)
     if output is not None:
-        # create the folder of the report before the models are loaded
         output = Path(output)
-        require_outside(output, data, "-o")
-        check_report_folder(output)
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DataError(f"-o {str(output)!r} cannot be created: {error.strerror}") from error
+        create_report_folder(output, data)  # before the models are loaded
         cache = cache or output / "cache"
     torch_device = choose_device(device)
-    with _torch_threads(threads), join_processes() as (rank, processes), TemporaryDirectory() as temporary:
+    with ExitStack() as stack:
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
+        torch.set_num_threads(threads)
+        temporary = stack.enter_context(TemporaryDirectory())
+        rank, processes = 0, 1
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            if not dist.is_initialized():
+                dist.init_process_group("gloo", timeout=_TIMEOUT)
+                stack.callback(dist.destroy_process_group)
+            rank, processes = dist.get_rank(), dist.get_world_size()
         if cache is None and processes > 1:
             raise DataError("'output' or 'cache' must be set for an evaluation in several processes")
+        # select the images, and load the metrics and the models
         selected, deviation = select_images(data, protocol, pairs, limit)
         measures, metric_notes = choose_measures(protocol, metrics, torch_device)
         methods = open_methods(sources, protocol, torch_device)
         box_notes = check_boxes(protocol, data, methods, selected)
         machine = describe_machine(torch_device)
-        require_identical_machines(machine, processes)
-        method_counts = {method.name: counts if is_guided(method, protocol) else (0,) for method in methods}
+        if processes > 1:
+            machines = [machine] * processes
+            dist.all_gather_object(machines, machine)
+            for other in machines:
+                if other != machine:
+                    raise DataError(
+                        "all processes must run on identical machines, because results can differ between "
+                        f"machines; got {machine} and {other}"
+                    )
         setup = EvaluationSetup(
             protocol=protocol,
             methods=methods,
-            counts=method_counts,
+            counts={method.name: counts if is_guided(method, protocol) else (0,) for method in methods},
             measures=measures,
             deviation=deviation,
             notes=(*metric_notes, *box_notes),
@@ -172,11 +189,27 @@ def evaluate(
         )
         versions = sorted({measure.version for measure in measures})
         store = Cache(Path(cache or temporary), protocol, machine, versions)
-        # each process evaluates a part of the images, and the first process returns the results
         items, unreadable = hash_all(selected)
-        _fill_cache(setup, items, store, torch_device, rank)
+        # evaluate a part of the images in each process; all processes share the cache
+        cached_methods = list(methods)
+        if any(measure.features for measure in measures) and TRUTH not in setup.counts:
+            cached_methods.append(truth_method())  # distances between image sets need its features
+        if rank == 0:
+            for method in cached_methods:
+                if method.identity == IN_MEMORY:  # the code of the model can have changed
+                    store.delete(method.key)
+        if processes > 1:
+            dist.barrier()
+        part = items[rank::processes]
+        with progress_bar("evaluating", len(part), log_every=_LOG_INTERVAL) as step:
+            for item in part:
+                evaluate_item(setup, cached_methods, item, store, torch_device)
+                step()
+        if processes > 1:
+            dist.barrier()
         if rank > 0:
             return Outcome(None)
+        # compute the table from the cached results, and write the report
         summary = summarize(setup, items, store, compare)
         summary = replace(summary, skipped=(*unreadable, *summary.skipped))
         if output is not None:
@@ -184,62 +217,132 @@ def evaluate(
         return Outcome(summary, summary.skipped, setup.notes)
 
 
-@contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
-    """Set the number of CPU threads of torch, and restore it at the end."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def join_processes() -> Iterator[tuple[int, int]]:
-    """Initialize the process group if necessary; yield the rank and the world size."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield 0, 1
-        return
-    initialized = dist.is_initialized()
-    if not initialized:
-        dist.init_process_group("gloo", timeout=_TIMEOUT)
-    try:
-        yield dist.get_rank(), dist.get_world_size()
-    finally:
-        if not initialized:
-            dist.destroy_process_group()
-
-
-def _fill_cache(
-    setup: EvaluationSetup, items: Sequence[Item], cache: Cache, device: torch.device, rank: int
+def evaluate_item(
+    setup: EvaluationSetup, methods: Sequence[Method], item: Item, cache: Cache, device: torch.device
 ) -> None:
-    """Evaluate the images of this process, and wait for the other processes.
+    """Evaluate an image with several methods and cache the results; skip methods with cached values.
 
     Args:
         setup: Setup of the evaluation.
-        items: Images of all processes.
-        cache: Cache for results of single images, which all processes share.
-        device: Device of the models.
-        rank: Rank of this process.
+        methods: Methods of the setup, or these methods and the ground truth.
+        item: The image.
+        cache: Cache of the measured values.
+        device: Device of the image.
     """
-    methods = list(setup.methods)
-    needs_truth = any(measure.features for measure in setup.measures)
-    if needs_truth and TRUTH not in setup.counts:
-        methods.append(truth_method())  # distances between image sets need the features of the truth
-    if rank == 0:
-        for method in methods:
-            if method.identity == IN_MEMORY:  # the code of the model can have changed
-                cache.delete(method.key)
-    if setup.processes > 1:
-        dist.barrier()
-    part = items[rank :: setup.processes]
-    with progress_bar("evaluating", len(part), log_every=_LOG_INTERVAL) as step:
-        for item in part:
-            evaluate_item(setup, methods, item, cache, device)
-            step()
-    if setup.processes > 1:
-        dist.barrier()
+    all_keys = [output.key for output in setup.outputs]
+    truth = None
+    for method in methods:
+        counts = setup.counts.get(method.name, (0,))  # the ground truth need not be a row of the report
+        entry = cache.read(method.key, item.key)
+        if not entry.lacks(counts, all_keys):
+            continue
+        try:
+            truth = truth or read_truth(item, setup.protocol, device)
+            turns = colorize_with_protocol(setup.protocol, method, item, truth, sorted({0, *counts}))
+        except ImageError as error:
+            cache.write(method.key, item.key, Entry(skipped=str(error)))
+            continue
+        # measure the results, except for values in the cache
+        entry.gray, entry.skipped = truth.is_gray, ""
+        bleeding = Bleeding(turns[0].result, truth)  # the result without interactions
+        for turn in turns:
+            if turn.count not in counts:
+                continue
+            result = MeasuredImage(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance)
+            entry.actual_interactions[turn.count] = turn.interactions
+            moments = entry.moments.setdefault(turn.count, {})
+            features = entry.features.setdefault(turn.count, {})
+            for measure in setup.measures:
+                keys = [output.key for output in measure.outputs]
+                if all(key in moments or key in features for key in keys):
+                    continue
+                with torch.inference_mode():
+                    values = measure.run(result)
+                for key, value in zip(keys, values, strict=True):
+                    (features if measure.features else moments)[key] = value
+        entry.thumbnails[counts[-1]] = thumbnail(turns[-1].result.rgb)
+        entry.thumbnails[TRUE_IMAGE] = thumbnail(truth.rgb)
+        if truth.reference is not None:
+            entry.thumbnails[REFERENCE] = thumbnail(truth.reference)
+        cache.write(method.key, item.key, entry)
+
+
+def is_guided(method: Method, protocol: Protocol) -> bool:
+    """Return whether a method accepts the guidance of the protocol's simulated user."""
+    return protocol.user is not None and protocol.user.kind in method.accepts
+
+
+def colorize_with_protocol(
+    protocol: Protocol, method: Method, item: Item, truth: Truth, counts: Sequence[int]
+) -> list[Turn]:
+    """Colorize an image with the guidance of a protocol: labels, boxes, references and simulated hints.
+
+    Args:
+        protocol: Evaluation protocol.
+        method: Method that colorizes the image.
+        item: The image.
+        truth: Ground truth of the image.
+        counts: Numbers of interactions, ascending.
+
+    Returns:
+        A result for each number of interactions. All results are equal if the method does not accept the
+        guidance of the simulated user.
+    """
+    color = method.color_function(item, truth)
+    model = method.model
+    if model is None:
+        return list(play(color, None, truth.gray_scene, counts))
+    scene = truth.sketch_scene if model.input_kind == "sketch" else truth.gray_scene
+    # guidance before the first interaction: label, boxes and `Protocol.background`
+    label = None
+    if truth.label is not None and "label" in model.accepts:
+        label = torch.tensor([truth.label], device=scene.lightness.device)
+    boxes = None
+    if "boxes" in model.accepts:
+        boxes = truth.boxes
+        if boxes is None and isinstance(model, DetectionModel) and model.detects:
+            with torch.inference_mode():
+                boxes = model.find_boxes(scene.lightness)
+        elif boxes is None:  # no box
+            boxes = Boxes.of([torch.zeros(0, 4)]).to(scene.lightness.device)
+    background = Guidance(boxes=boxes, label=label)
+    background_user = protocol.background
+    if background_user is not None and background_user.kind in model.accepts:
+        nothing = SessionResult(scene.rgb, scene.ab)  # users of `Protocol.background` do not use results
+        give_input = background_user.begin(scene, nothing, proposer_of(model))
+        background = merged(background, give_input(protocol.background_count, nothing)[0])
+    user = protocol.user if is_guided(method, protocol) else None
+    proposer = None if user is None else proposer_of(model)
+    return list(play(color, user, scene, counts, model=proposer, background=background))
+
+
+def thumbnail(rgb: Tensor) -> str:
+    """Downscale RGB ``(1, 3, H, W)`` in [0, 1] and return the ``data:`` URL of a JPEG."""
+    image = eight_bit_image(rgb)
+    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    stream = io.BytesIO()
+    image.save(stream, "JPEG")
+    return "data:image/jpeg;base64," + b64encode(stream.getvalue()).decode("ascii")
+
+
+def eight_bit_image(rgb: Tensor) -> Image.Image:
+    """Round RGB ``(1, 3, H, W)`` in [0, 1] to 8 bits."""
+    return Image.fromarray((rgb[0] * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy())
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """Return a dict with the hardware and the package versions that affect results.
+
+    The keys are ``device`` (name of the GPU, or ``cpu``), ``threads`` (number of CPU threads of torch),
+    ``processor``, ``instructions`` (largest CPU instruction set used by torch) and ``versions``.
+    """
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "processor": f"{processor_name()} ({platform.machine()})",
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "versions": {"colorzoo": __version__, **{name: installed_version(name) for name in LIBRARIES}},
+    }
 
 
 def print_notes(outcome: Outcome) -> None:

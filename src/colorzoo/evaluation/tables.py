@@ -216,7 +216,13 @@ def latex(summary: Summary, references: Sequence[str]) -> str:
         summary: Results of the evaluation.
         references: Citation keys of the models and metrics.
     """
-    header, *rows = _rows(summary, _latex_cell)  # the cells are already LaTeX, names and headings are not
+
+    def format_cell(text: str, span: str, best: bool) -> str:
+        text = text.translate(_LATEX)
+        text = rf"\textbf{{{text}}}" if best else text
+        return rf"{text} {{\scriptsize ({span})}}" if span else text
+
+    header, *rows = _rows(summary, format_cell)  # the cells are already LaTeX, names and headings are not
     lines = [rf"% \cite{{{','.join(references)}}}"]
     lines += [f"% {note}" for note in summary.seen_notes]
     lines.append(r"\begin{tabular}{l" + "r" * (len(header) - 1) + "}")
@@ -227,9 +233,3 @@ def latex(summary: Summary, references: Sequence[str]) -> str:
         lines.append(" & ".join([method.translate(_LATEX), *cells]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
     return "\n".join(lines) + "\n"
-
-
-def _latex_cell(text: str, span: str, best: bool) -> str:
-    text = text.translate(_LATEX)
-    text = rf"\textbf{{{text}}}" if best else text
-    return rf"{text} {{\scriptsize ({span})}}" if span else text

@@ -19,7 +19,6 @@ from scipy.special import expit, ndtri
 
 from colorzoo.console import progress_bar
 from colorzoo.errors import DataError, ImageError
-from colorzoo.evaluation.evaluator import colorize_with_protocol, eight_bit_image
 from colorzoo.evaluation.images import (
     digest,
     hash_all,
@@ -36,6 +35,7 @@ from colorzoo.evaluation.methods import (
 )
 from colorzoo.evaluation.page import render_template
 from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_protocol
+from colorzoo.evaluation.run import colorize_with_protocol, eight_bit_image
 from colorzoo.evaluation.statistics import LEVEL, Estimate
 from colorzoo.files import digest_of, write_atomic
 

@@ -203,48 +203,41 @@ def write_frames(
     """
     path = Path(path)
     file_format = output_format(path)
-    checked_frames = _checked_frames(frames, path, file_format, overwrite=overwrite)
+
+    def checked_frames() -> Iterator[ColoredFrame]:
+        """Yield the frames; check the output file before the first frame."""
+        for number, frame in enumerate(frames):
+            check_result_pixels(frame.rgb, frame.like)
+            if number == 0:
+                check_target(path, frame.like, file_format, overwrite=overwrite)
+            yield frame
+
     try:
         if file_format == "TIFF":
             with whole_file(path, overwrite=overwrite) as file:
-                _write_pages(file, checked_frames)
+                file.write(TIFF_HEADER)
+                link = 4  # position of the offset of the next directory
+                for frame in checked_frames():
+                    offset = file.seek(0, 2)
+                    if offset % 2:
+                        offset += file.write(b"\0")
+                    like = frame.like
+                    stored = quantized(frame.rgb, like, 16 if like.bit_depth == 16 else 8)
+                    directory, strip = encode_page(stored, like.metadata, offset)
+                    file.write(directory)
+                    file.write(strip)
+                    file.seek(link)
+                    file.write(struct.pack("<L", offset))
+                    (tag_count,) = struct.unpack_from("<H", directory)
+                    link = offset + 2 + 12 * tag_count  # after the number of tags and 12 bytes for each tag
         else:  # Pillow encodes all frames at once, so no file is open while the frames are colorized
             path.parent.mkdir(parents=True, exist_ok=True)  # fails before the frames are colorized
             content = io.BytesIO()
-            _write_animation(content, checked_frames, source, file_format, quality)
+            _write_animation(content, checked_frames(), source, file_format, quality)
             write_atomic(path, content.getvalue(), overwrite=overwrite)
     except OSError as error:
         raise write_error(path, error) from error
     return path
-
-
-def _checked_frames(
-    frames: Iterable[ColoredFrame], path: Path, kind: str, *, overwrite: bool
-) -> Iterator[ColoredFrame]:
-    """Yield frames; check the pixels of each frame, and the output file before the first frame."""
-    for number, frame in enumerate(frames):
-        check_result_pixels(frame.rgb, frame.like)
-        if number == 0:
-            check_target(path, frame.like, kind, overwrite=overwrite)
-        yield frame
-
-
-def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
-    file.write(TIFF_HEADER)
-    link = 4  # position of the offset of the next directory
-    for frame in frames:
-        offset = file.seek(0, 2)
-        if offset % 2:
-            offset += file.write(b"\0")
-        like = frame.like
-        stored = quantized(frame.rgb, like, 16 if like.bit_depth == 16 else 8)
-        directory, strip = encode_page(stored, like.metadata, offset)
-        file.write(directory)
-        file.write(strip)
-        file.seek(link)
-        file.write(struct.pack("<L", offset))
-        (tag_count,) = struct.unpack_from("<H", directory)
-        link = offset + 2 + 12 * tag_count  # after the number of tags and 12 bytes for each tag
 
 
 def _write_animation(

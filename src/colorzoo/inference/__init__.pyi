@@ -3,9 +3,9 @@ from .border import check_inside as check_inside
 from .border import crop_recipe as crop_recipe
 from .border import find_border as find_border
 from .border import select_part as select_part
+from .choice import choose_model as choose_model
+from .choice import requested_model as requested_model
 from .colorizer import Colorizer as Colorizer
-from .colorizer import choose_for_guidance as choose_for_guidance
-from .colorizer import choose_for_image as choose_for_image
 from .full_size import FullLightness as FullLightness
 from .full_size import compose_image as compose_image
 from .full_size import shrink_lightness as shrink_lightness
@@ -51,8 +51,7 @@ __all__ = [
     "as_reference",
     "check_inside",
     "choose_device",
-    "choose_for_guidance",
-    "choose_for_image",
+    "choose_model",
     "colorize_task",
     "compose_image",
     "crop_recipe",
@@ -71,6 +70,7 @@ __all__ = [
     "read_labels",
     "read_recipe",
     "recipe_reference_files",
+    "requested_model",
     "require_color",
     "resize_mask",
     "segmenter_features",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -21,24 +22,22 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from colorzoo.abilities import ExemplarModel, SegmentationModel
-from colorzoo.drawing.lines import is_line_art
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
+from colorzoo.files import digest_of
 from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
-from colorzoo.guidance.hints import resize_maps
+from colorzoo.guidance.hints import points_to_hints, resize_maps
 from colorzoo.guidance.recipe import MAX_STRENGTH
 from colorzoo.image_io.raster_image import (
-    IN_COLOR,
     RasterImage,
-    chroma_note,
     composite_on_paper,
     fill_hidden,
 )
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.border import Surroundings, crop_recipe, select_part
+from colorzoo.inference.choice import choose_model
 from colorzoo.inference.full_size import FullLightness, map_size, preprocess
 from colorzoo.inference.network import NetworkRunner, States, choose_device
 from colorzoo.inference.pipeline import colorize_task
@@ -50,6 +49,7 @@ from colorzoo.inference.references import (
     reference_notes,
 )
 from colorzoo.inference.result import ColorizedImage
+from colorzoo.inference.steps.points import CORRECTIONS
 from colorzoo.inference.task import (
     ColorizeTask,
     FullSize,
@@ -57,15 +57,13 @@ from colorzoo.inference.task import (
     StageRun,
     read_guidance,
     recipe_folder,
-    recipe_notes,
-    sparse_hints,
     timed,
 )
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.prediction import Prediction
 from colorzoo.registry import model_card
 from colorzoo.settings import Engine, Precision
-from colorzoo.weights.choice import USES, ModelChoice, choose_model
+from colorzoo.weights.catalog import find_weights
 
 if TYPE_CHECKING:  # photos do not need these stages
     from colorzoo.inference.steps.drawing import Drawing
@@ -99,15 +97,17 @@ class Colorizer:
     Attributes:
         size: Shorter side of the network input in pixels.
         requested_size: ``size`` as set by the user, or None.
-        choice: Registered model and weights; None for a custom module.
+        name: Registered name or alias, or the class name of a custom module.
+        is_registered: Whether the model is a registered model.
+        weights: Weights of a registered model as set by the user; None for a custom module.
         settings: Model settings set by the user.
         precision: Requested numeric precision.
         engine: Engine that runs the model.
 
     Args:
-        model: Registered name, `ModelChoice`, custom module or None. A custom module is not changed: the
-            colorizer uses a copy unless the module is already in evaluation mode, in float32 and on the
-            device. None selects the highest-ranked model with local weights.
+        model: Registered name, custom module or None. A custom module is not changed: the colorizer uses a
+            copy unless the module is already in evaluation mode, in float32 and on the device. None selects
+            the model of the weight file, or the default model; see `choose_model`.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
             Ignored for a custom module.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or another torch device.
@@ -115,7 +115,6 @@ class Colorizer:
         size: Shorter side of the network input in pixels, from 16 to 4096; None uses
             `ColoringModel.working_size`.
         allow_untrained: Whether to accept random weights.
-        fast: Whether to select the default model only from models with weights in the package.
         engine: ``"torch"`` or ``"onnxruntime"``. ONNX Runtime runs in float32 on the CPU and requires the
             extra ``export``. The ONNX graph is exported on first use and cached.
         **settings: Settings of a registered model, such as ``render_factor`` of `antic2019`. Models that
@@ -129,14 +128,13 @@ class Colorizer:
 
     def __init__(
         self,
-        model: str | ModelChoice | nn.Module | None = None,
+        model: str | nn.Module | None = None,
         *,
         weights: str | Path | None = "default",
         device: str = "auto",
         precision: Precision = "auto",
         size: int | None = None,
         allow_untrained: bool = False,
-        fast: bool = False,
         engine: Engine = "torch",
         **settings: Any,
     ) -> None:
@@ -152,13 +150,16 @@ class Colorizer:
         self.settings = {name: value for name, value in settings.items() if value is not None}
         self.precision = precision
         self.engine = engine
-        loaded, self.choice = load_model(
-            model, weights, self.settings, fast=fast, allow_untrained=allow_untrained
-        )
-        self.name = type(model).__name__ if self.choice is None else self.choice.name
+        self.is_registered = not isinstance(model, nn.Module)
+        self.weights = weights if self.is_registered else None
+        if isinstance(model, nn.Module):
+            self.name = type(model).__name__
+        else:
+            self.name = model = choose_model(name=model, weights=weights)
+        loaded = load_model(model, weights, self.settings, allow_untrained=allow_untrained)
         self.size = size or loaded.working_size
         torch_device = choose_device(device)
-        if self.choice is None:
+        if not self.is_registered:
             # copy a custom module that changes below, because the caller may continue to train it
             place = torch.empty(0, device=torch_device).device  # with the index of the default GPU
             is_converted = all(
@@ -265,7 +266,10 @@ class Colorizer:
         log: list[StageRun] = []
         # guidance tensors cover the whole image
         recipe = guidance if isinstance(guidance, Recipe) else Recipe(border="none")
-        notes = recipe_notes(recipe, image)
+        notes = tuple(f"unknown recipe field {name!r} was ignored" for name in recipe.unknown())
+        source, sha256 = image.metadata.source, recipe.sha256
+        if sha256 is not None and source is not None and digest_of(source) != sha256.lower():
+            notes += ("the recipe was made for another image file",)
         uses_references = "exemplar" in recipe.kinds() and "exemplar" in self.model.accepts
         if reference is None and uses_references and recipe.exemplar.files:
             notes += (_UNREAD_REFERENCES,)
@@ -342,10 +346,18 @@ class Colorizer:
             GuidanceError: The guidance is for several images, or the strength is outside [0, 1.5].
         """
         if isinstance(guidance, Guidance):
-            hints = sparse_hints(guidance.points, *image_size)
-            if hints:  # the recipe contains the points
-                guidance = replace(guidance, points=None)
-            recipe = Recipe(points=hints)
+            recipe, points = Recipe(), guidance.points
+            if points is not None:
+                if len(points.mask) != 1:
+                    raise GuidanceError(
+                        f"guidance must be for one image, got points for {len(points.mask)} images"
+                    )
+                hints = tuple(islice(points_to_hints(points), CORRECTIONS.most_points + 1))
+                if 0 < len(hints) <= CORRECTIONS.most_points:  # the recipe replaces the tensors
+                    x_scale = image_size[0] / points.mask.shape[-1]
+                    y_scale = image_size[1] / points.mask.shape[-2]
+                    recipe = Recipe(points=tuple(hint.scaled(x_scale, y_scale) for hint in hints))
+                    guidance = replace(guidance, points=None)
             tensors = resize_maps(guidance, map_size(lightness))
         else:
             recipe, tensors = guidance, Guidance()
@@ -419,9 +431,8 @@ class Colorizer:
         Args:
             lightness: ``(B, 1, h, w)`` in [0, 100]; B is 1 for a model that colorizes sketches.
             guidance: Guidance with maps of size ``(h, w)``.
-            states: Results for this image that the model reuses after an edit, see `States`; updated in
-                place. None reuses nothing. For a model such as ``kim2021``, only the scribbles
-                can change between calls with the same states.
+            states: Encodings of this image that the model reuses after an edit, see `States`; updated in
+                place. None reuses nothing.
 
         Returns:
             The prediction. `Prediction.colors` is float32 on the CPU; `Prediction.extras` are on the device
@@ -486,26 +497,20 @@ def as_image(image: ImageLike) -> RasterImage:
 
 
 def load_model(
-    model: str | ModelChoice | nn.Module | None,
+    model: str | nn.Module,
     weights: str | Path | None,
     settings: dict[str, Any],
     *,
-    fast: bool,
     allow_untrained: bool,
-) -> tuple[ColoringModel, ModelChoice | None]:
+) -> ColoringModel:
     """Load a registered model, or wrap a custom module.
 
     Args:
-        model: Registered name, `ModelChoice` or custom module; None selects the default model.
+        model: Registered name or custom module.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
-            Ignored for a `ModelChoice`, which contains its weights, and for a custom module.
+            Ignored for a custom module.
         settings: Settings of a registered model; must be empty for a custom module.
-        fast: Whether to select the default model only from models with weights in the package. Ignored if
-            ``model`` is not None.
         allow_untrained: Whether to accept random weights.
-
-    Returns:
-        The model and its `ModelChoice`. The `ModelChoice` is None for a custom module.
 
     Raises:
         ColorzooError: The model or a setting is unknown, the weights are missing or untrained, or a custom
@@ -520,86 +525,20 @@ def load_model(
         loaded = coloring_model(model)
         if not (loaded.trained or allow_untrained):
             raise ColorzooError(_UNTRAINED.format(type(model).__name__))
-        return loaded, None
-    choice = model if isinstance(model, ModelChoice) else choose_model(model, weights=weights, fast=fast)
-    file, why_no_file = choice.found  # downloads the file if necessary
+        return loaded
+    card = model_card(model)
+    file, why_no_file = find_weights(card, weights)  # downloads the file if necessary
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UntrainedWarning)  # the error below contains the reason
-        loaded = create_coloring_model(choice.name, file, **settings)
+        loaded = create_coloring_model(model, file, **settings)
     if loaded.trained or allow_untrained:
-        return loaded, choice
+        return loaded
     if why_no_file:
-        reason = f"{choice.name} is untrained here: {why_no_file}"
+        reason = f"{model} is untrained here: {why_no_file}"
     elif loaded.untrained_reason:  # the file contains only a part of the weights
         reason = loaded.untrained_reason
     else:  # weights=None requests random weights
-        raise ColorzooError(_UNTRAINED.format(choice.name))
-    if not model_card(choice.name).weights:  # the user cannot download or train them
+        raise ColorzooError(_UNTRAINED.format(model))
+    if not card.weights:  # the user cannot download or train them
         reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
     raise ColorzooError(reason)
-
-
-def choose_for_guidance(
-    model: str | None,
-    guidance: Guidance | Recipe,
-    weights: str | Path | None = "default",
-    *,
-    references: Sequence[object] = (),
-    fast: bool = False,
-) -> ModelChoice:
-    """Select a model by name, recipe or weight file; otherwise select the default model.
-
-    Examples:
-        >>> choose_for_guidance("zhang2017_local_small", Recipe()).name
-        'zhang2017_local_small'
-
-    Args:
-        model: Registered name. None uses the model that the recipe names, or else the model of the weight
-            file.
-        guidance: Guidance or recipe that the model must support.
-        weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
-        references: Reference images or paths that are not part of the guidance.
-        fast: Whether to select the default model only from models with weights in the package.
-
-    Raises:
-        ColorzooError: No suitable model has local weights, or ``weights`` is a damaged file.
-    """
-    recipe = guidance.shown() if isinstance(guidance, Recipe) else Recipe()  # without hidden areas
-    name = recipe.model if model is None else model
-    kinds = ["exemplar", *guidance.kinds()] if references else [*guidance.kinds()]
-    actions = {area.action for area in recipe.areas}
-    if "color" in actions:
-        kinds.append("points")  # the colors of areas are passed to the model as points
-    if "thing" in actions:
-        kinds += ["boxes", "scribbles"]  # object areas are passed to the model as boxes and strokes
-    unique_kinds = dict.fromkeys(kinds)  # in the same order
-    uses = [kind for kind in unique_kinds if kind in USES]
-    required: type | None = None
-    recipe_kinds = recipe.kinds()
-    sets_alpha = "exemplar" in recipe_kinds and recipe.exemplar.alpha is not None
-    # two label images contain the classes of the image and of its reference
-    if "classes" in recipe_kinds and len(recipe.classes.label_files) < 2:
-        required = SegmentationModel  # the model predicts the other classes
-    elif len(references) > 1 or sets_alpha:
-        required = ExemplarModel  # embeddings can be mixed, and their strength can be set
-    return choose_model(name, uses, weights, fast=fast, able=required)
-
-
-def choose_for_image(choice: ModelChoice, image: RasterImage) -> ModelChoice:
-    """Replace the default model by the default model for drawings if an image is line art.
-
-    The image must be gray or tinted, and must not be text. A model for drawings is not replaced, nor is a
-    model or a weight file that the user or the recipe selected.
-
-    Args:
-        choice: Model for images of any kind; see `choose_for_guidance`.
-        image: Image to colorize.
-    """
-    if not choice.is_replaceable or model_card(choice.name).input == "sketch":
-        return choice
-    visible = composite_on_paper(image)  # without the hidden colors of transparent pixels
-    if not is_line_art(visible.levels) or chroma_note(visible) == IN_COLOR:
-        return choice
-    from colorzoo.drawing.regions import is_text  # photos do not need it
-
-    return choice if is_text(visible.levels) else choose_model(None, "sketch", fast=choice.fast)

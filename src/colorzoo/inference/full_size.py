@@ -22,7 +22,6 @@ from colorzoo.color.levels import clipped, encoded, lightness_of_levels, write_l
 from colorzoo.image_io.raster_image import Levels
 
 BAND_PIXELS = 2**18  # smaller bands add overhead, larger bands exceed the CPU cache
-CUT = 3.5  # standard deviations at which the Gaussian of a correction is truncated; its weight is then 0.002
 LONGEST = 4  # maximum ratio of the longer side to the working size
 DTYPES = {8: np.uint8, 16: np.uint16, None: np.float32}  # data type of images by bit depth
 _NEARLY = 0.004  # masks within this distance of 0 or 1 are rounded to 0 or 1
@@ -109,42 +108,6 @@ class FullLightness:
         return _resized(resampled_rows[None, None], size).clamp(0, 100)  # resamples the columns
 
 
-@dataclass(frozen=True)
-class PointCorrection:
-    """Color correction in and around the rectangle of pixels that a point covers.
-
-    Attributes:
-        rows: First and last pixel row of the rectangle.
-        columns: First and last pixel column of the rectangle.
-        reach: Standard deviation of the Gaussian falloff outside the rectangle, in pixels.
-        ab: Change ``(2,)`` of a and b inside the rectangle, in CIE units.
-    """
-
-    rows: tuple[int, int]
-    columns: tuple[int, int]
-    reach: float
-    ab: Tensor
-
-    def add_to(self, ab: Tensor, first: int) -> None:
-        """Add the correction to the ab ``(2, rows, W)`` of a band that starts at row ``first``."""
-        margin = CUT * self.reach
-        top = max(int(self.rows[0] - margin) - first, 0)
-        bottom = min(int(self.rows[1] + margin) + 1 - first, ab.shape[1])
-        left = max(int(self.columns[0] - margin), 0)
-        right = min(int(self.columns[1] + margin) + 1, ab.shape[2])
-        if top >= bottom:
-            return
-        away_y = distance_outside(torch.arange(top, bottom) + first, *self.rows)
-        away_x = distance_outside(torch.arange(left, right), *self.columns)
-        y, x = (torch.exp(-0.5 * (away / self.reach).square()) for away in (away_y, away_x))
-        ab[:, top:bottom, left:right] += self.ab.view(2, 1, 1) * y.view(1, -1, 1) * x.view(1, 1, -1)
-
-
-def distance_outside(position: Tensor, first: Tensor | int, last: Tensor | int) -> Tensor:
-    """Return the distance of positions from the range [first, last] in pixels; 0 inside."""
-    return torch.maximum(first - position, position - last).clamp(min=0).float()
-
-
 def map_size(maps: Tensor) -> tuple[int, int]:
     """Return the height and width of maps ``(..., h, w)``."""
     return maps.shape[-2], maps.shape[-1]
@@ -153,12 +116,11 @@ def map_size(maps: Tensor) -> tuple[int, int]:
 def compose_image(
     lightness: Tensor | FullLightness,
     ab: Tensor,
-    corrections: Sequence[PointCorrection] = (),
     overlays: Sequence[Overlay] = (),
     *,
     depth: int | None = None,
 ) -> NDArray[Any]:
-    """Upsample ab to the size of the lightness, add color corrections and convert to RGB.
+    """Upsample ab to the size of the lightness, apply overlays and convert to RGB.
 
     Examples:
         >>> compose_image(torch.full((32, 48), 50.0), torch.zeros(2, 16, 24), depth=8).shape
@@ -167,8 +129,7 @@ def compose_image(
     Args:
         lightness: ``(H, W)`` in [0, 100].
         ab: ``(2, h, w)`` in CIE units.
-        corrections: Color corrections at full size, see `correct_points`.
-        overlays: Further color changes, such as paint strokes, in the order of application; see
+        overlays: Color changes at full size in the order of application; see `correct_points` and
             `overlays_of`.
         depth: Bit depth of the result, 8 or 16; None for float32 in [0, 1].
 
@@ -183,8 +144,6 @@ def compose_image(
             band = slice(first, last)
             light = lightness.rows(first, last) if isinstance(lightness, FullLightness) else lightness[band]
             band_ab = upsampler.rows(first, last)
-            for correction in corrections:
-                correction.add_to(band_ab, first)
             for overlay in overlays:
                 overlay(band_ab, light, first)
             linear = linear_rgb_in_gamut(torch.cat([light[None], band_ab]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
+from colorzoo.abilities import EncodingModel, SimilarityModel
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
 from colorzoo.inference.full_size import map_size
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
     from colorzoo.engines.onnx import OnnxModel
 
 T = TypeVar("T", Tensor, Prediction)
-H = TypeVar("H", Tensor, Guidance)
-States = dict[torch.dtype, dict[str, Any]]
-"""Intermediate results of one image by numeric precision; see `ColoringModel.edit`."""
+States = dict[torch.dtype, Any]
+"""Encodings of one image by numeric precision; see `EncodingModel.encode_image`.
+
+The encoding of a model without this ability is None. If the key float32 is present although another precision
+is preferred, a prediction in the preferred precision was not finite.
+"""
 
 
 def choose_device(name: str) -> torch.device:
@@ -118,12 +122,12 @@ class NetworkRunner:
             yield self.model
 
     def run_network(self, image: Tensor, guidance: Guidance, states: States) -> Prediction:
-        """Run the model or its ONNX graph and return the prediction; reuse results of earlier edits.
+        """Run the model or its ONNX graph and return the prediction; reuse encodings of the image.
 
         Args:
             image: ``(B, 1, h, w)`` lightness or sketch.
             guidance: Guidance with maps of size ``(h, w)``.
-            states: Results of earlier edits of the image, updated in place.
+            states: Encodings of the image, updated in place.
 
         Returns:
             The prediction. `Prediction.colors` is float32 on the CPU; `Prediction.extras` are on the device
@@ -134,8 +138,17 @@ class NetworkRunner:
                 the device has too little memory.
         """
         check_input(self.model, image, guidance)  # some models are not run by a call
-        method = self.model.edit if self.graph is None else self.graph
-        return self._run_finite(method, image, guidance, states)
+
+        def predict(encoded: Any) -> tuple[Any, Prediction]:
+            inputs = image.to(self.device), guidance.to(self.device)
+            if self.graph is not None:
+                return None, self.graph(*inputs)
+            if not isinstance(self.model, EncodingModel):
+                return None, self.model(*inputs)
+            encoded = self.model.encode_image(*inputs, encoded)
+            return encoded, self.model.decode_image(*inputs, encoded)
+
+        return self._run_finite(predict, states)
 
     def compute_similarity(self, lightness: Tensor, patches: PointPatches, states: States) -> Tensor:
         """Compute the similarity ``(1, 1, h, w)`` in [0, 1] of each location to points.
@@ -143,11 +156,19 @@ class NetworkRunner:
         Args:
             lightness: ``(1, 1, h, w)`` in [0, 100].
             patches: Squares of the points.
-            states: Results of earlier edits of the image, updated in place.
+            states: Encodings of the image, updated in place.
         """
+        model = self.model
+        assert isinstance(model, SimilarityModel), "callers test the ability"
         is_covered = torch.from_numpy(patches.numbers(map_size(lightness)) >= 0)
         mask = is_covered[None, None].float()
-        return self._run_finite(self.model.similarity, lightness, mask, states)
+
+        def compare(encoded: Any) -> tuple[Any, Tensor]:
+            if encoded is None:
+                encoded = model.encode_image(lightness.to(self.device), Guidance())
+            return encoded, model.similarity(encoded, mask.to(self.device))
+
+        return self._run_finite(compare, states)
 
     def find_objects(self, lightness: Tensor) -> Boxes:
         """Detect the bounding boxes of objects in a lightness map ``(1, 1, h, w)``.
@@ -171,69 +192,46 @@ class NetworkRunner:
             found: Regions = model.propose(sketch.to(self.device)).to("cpu")
         return found
 
-    def _run_finite(
-        self, method: Callable[[Tensor, H, dict[str, Any]], T], image: Tensor, hints: H, states: States
-    ) -> T:
-        """Run a method in the preferred precision, and again in float32 if the result is not finite.
+    def _run_finite(self, compute: Callable[[Any], tuple[Any, T]], states: States) -> T:
+        """Run a model in the preferred precision, and again in float32 if the result is not finite.
 
-        Later edits of the image then run only in float32.
+        Later results for the image are then computed only in float32.
 
         Args:
-            method: Method of the model to run: `ColoringModel.edit` or `SimilarityModel.similarity`.
-            image: Network input ``(B, 1, h, w)``, first argument of the method.
-            hints: Second argument of the method.
-            states: Results of earlier edits of the image by precision, updated in place.
+            compute: Function that computes the new encoding and the result from the encoding in ``states``,
+                which is None at first.
+            states: Encodings of the image, updated in place.
 
         Returns:
-            Result of the method. Its values (`Prediction.colors` of a prediction) are float32 on the CPU.
+            The result. Its values (`Prediction.colors` of a prediction) are float32 on the CPU.
 
         Raises:
             ColorzooError: The result is not finite in float32, a system of equations has no solution, or the
                 device has too little memory.
         """
         has_fallen_back = torch.float32 in states  # an earlier result was not finite
-        if self.dtype != torch.float32 and not has_fallen_back:
-            state = states.setdefault(self.dtype, {})
-            with suppress(LinAlgError):  # a system of equations with NaN
-                result = self._run(method, image, hints, state, self.dtype)
-                if result is not None:
-                    return result
-            states.pop(self.dtype, None)  # another thread can have removed it
-        state = states.setdefault(torch.float32, {})
-        try:
-            result = self._run(method, image, hints, state, torch.float32)
-        except LinAlgError as error:
-            raise ColorzooError(
-                f"{self.name} cannot solve a system of equations in float32 ({error}). "
-                "Change the guidance, or set --weights to other weights."
-            ) from error
-        if result is None:
-            raise ColorzooError(
-                f"{self.name} predicted NaN or inf in float32. Set --weights to other weights."
-            )
-        return result
-
-    def _run(
-        self,
-        method: Callable[[Tensor, H, dict[str, Any]], T],
-        image: Tensor,
-        hints: H,
-        state: dict[str, Any],
-        dtype: torch.dtype,
-    ) -> T | None:
-        """Run a method in a numeric precision; None if the result is not finite. See `_run_finite`."""
-        try:
-            with self.session(dtype):
-                result = method(image.to(self.device), hints.to(self.device), state)
-                values = (result.colors if isinstance(result, Prediction) else result).float().cpu()
-        except RuntimeError as error:
-            # on MPS, exhausted memory raises a plain RuntimeError
-            is_out_of_memory = isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
-            if not is_out_of_memory:
-                raise
-            raise ColorzooError(
-                f"{self.device.type} ran out of memory. Set a smaller --size, or set --device cpu."
-            ) from error
-        if not torch.isfinite(values).all():
-            return None
-        return result.with_colors(values) if isinstance(result, Prediction) else values
+        for dtype in (torch.float32,) if has_fallen_back else dict.fromkeys((self.dtype, torch.float32)):
+            try:
+                with self.session(dtype):
+                    states[dtype], result = compute(states.get(dtype))
+                    values = (result.colors if isinstance(result, Prediction) else result).float().cpu()
+            except LinAlgError as error:  # a system of equations with NaN
+                if dtype == torch.float32:
+                    raise ColorzooError(
+                        f"{self.name} cannot solve a system of equations in float32 ({error}). "
+                        "Change the guidance, or set --weights to other weights."
+                    ) from error
+            except RuntimeError as error:
+                # on MPS, exhausted memory raises a plain RuntimeError
+                is_out_of_memory = isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+                if not is_out_of_memory:
+                    raise
+                raise ColorzooError(
+                    f"{self.device.type} ran out of memory. Set a smaller --size, or set --device cpu."
+                ) from error
+            else:
+                if torch.isfinite(values).all():
+                    return result.with_colors(values) if isinstance(result, Prediction) else values
+            if dtype != torch.float32:
+                states.pop(dtype, None)
+        raise ColorzooError(f"{self.name} predicted NaN or inf in float32. Set --weights to other weights.")

@@ -7,8 +7,7 @@ vibrance.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from itertools import groupby, pairwise
 
@@ -19,7 +18,7 @@ from torch import Tensor
 from colorzoo.color import at_lightness
 from colorzoo.color.lab import lab_to_linear_rgb, lightness_to_luminance, linear_rgb_to_lab
 from colorzoo.guidance import ColorReplacement, PaintStroke, PointHint, Recipe
-from colorzoo.guidance.edits import Blend, Finish
+from colorzoo.guidance.edits import Finish
 from colorzoo.guidance.hints import color_lab
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay
 from colorzoo.inference.steps.reach import Map
@@ -112,7 +111,6 @@ def _smooth(share: Tensor) -> Tensor:
 
 
 Cover = tuple[slice, slice, Map]  # rows, columns and coverage
-Coat = list[tuple[PaintStroke, BicubicUpsampler | None]]  # strokes with their reach
 
 
 _PAINT_PLACES = 64  # maximum number of points along a stroke that determine its reach
@@ -121,80 +119,74 @@ _PAINT_CORE = 0.1  # half the side of a point's square in brush diameters
 _PAINT_LEAST_CHROMA = 1.0  # chroma in CIE units below which a color has no hue
 
 
-@dataclass(frozen=True)
-class Painting:
-    """Overlay that paints brush strokes on an image or on a resized copy of the image.
+def _paint_strokes(
+    recipe: Recipe,
+    image_size: tuple[int, int],
+    shape: tuple[int, int],
+    reaches: Sequence[BicubicUpsampler | None],
+    on_paper: bool,
+    ab: Tensor,
+    lightness: Tensor,
+    first: int,
+) -> None:
+    """Paint the brush strokes of a recipe; see `Overlay`. Later strokes cover earlier strokes.
 
-    Attributes:
-        strokes: The strokes; later strokes cover earlier strokes.
+    Args:
+        recipe: Recipe with strokes in pixels of the image. Its strength is a factor on their chroma.
         image_size: Width and height of the image.
         shape: Height and width of the result, which can differ from the image size.
-        strength: Factor applied to the chroma of the stroke colors.
-        on_paper: Whether the paint lies below the lines of a drawing. It then also changes the lightness.
         reaches: For each stroke, the mask ``(1, H, W)`` of the pixels that the stroke can change, or None for
-            an unlimited stroke.
+            an unlimited stroke. Empty if all strokes are unlimited.
+        on_paper: Whether the paint lies below the lines of a drawing. It then also changes the lightness.
+        ab: ``(2, rows, W)`` of the band, changed in place.
+        lightness: ``(rows, W)`` of the band, changed in place for drawings.
+        first: First row of the band.
     """
+    strokes = recipe.paint
+    scale = image_size[0] / shape[1], image_size[1] / shape[0]
+    band, width = (first, first + ab.shape[1]), ab.shape[2]
+    has_erasers = any(stroke.color is None for stroke in strokes)
+    unpainted, unpainted_lightness = (ab.clone(), lightness.clone()) if has_erasers else (ab, lightness)
 
-    strokes: tuple[PaintStroke, ...]
-    image_size: tuple[int, int]
-    shape: tuple[int, int]
-    strength: float
-    on_paper: bool
-    reaches: tuple[BicubicUpsampler | None, ...]
+    def coat(numbered: tuple[int, PaintStroke]) -> tuple[object, ...]:
+        number, stroke = numbered
+        return (number if stroke.layer is None else -stroke.layer), stroke.color, stroke.blend
 
-    def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
-        """Paint over a band of an ab map, in place.
-
-        Args:
-            ab: ``(2, rows, W)`` of the band in CIE units.
-            lightness: ``(rows, W)`` lightness of the result in the band. It changes only in drawings.
-            first: First row of the band.
-        """
-        has_erasers = any(stroke.color is None for stroke in self.strokes)
-        unpainted, unpainted_lightness = (ab.clone(), lightness.clone()) if has_erasers else (ab, lightness)
-        for coat in self._coats():
-            covers = self._covers(coat, (first, first + ab.shape[1]), ab.shape[2])
-            if not covers:
-                continue
-            rows, columns, coverage = _joined(covers)
-            stroke = coat[0][0]  # all strokes of a coat have the same color and blend mode
-            below, light = ab[:, rows, columns], lightness[rows, columns]
-            target_light = light
-            if stroke.color is None:
-                target, target_light = unpainted[:, rows, columns], unpainted_lightness[rows, columns]
-            elif self.on_paper and stroke.blend == "color":
-                paint_light, *paint_ab = color_lab(stroke.color)
-                target = self.strength * torch.tensor(paint_ab).view(2, 1, 1).expand_as(below)
-                target_light = torch.full_like(light, paint_light)
-            else:
-                painted = ab_in_light(stroke.color, light) * self.strength
-                target = _blended(stroke.blend, painted, below)
-            opacity = torch.from_numpy(stroke.opacity * coverage)
-            ab[:, rows, columns] += opacity * (target - below)
-            if self.on_paper:
-                lightness[rows, columns] += opacity * (target_light - light)
-
-    def _covers(self, coat: Coat, band: tuple[int, int], width: int) -> list[Cover]:
-        """Return the coverage of each stroke of a coat that touches a band of rows."""
-        scale = self.image_size[0] / self.shape[1], self.image_size[1] / self.shape[0]
+    # consecutive strokes of one layer, color and blend mode are blended as one stroke
+    for _, run in groupby(enumerate(strokes), coat):
+        numbered_strokes = list(run)
         covers = []
-        for stroke, reach in coat:
+        for number, stroke in numbered_strokes:
             cover = _cover(stroke, scale, band, width)
-            _, _, coverage = cover
-            if coverage.size:
-                covers.append(cover if reach is None else _within(reach, cover, band[0]))
-        return covers
-
-    def _coats(self) -> Iterator[Coat]:
-        """Yield groups of consecutive strokes of one layer; each group is blended as one stroke."""
-
-        def coat(number: int) -> tuple[object, ...]:
-            stroke = self.strokes[number]
-            return (number if stroke.layer is None else -stroke.layer), stroke.color, stroke.blend
-
-        reaches = self.reaches or [None] * len(self.strokes)
-        for _, run in groupby(range(len(self.strokes)), coat):
-            yield [(self.strokes[number], reaches[number]) for number in run]
+            rows, columns, coverage = cover
+            if not coverage.size:  # the stroke does not touch the band
+                continue
+            reach = reaches[number] if reaches else None
+            if reach is not None:
+                weight = reach.rows(first + rows.start, first + rows.stop)[0, :, columns]
+                cover = rows, columns, coverage * weight.clamp(0, 1).numpy()
+            covers.append(cover)
+        if not covers:
+            continue
+        rows, columns, coverage = _joined(covers)
+        _, stroke = numbered_strokes[0]
+        below, light = ab[:, rows, columns], lightness[rows, columns]
+        target_light = light
+        if stroke.color is None:
+            target, target_light = unpainted[:, rows, columns], unpainted_lightness[rows, columns]
+        elif on_paper and stroke.blend == "color":
+            paint_light, *paint_ab = color_lab(stroke.color)
+            target = recipe.strength * torch.tensor(paint_ab).view(2, 1, 1).expand_as(below)
+            target_light = torch.full_like(light, paint_light)
+        else:
+            target = ab_in_light(stroke.color, light) * recipe.strength
+            if stroke.blend != "color":  # blend modes of the W3C: hue and chroma of different colors
+                hued, other = (target, below) if stroke.blend == "hue" else (below, target)
+                target = hued * torch.hypot(*other) / torch.hypot(*hued).clamp(min=_PAINT_LEAST_CHROMA)
+        opacity = torch.from_numpy(stroke.opacity * coverage)
+        ab[:, rows, columns] += opacity * (target - below)
+        if on_paper:
+            lightness[rows, columns] += opacity * (target_light - light)
 
 
 def points_along(stroke: PaintStroke) -> list[PointHint]:
@@ -207,21 +199,6 @@ def points_along(stroke: PaintStroke) -> list[PointHint]:
     xs, ys = (np.interp(at, ends, path[:, axis]).tolist() for axis in (0, 1))
     radius = _PAINT_CORE * stroke.size
     return [PointHint(x, y, radius, reach=stroke.reach) for x, y in zip(xs, ys, strict=True)]
-
-
-def _blended(blend: Blend, painted: Tensor, below: Tensor) -> Tensor:
-    """Blend the ab ``(2, h, w)`` of paint with the ab below the paint in a W3C blend mode."""
-    if blend == "color":
-        return painted
-    hued, other = (painted, below) if blend == "hue" else (below, painted)
-    return hued * torch.hypot(*other) / torch.hypot(*hued).clamp(min=_PAINT_LEAST_CHROMA)
-
-
-def _within(reach: BicubicUpsampler, cover: Cover, first: int) -> Cover:
-    """Limit the coverage of a stroke in a band of rows to the reach of the stroke."""
-    rows, columns, share = cover
-    weight = reach.rows(first + rows.start, first + rows.stop)[0, :, columns]
-    return rows, columns, share * weight.clamp(0, 1).numpy()
 
 
 def _joined(covers: Sequence[Cover]) -> Cover:
@@ -345,24 +322,6 @@ def _adjust_colors(finish: Finish, ab: Tensor, lightness: Tensor, _first: int) -
             ab[channel] += (warmer + pinker) * weight
 
 
-def _apply_outside_locks(
-    overlay: Overlay, locked: BicubicUpsampler, ab: Tensor, lightness: Tensor, first: int
-) -> None:
-    """Apply another overlay to the pixels without locked colors; see `Overlay`.
-
-    Args:
-        overlay: Overlay to apply.
-        locked: ``(1, H, W)`` mask of locked colors in [0, 1] at full size.
-        ab: ``(2, rows, W)`` of the band, changed in place.
-        lightness: ``(rows, W)`` of the band.
-        first: First row of the band.
-    """
-    before = ab.clone()
-    overlay(ab, lightness, first)
-    share = locked.rows(first, first + ab.shape[1]).clamp(0, 1)
-    ab += share * (before - ab)
-
-
 def overlays_of(
     recipe: Recipe,
     image_size: tuple[int, int],
@@ -387,15 +346,24 @@ def overlays_of(
     overlays: list[Overlay] = []
 
     def outside_locks(overlay: Overlay) -> Overlay:
+        """Return an overlay that does not change locked colors."""
         if locked is None:
             return overlay
-        return partial(_apply_outside_locks, overlay, BicubicUpsampler(locked[None], size))
+        locked_mask = BicubicUpsampler(locked[None], size)
+
+        def apply(ab: Tensor, lightness: Tensor, first: int) -> None:
+            before = ab.clone()
+            overlay(ab, lightness, first)
+            share = locked_mask.rows(first, first + ab.shape[1]).clamp(0, 1)
+            ab += share * (before - ab)
+
+        return apply
 
     if recipe.replacements:
         overlays.append(outside_locks(partial(_replace_colors, recipe.replacements)))
     if recipe.paint:
         limits = tuple(None if reach is None else BicubicUpsampler(reach[None], size) for reach in reaches)
-        overlays.append(Painting(recipe.paint, image_size, size, recipe.strength, on_paper, limits).add_to)
+        overlays.append(partial(_paint_strokes, recipe, image_size, size, limits, on_paper))
     if recipe.finish is not None:
         overlays.append(outside_locks(partial(_adjust_colors, recipe.finish)))
     return tuple(overlays)

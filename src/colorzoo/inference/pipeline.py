@@ -157,12 +157,9 @@ def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Te
         The prediction, and the colors ``(1, 2, h, w)`` with the points.
     """
     points, prediction = _predict_with_points(task, hints)
-    ab = prediction.to_ab()
     if points is None:
-        return prediction, ab
-    neighbors = task.run(find_neighbors, task.lightness)
-    key = (tuple(map(_predicted_fields, hints)), task.guidance_key)
-    ab = task.run(enforce_points, ab, points, neighbors, key=key)
+        return prediction, prediction.to_ab()
+    ab = _ab_with_points(task, prediction, points, tuple(map(_predicted_fields, hints)))
     if any(hint.reach != "everywhere" for hint in hints):
         # Points of limited reach are added last. If some of them are small, only the small points are added
         # last, because the network would spread their colors within larger reaches.
@@ -182,8 +179,19 @@ def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Te
             larger_paths = paths_from(task, PointPatches.of(larger, task.image_size))
             extent = keep_nearer(extent, small_paths, larger_paths)
         key = (tuple(map(_full_strength_fields, hints)), task.guidance_key)
-        ab = task.run(limit_reach, ab, base_ab, task.lightness, points, extent, key=key)
+        ab = task.run(limit_reach, ab, base_ab, task.lightness, points.mask > 0, extent, key=key)
     return prediction, ab
+
+
+def _ab_with_points(
+    task: ColorizeTask, prediction: Prediction, points: Points, points_key: Hashable
+) -> Tensor:
+    """Return the predicted ab, with the colors of points if the model does not reproduce them."""
+    if task.network.model.reproduces_points:
+        return prediction.to_ab()
+    neighbors = task.run(find_neighbors, task.lightness)
+    key = points_key, task.guidance_key
+    return task.run(enforce_points, prediction.to_ab(), points, neighbors, key=key)
 
 
 def _predict_with_points(task: ColorizeTask, hints: Hints) -> tuple[Points | None, Prediction]:
@@ -526,9 +534,7 @@ def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
         seeds = plant_seeds(opaque, hints=hints, image_size=task.image_size)
         seeds = fit_points(seeds, task.lightness)
         key = repr([each.area for each in opaque]), tuple(map(_predicted_fields, hints))
-        ab = _predict(task, seeds, key).to_ab()
-        neighbors = task.run(find_neighbors, task.lightness)
-        seeded = task.run(enforce_points, ab, seeds, neighbors, key=(key, task.guidance_key))
+        seeded = _ab_with_points(task, _predict(task, seeds, key), seeds, key)
     extent = extent_of(task, inside) if inside else None
     return task.run(
         fill_areas,

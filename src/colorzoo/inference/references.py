@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from colorzoo.abilities import ExemplarModel
 from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_or_empty
-from colorzoo.guidance import Exemplar, Recipe, statistics_of
+from colorzoo.guidance import Exemplar, Guidance, Recipe, statistics_of
 from colorzoo.guidance.fields import format_hex
 from colorzoo.image_io.find import explain_irregular_file
 from colorzoo.image_io.raster_image import RasterImage, fill_hidden, is_gray, unit_range
@@ -92,14 +92,20 @@ def recipe_references(recipe: Recipe, folder: Path) -> list[ReadReference]:
     return [ReadReference(read_image(path), weight, str(path)) for path, weight in files]
 
 
-def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, float]]:
+def recipe_reference_files(guidance: Guidance | Recipe, folder: Path | None) -> list[tuple[Path, float]]:
     """Return the reference files of a recipe and their weights.
+
+    Args:
+        guidance: Recipe; guidance tensors contain no files.
+        folder: Folder to which the paths of references are relative; None ignores the references.
 
     Raises:
         GuidanceError: The field ``exemplar`` is malformed, or a file is a device, a pipe or larger
             than 4 GiB.
     """
-    found = [(folder / file.path, file.weight) for file in recipe.exemplar.files]
+    if folder is None or isinstance(guidance, Guidance):
+        return []
+    found = [(folder / file.path, file.weight) for file in guidance.exemplar.files]
     for path, _ in found:
         if reason := explain_irregular_file(path):
             raise GuidanceError(f"recipe.exemplar.path: {reason}")

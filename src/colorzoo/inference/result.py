@@ -17,18 +17,17 @@ from colorzoo.inference.full_size import (
     FullLightness,
     LightnessShift,
     Overlay,
-    PointCorrection,
     compose_image,
 )
 from colorzoo.inference.steps.points import correct_points
 from colorzoo.inference.task import ColorizeTask, Colors, FullSize, StageRun
 from colorzoo.precision import distances
 from colorzoo.prediction import Distribution, Prediction
-from colorzoo.weights.choice import SHIPPED
+from colorzoo.registry import DEFAULT_MODELS
 
 NOTHING_TO_COLOR = (
     "nothing to color: a blank page, text, lines or a color target; for a drawing, set the model to "
-    f"{SHIPPED['sketch']}"
+    f"{DEFAULT_MODELS['sketch']}"
 )
 """Note for images without content to colorize; see `.steps.pages.is_page`."""
 AnyLightness = FullLightness | Tensor
@@ -201,8 +200,16 @@ class ColorizedImage:
         else:
             if self.colors.shift is not None:
                 lightness = _shifted(lightness, self.colors.shift)
-            corrections = self._corrections(lightness) if recipe.points else ()
-            composed = compose_image(lightness, self.ab, corrections, overlays, depth=depth)
+            if recipe.points:
+                hints, (rows, columns) = recipe.points, lightness.shape
+                width, height = self.task.image_size
+                if (height, width) != (rows, columns):  # a copy of the image of another size
+                    hints = tuple(hint.scaled(columns / width, rows / height) for hint in hints)
+                corrections = correct_points(
+                    hints, self.ab, lightness, strength=recipe.strength, locked=self.colors.locked
+                )
+                overlays = (*corrections, *overlays)
+            composed = compose_image(lightness, self.ab, overlays, depth=depth)
         if full.surroundings is not None:
             composed = full.surroundings.around(composed, depth)
         if full.crop is None:
@@ -210,15 +217,6 @@ class ColorizedImage:
         from colorzoo.inference.steps.cropping import cropped  # few results are cropped
 
         return cropped(composed, full.crop, full.alpha)
-
-    def _corrections(self, lightness: AnyLightness) -> list[PointCorrection]:
-        """Return the corrections of the points for a lightness, which can have another size."""
-        recipe, (width, height) = self.task.recipe, self.task.image_size
-        hints, (rows, columns) = recipe.points, lightness.shape
-        if (height, width) != (rows, columns):
-            hints = tuple(hint.scaled(columns / width, rows / height) for hint in hints)
-        locked = self.colors.locked
-        return correct_points(hints, self.ab, lightness, strength=recipe.strength, locked=locked)
 
 
 def _shifted(lightness: AnyLightness, shift: LightnessShift) -> AnyLightness:

@@ -265,7 +265,7 @@ def _masks_at(lightness: Tensor, at: tuple[float, float], features: SegmenterFea
     height, width = lightness.shape[2:]
     point = at[0] / width, at[1] / height
     with torch.inference_mode():
-        found = click_segmenter()[1].segment_clicks(features, torch.tensor([point]))
+        found = click_segmenter()[1].click(features, torch.tensor([point]))
         # logits of the lips, teeth or eyes at the point, if any
         parts, part = features.parts, []
         rows, columns = parts.shape[2:]

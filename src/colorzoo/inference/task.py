@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Hashable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,16 +13,12 @@ import torch
 from torch import Tensor
 
 from colorzoo.abilities import RegionModel
-from colorzoo.errors import GuidanceError
-from colorzoo.files import digest_of
-from colorzoo.guidance import Crop, Exemplar, Guidance, PointHint, Points, Recipe
-from colorzoo.guidance.hints import points_to_hints
+from colorzoo.guidance import Crop, Exemplar, Guidance, Recipe
 from colorzoo.guidance.recipe import is_recipe_text
-from colorzoo.image_io.raster_image import AlphaArray, RasterImage
+from colorzoo.image_io.raster_image import AlphaArray
 from colorzoo.inference.border import Surroundings
 from colorzoo.inference.full_size import FullLightness, LightnessShift, map_size
 from colorzoo.inference.network import NetworkRunner, States
-from colorzoo.inference.steps.points import CORRECTIONS
 
 if TYPE_CHECKING:  # photos do not need these stages
     from colorzoo.inference.steps.drawing import Drawing, FlatColors
@@ -192,7 +187,7 @@ class ColorizeTask:
 
     @property
     def states(self) -> States:
-        """Intermediate results of the model for the image, which the model reuses after an edit."""
+        """Encodings of the image, which the model reuses after an edit; see `NetworkRunner.run_network`."""
         key = "states", self.image_key
         states: States = self.results.get(key, {})
         self.results[key] = states  # also after a hit, because the size of the states grows
@@ -214,15 +209,6 @@ class ColorizeTask:
         """Kinds of guidance in the task, such as ``"points"``."""
         referred = () if self.reference is None else ("exemplar",)
         return tuple(dict.fromkeys((*self.recipe.kinds(), *self.tensors.kinds(), *referred)))
-
-
-def recipe_notes(recipe: Recipe, image: RasterImage) -> tuple[str, ...]:
-    """Return notes for the user on unknown recipe fields, and on a recipe for another image file."""
-    ignored = [f"unknown recipe field {name!r} was ignored" for name in recipe.unknown()]
-    source, known = image.metadata.source, recipe.sha256
-    if known is not None and source is not None and digest_of(source) != known.lower():
-        ignored.append("the recipe was made for another image file")
-    return tuple(ignored)
 
 
 def read_guidance(guidance: GuidanceLike) -> Guidance | Recipe:
@@ -266,17 +252,3 @@ def recipe_folder(guidance: GuidanceLike) -> Path | None:
     """
     is_path = isinstance(guidance, str | Path) and not is_recipe_text(guidance)
     return Path(str(guidance)).parent if is_path else None
-
-
-def sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointHint, ...]:
-    """Convert point tensors to hints in pixels of the image; too many points give no hints."""
-    if points is None:
-        return ()
-    if len(points.mask) != 1:
-        raise GuidanceError(f"guidance must be for one image, got points for {len(points.mask)} images")
-    rows, columns = points.mask.shape[-2:]
-    x_scale, y_scale = width / columns, height / rows
-    found = tuple(islice(points_to_hints(points), CORRECTIONS.most_points + 1))
-    if len(found) > CORRECTIONS.most_points:
-        return ()
-    return tuple(hint.scaled(x_scale, y_scale) for hint in found)

@@ -20,7 +20,7 @@ from colorzoo.metrics.appearance import (
     neutral_chroma,
     right_hues,
 )
-from colorzoo.metrics.base import ColorMetric, ImageMean, Output, Ratio, mean_of_moments, require_pair
+from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_pair
 from colorzoo.metrics.cdr import (
     ClusterDiscrepancyRatio,
     TruthClusters,
@@ -53,14 +53,12 @@ __all__ = [
     "Flow",
     "GrayGain",
     "HistogramIntersection",
-    "ImageMean",
     "MeanAbRMSE",
     "MeanLPIPS",
     "MeanPSNR",
     "MeanSSIM",
     "NeutralChroma",
     "Output",
-    "Ratio",
     "RightHue",
     "TruthClusters",
     "WorseThanGray",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import nearest_bin, prior_probabilities, rebalancing_weights
-from colorzoo.metrics.base import ColorMetric, ImageMean, Moments, Output, mean_of_moments, require_pair
+from colorzoo.metrics.base import ColorMetric, Moments, Output, mean_of_moments, require_pair
 from colorzoo.metrics.psnr import squared_errors
 from colorzoo.networks.blocks import float64_device
 
@@ -16,7 +16,7 @@ LARGEST = 150  # CIE units, the largest tolerance of Zhang et al. 2016
 PIXELS_AT_ONCE = 1 << 16  # limits the distances to 313 bins to 80 MB
 
 
-class MeanAbRMSE(ImageMean):
+class MeanAbRMSE(ColorMetric):
     """Root mean square error of a and b, averaged over images, in CIE units.
 
     Examples:
@@ -26,6 +26,7 @@ class MeanAbRMSE(ImageMean):
     """
 
     names = {"ab_rmse": {}}
+    outputs = (Output("ab_rmse_mean", "ab RMSE", "", "lower", mean_of_moments, 2),)
     higher_is_better = False
     is_differentiable = True
 
@@ -33,10 +34,6 @@ class MeanAbRMSE(ImageMean):
         """Add results and ground truth, ``(B, 2, H, W)`` ab in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(squared_errors(ab, target_ab).sqrt())
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return (Output("ab_rmse_mean", "ab RMSE", "", "lower", mean_of_moments, 2),)
 
 
 def tolerance_histogram(ab: Tensor, target_ab: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -82,19 +79,6 @@ def area_of_moments(moments: Moments) -> Moments:
     return area_under_curve(torch.from_numpy(moments[..., :-2])).numpy()
 
 
-def class_weights_of(target_ab: Tensor, class_weights: Tensor) -> Tensor:
-    """Return pixel weights ``(B, H, W)``: the class weight of the color bin of each pixel.
-
-    Args:
-        target_ab: ``(B, 2, H, W)`` ground truth in CIE units.
-        class_weights: ``(313,)`` weights of the color bins.
-    """
-    colors = target_ab.permute(0, 2, 3, 1).reshape(-1, 2)
-    bins = torch.cat([nearest_bin(part) for part in torch.split(colors, PIXELS_AT_ONCE)])
-    device = float64_device(target_ab.device)
-    return class_weights.to(device)[bins.to(device)].view(len(target_ab), *target_ab.shape[2:])
-
-
 class AbAUC(ColorMetric):
     """Area under the accuracy-tolerance curve of ab (Zhang et al. 2016, Table 1).
 
@@ -113,6 +97,11 @@ class AbAUC(ColorMetric):
     """
 
     names = {"auc": {}}
+    outputs = (
+        Output("auc_ab150_pooled", "AuC", "", "higher", area_of_moments),
+        Output("auc_ab150_rebalanced_pooled", "AuC (rebalanced)", "", "higher", area_of_moments),
+    )
+    value_shape = None
     higher_is_better = True
     is_differentiable = False
     raw: Tensor
@@ -127,8 +116,12 @@ class AbAUC(ColorMetric):
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
         """Add results and ground truth, ``(B, 2, H, W)`` ab in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
-        weights = class_weights_of(target_ab, self.class_weights)
-        # Not in place, see `ImageMean.add`.
+        # the weight of a pixel is the weight of the color bin of its true color
+        colors = target_ab.permute(0, 2, 3, 1).reshape(-1, 2)
+        bins = torch.cat([nearest_bin(part) for part in torch.split(colors, PIXELS_AT_ONCE)])
+        device = float64_device(target_ab.device)
+        weights = self.class_weights.to(device)[bins.to(device)].view(len(ab), *ab.shape[2:])
+        # Not in place, see `ColorMetric.add_sums`.
         self.raw = self.raw + tolerance_histogram(ab, target_ab).to(self.raw.device)
         self.rebalanced = self.rebalanced + tolerance_histogram(ab, target_ab, weights).to(self.raw.device)
 
@@ -140,10 +133,3 @@ class AbAUC(ColorMetric):
     def moments(self) -> list[list[float]]:
         """Return the summed states: the unweighted and the rebalanced error histogram."""
         return [[*histogram.tolist(), 0.0, 1.0] for histogram in (self.raw, self.rebalanced)]
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return (
-            Output("auc_ab150_pooled", "AuC", "", "higher", area_of_moments),
-            Output("auc_ab150_rebalanced_pooled", "AuC (rebalanced)", "", "higher", area_of_moments),
-        )

@@ -19,22 +19,22 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.metrics.base import (
-    ImageMean,
+    ColorMetric,
+    Moments,
     Output,
-    Ratio,
-    absolute_mean,
     mean_of_moments,
     require_float,
     require_images,
     require_pair,
 )
-from colorzoo.metrics.psnr import MeanDecibels, psnr_8bit, to_8bit
+from colorzoo.metrics.psnr import psnr_8bit, to_8bit
 from colorzoo.settings import check_choice
 
 Form = Literal["hasler", "absolute"]
@@ -79,7 +79,7 @@ def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
     return spread + 0.3 * offset
 
 
-class Colorfulness(ImageMean):
+class Colorfulness(ColorMetric):
     """Mean `colorfulness` over images, 0 to about 150 (Hasler and Suesstrunk 2003, sec. 7).
 
     Examples:
@@ -99,6 +99,8 @@ class Colorfulness(ImageMean):
         super().__init__(**options)
         check_choice("form", form, Form)
         self.form = form
+        title = "Colorfulness" if form == "hasler" else "Colorfulness, absolute"
+        self.outputs = (Output(f"cf_{form}_mean", title, "", "neither", mean_of_moments, 1),)
 
     def update(self, rgb: Tensor) -> None:
         """Add images ``(B, 3, H, W)`` in [0, 1]."""
@@ -109,13 +111,13 @@ class Colorfulness(ImageMean):
         """Return the mean colorfulness, with the key ``cf_hasler`` or ``cf_absolute``."""
         return {f"cf_{self.form}": self.mean()}
 
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        title = _titled("Colorfulness", self.form)
-        return (Output(f"cf_{self.form}_mean", title, "", "neither", mean_of_moments, 1),)
+
+def absolute_mean(moments: Moments) -> Moments:
+    """Return the absolute value of `mean_of_moments`."""
+    return np.abs(mean_of_moments(moments))
 
 
-class DeltaColorfulness(ImageMean):
+class DeltaColorfulness(ColorMetric):
     """Difference in colorfulness between results and ground truth.
 
     Two forms are published: the difference of the means, and the mean difference per image.
@@ -139,6 +141,12 @@ class DeltaColorfulness(ImageMean):
         super().__init__(**options)
         check_choice("form", form, Form)
         self.form = form
+        key, suffix = f"cf_{form}_distance", "" if form == "hasler" else ", absolute"
+        each, means = (f"Delta CF ({kind}){suffix}" for kind in ("per image", "of means"))
+        self.outputs = (
+            Output(f"{key}_mean", each, "", "lower", mean_of_moments, 1),
+            Output(f"{key}_of_means", means, "", "lower", absolute_mean, 1, False),
+        )
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
@@ -158,21 +166,8 @@ class DeltaColorfulness(ImageMean):
             f"mean_delta_cf_{self.form}": mean_of_differences,
         }
 
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        each, means = (_titled(f"Delta CF ({kind})", self.form) for kind in ("per image", "of means"))
-        key = f"cf_{self.form}_distance"
-        return (
-            Output(f"{key}_mean", each, "", "lower", mean_of_moments, 1),
-            Output(f"{key}_of_means", means, "", "lower", absolute_mean, 1, False),
-        )
 
-
-def _titled(title: str, form: Form) -> str:
-    return title if form == "hasler" else f"{title}, absolute"
-
-
-class ColorfulnessRatio(Ratio):
+class ColorfulnessRatio(ColorMetric):
     """Mean colorfulness of results divided by the mean for the ground truth; ideally 1.
 
     Examples:
@@ -182,16 +177,13 @@ class ColorfulnessRatio(Ratio):
     """
 
     names = {"colorfulness_ratio": {}}
+    outputs = (Output("cf_hasler_ratio", "Colorfulness ratio", "", "neither", mean_of_moments),)
     is_differentiable = True
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add_sums(colorfulness(rgb), colorfulness(target))
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return (Output("cf_hasler_ratio", "Colorfulness ratio", "", "neither", mean_of_moments),)
 
 
 def chroma(ab: Tensor) -> Tensor:
@@ -239,7 +231,7 @@ def neutral_chroma(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
     return (chroma(ab) * area).sum(dim=(1, 2, 3)), area.sum(dim=(1, 2, 3))
 
 
-class NeutralChroma(Ratio):
+class NeutralChroma(ColorMetric):
     """Mean chroma of results in the `neutral_area` of the ground truth, in CIE units.
 
     Examples:
@@ -249,6 +241,7 @@ class NeutralChroma(Ratio):
     """
 
     names = {"neutral_chroma": {}}
+    outputs = (Output("chroma_where_neutral5", "Chroma on neutral", "", "lower", mean_of_moments),)
     higher_is_better = False
     is_differentiable = True
 
@@ -256,10 +249,6 @@ class NeutralChroma(Ratio):
         """Add results and ground truth, ``(B, 2, H, W)`` ab in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add_sums(*neutral_chroma(ab, target_ab))
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return (Output("chroma_where_neutral5", "Chroma on neutral", "", "lower", mean_of_moments),)
 
 
 def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
@@ -289,7 +278,7 @@ def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
     return is_right.sum(dim=(1, 2, 3)), is_colored.sum(dim=(1, 2, 3))
 
 
-class RightHue(Ratio):
+class RightHue(ColorMetric):
     """Fraction of colored pixels with a hue close to the true hue; see `right_hues`.
 
     Examples:
@@ -299,6 +288,7 @@ class RightHue(Ratio):
     """
 
     names = {"right_hue": {}}
+    outputs = (Output("hue35_where_chroma15", "Right hue", "", "higher", mean_of_moments),)
     higher_is_better = True
     is_differentiable = False
 
@@ -306,10 +296,6 @@ class RightHue(Ratio):
         """Add results and ground truth, ``(B, 2, H, W)`` ab in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add_sums(*right_hues(ab, target_ab))
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return (Output("hue35_where_chroma15", "Right hue", "", "higher", mean_of_moments),)
 
 
 def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
@@ -335,8 +321,8 @@ def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
     return gain.masked_fill(is_gray, torch.nan)
 
 
-class GrayGain(MeanDecibels):
-    """Mean `gray_gain` in dB; excludes images with a gray ground truth (see `MeanDecibels`).
+class GrayGain(ColorMetric):
+    """Mean `gray_gain` in dB; excludes images with a gray ground truth.
 
     Examples:
         >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
@@ -345,6 +331,8 @@ class GrayGain(MeanDecibels):
     """
 
     names = {"gray_gain": {}}
+    outputs = (Output("psnr_rgb_8bit_over_gray_mean", "PSNR over gray", "dB", "higher", mean_of_moments, 2),)
+    higher_is_better = True
     is_differentiable = False
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
@@ -352,12 +340,8 @@ class GrayGain(MeanDecibels):
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(gray_gain(rgb, target))
 
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return self.decibels_output("psnr_rgb_8bit_over_gray_mean", "PSNR over gray")
 
-
-class WorseThanGray(ImageMean):
+class WorseThanGray(ColorMetric):
     """Fraction of results with a lower PSNR than the gray version of the ground truth.
 
     Examples:
@@ -369,6 +353,9 @@ class WorseThanGray(ImageMean):
     """
 
     names = {"worse_than_gray": {}}
+    outputs = (
+        Output("psnr_rgb_8bit_below_gray_fraction", "Worse than gray", "", "lower", mean_of_moments, 2),
+    )
     higher_is_better = False
     is_differentiable = False
 
@@ -377,9 +364,3 @@ class WorseThanGray(ImageMean):
         require_pair(rgb, target, 3, values=self.validate_args)
         gain = gray_gain(rgb, target)
         self.add((gain < -ROUNDING).float().masked_fill(gain.isnan(), torch.nan))
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return (
-            Output("psnr_rgb_8bit_below_gray_fraction", "Worse than gray", "", "lower", mean_of_moments, 2),
-        )

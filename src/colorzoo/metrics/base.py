@@ -1,4 +1,4 @@
-"""Base classes of the metrics, and validation of their inputs.
+"""Base class of the metrics, report columns, and validation of inputs.
 
 A metric computes its value from sums over images, such as a sum of errors and a count. These sums are called
 moments. The last two moments of an output are counts: the number of images without error (exact images), and
@@ -8,7 +8,6 @@ the number of other images with a value.
 from __future__ import annotations
 
 import math
-from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -26,16 +25,87 @@ _TRUE_AB = (-128.0, 128.0)  # CIE units; the range contains all colors of sRGB
 _SLACK = 2e-3  # tolerance for rounding errors of float16; half an 8-bit level
 
 
-class ColorMetric(Metric):
-    """Base class of metrics that validate their inputs and define report columns.
+Moments = NDArray[np.float64]
+Better = Literal["higher", "lower", "neither"]
+Finish = Callable[[Moments], Moments]
+
+
+@dataclass(frozen=True)
+class Output:
+    """Definition of a report column.
 
     Examples:
-        >>> from colorzoo.metrics import MeanSSIM
-        >>> issubclass(MeanSSIM, ColorMetric), MeanSSIM().outputs()[0].key
-        (True, 'ssim_rgb_gauss11_mean')
+        >>> Output("ab_distance_mean", "Distance", "", "lower", mean_of_moments).digits
+        3
 
-    A subclass can be selected by name if it defines `names` and belongs to a module of `colorzoo.metrics`. If
-    it also defines `outputs`, ``colorzoo evaluate`` can compute the metric.
+    Attributes:
+        key: Unique name with details of the computation, such as color space, truncation and network.
+            Reports append the resizing method of the protocol to the key.
+        title: Column heading.
+        unit: ``dB``, ``%`` or empty.
+        better: Whether higher or lower values are better.
+        finish: Function that computes values ``(...)`` from metric states ``(..., k)`` summed over images.
+        digits: Number of decimals in tables.
+        per_image: Whether the value is defined for a single image.
+        detail: Whether the value is a component of another value and is excluded from curves and comparisons.
+    """
+
+    key: str
+    title: str
+    unit: str
+    better: Better
+    finish: Finish
+    digits: int = 3
+    per_image: bool = True
+    detail: bool = False
+
+
+def mean_of_moments(moments: Moments) -> Moments:
+    """Return the mean over images from summed metric states.
+
+    The last axis of ``moments`` contains the sum of the values, the number of images with zero error, and the
+    number of other images. The mean excludes images with zero error. It is inf if every image has zero error,
+    and NaN if there are no images.
+
+    Examples:
+        >>> float(mean_of_moments(np.array([6.0, 0.0, 3.0])))
+        2.0
+    """
+    total, exact, count = moments[..., 0], moments[..., 1], moments[..., -1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        result = total / count
+    return np.where(count > 0, result, np.where(exact > 0, np.inf, np.nan))
+
+
+def no_finish(moments: Moments) -> Moments:
+    """Return NaN; used as `Output.finish` by metrics without sums over images, such as FID."""
+    return np.full(moments.shape[:-1], np.nan)
+
+
+def value_moments(value: float) -> list[float]:
+    """Return the metric state of a single value for `mean_of_moments`.
+
+    The state contains the value, the number of images without error, and the number of other images. The
+    value inf marks an image without error. The value -inf, such as the PSNR gain of a method that changes a
+    perfect result, makes the mean -inf. For NaN, all three numbers are 0.
+    """
+    if np.isnan(value):
+        return [0.0, 0.0, 0.0]
+    return [0.0, 1.0, 0.0] if np.isposinf(value) else [float(value), 0.0, 1.0]
+
+
+class ColorMetric(Metric):
+    """Base class of metrics: the mean of values over images, or the ratio of two sums.
+
+    Examples:
+        >>> from colorzoo.metrics import MeanAbRMSE
+        >>> error = MeanAbRMSE()
+        >>> error.add(torch.tensor([1.0, 3.0]))
+        >>> error.compute(), error.outputs[0].key
+        (tensor(2.), 'ab_rmse_mean')
+
+    A subclass implements ``update``, which computes the values of a batch and passes them to `add`. It can be
+    selected by name if it defines `names` and belongs to a module of `colorzoo.metrics`.
 
     Args:
         validate_args: Whether to check that images are finite floats in the allowed range. The check
@@ -44,111 +114,46 @@ class ColorMetric(Metric):
 
     Attributes:
         names: Dict that maps metric names to constructor options.
+        outputs: Report columns. The report of a metric without columns averages ``compute`` over images.
         default_network: Name of the default network; empty for a metric without a network. The first two
             arguments of the constructor are the network and the path of a weight file.
-        of_whole_set: Whether the metric compares two image sets, like FID, instead of averaging over images.
         needs_color: Whether the metric is undefined for images with a gray ground truth.
+        value_shape: ``()`` for a metric of one value, ``(n,)`` for a metric of n values, and None for a
+            metric that adds its own states.
     """
 
     names: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    outputs: tuple[Output, ...] = ()
     default_network: ClassVar[str] = ""
-    of_whole_set: ClassVar[bool] = False
     needs_color: ClassVar[bool] = False
+    value_shape: ClassVar[tuple[int, ...] | None] = ()
     full_state_update = False
+    total: Tensor
+    count: Tensor
+    exact: Tensor
+    excluded: Tensor
 
     def __init__(self, *, validate_args: bool = True, **options: Any) -> None:
         super().__init__(**options)
         self.validate_args = validate_args
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of the metric; empty if the metric is only for training.
-
-        Args:
-            suffix: Suffix for the key of each column. It distinguishes a user's weight file from the
-                published weights.
-        """
-        return ()
-
-    def plot(self, val: Any = None, ax: Any = None) -> Any:
-        """Plot values of the metric with matplotlib.
-
-        Args:
-            val: Result of ``compute`` or ``forward``, or a list of results. None computes the result.
-            ax: Axes of matplotlib; None creates a figure.
-
-        Returns:
-            Figure and axes.
-        """
-        return self._plot(val, ax)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Any:
-        """Move the metric; float64 states stay on their device if the new device lacks float64 (MPS)."""
-        states = {name: getattr(self, name) for name in self._defaults}
-        wide = [name for name, value in states.items() if getattr(value, "dtype", None) == torch.float64]
-        try:
-            fn(torch.zeros(0, dtype=torch.float64))
-        except (TypeError, RuntimeError):
-            exclude_state = (*exclude_state, *wide)
-        return super()._apply(fn, exclude_state)
-
-    def moments(self) -> list[list[float]]:
-        """Return the states as moments (sums over images), with one list for each output.
-
-        See `colorzoo.metrics.base` for the order of the moments.
-        """
-        raise NotImplementedError(
-            f"{type(self).__name__} must define the method moments() for use in reports"
-        )
-
-    def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
-        """Return the distance between two sets of image features.
-
-        Args:
-            one: ``(N, D)`` features of the colorized images from `image_moments`.
-            other: ``(N, D)`` features of the ground-truth images.
-        """
-        raise NotImplementedError(f"{type(self).__name__} must define distance() if of_whole_set is True")
-
-    def image_moments(self, inputs: Mapping[str, Any]) -> list[list[float]]:
-        """Compute the states of the metric for one image.
-
-        Args:
-            inputs: Keyword arguments of ``update``.
-
-        Returns:
-            A list of numbers (moments) for each output. Reports sum these numbers over images.
-        """
-        self.reset()
-        self.update(**inputs)
-        return self.moments()
-
-
-class Ratio(ColorMetric, ABC):
-    """Base class of metrics that divide two sums over all pixels or images.
-
-    Examples:
-        >>> from colorzoo.metrics import RightHue
-        >>> ratio = RightHue()
-        >>> ratio.add_sums(torch.tensor([8, 2]), torch.tensor([10, 10]))
-        >>> ratio.compute()
-        tensor(0.5000)
-
-    Args:
-        **options: Arguments of `ColorMetric`, such as ``validate_args``.
-
-    Attributes:
-        value_shape: ``()`` for a metric of one value, ``(n,)`` for a metric of n values.
-    """
-
-    value_shape: ClassVar[tuple[int, ...]] = ()
-    total: Tensor
-    count: Tensor
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        for name in ("total", "count"):
+        if self.value_shape is not None:
             zeros = torch.zeros(self.value_shape, dtype=torch.float64)
-            self.add_state(name, zeros, dist_reduce_fx="sum")
+            for name in ("total", "count"):
+                self.add_state(name, zeros.clone(), dist_reduce_fx="sum")
+            for name in ("exact", "excluded"):
+                self.add_state(name, zeros.long(), dist_reduce_fx="sum")
+
+    def add(self, values: Tensor) -> None:
+        """Add the values ``(B,)`` or ``(B, n)`` of a batch to the mean.
+
+        NaN, such as the value of an image without edges, is only counted in ``excluded``. The value inf of an
+        image without error, such as its PSNR, is only counted in ``exact``; an infinite error is not exact.
+        """
+        values = values.to(self.total.device)
+        missing, exact = values.isnan(), values.isposinf() & bool(self.higher_is_better)
+        self.add_sums(values.masked_fill(missing | exact, 0.0), ~(missing | exact))
+        self.exact = self.exact + exact.sum(dim=0)
+        self.excluded = self.excluded + missing.sum(dim=0)
 
     def add_sums(self, total: Tensor, count: Tensor) -> None:
         """Add numerators ``total`` and denominators ``count`` of a batch, each ``(B,)`` or ``(B, n)``."""
@@ -157,48 +162,37 @@ class Ratio(ColorMetric, ABC):
         self.count = self.count + count.to(self.count.device).double().sum(dim=0)
 
     def mean(self) -> Tensor:
-        """Return the ratio of the sums; NaN if the count is 0."""
-        return (self.total / self.count).float()
+        """Return the ratio of the sums; inf if all images are exact, NaN without images."""
+        mean = self.total / self.count
+        return mean.masked_fill((self.count == 0) & (self.exact > 0), torch.inf).float()
 
     def compute(self) -> Any:
         """Return the ratio of the sums. Subclasses can return a dict of several values instead."""
         return self.mean()
 
     def moments(self) -> list[list[float]]:
-        """Return the summed states: a sum and a count for each value."""
-        totals, counts = self.total.flatten().tolist(), self.count.flatten().tolist()
-        return [[total, 0.0, count] for total, count in zip(totals, counts, strict=True)]
+        """Return the states as moments, with one list for each output; see `colorzoo.metrics.base`."""
+        states = [state.double().flatten() for state in (self.total, self.exact, self.count)]
+        return torch.stack(states, dim=1).tolist()
 
+    def plot(self, val: Any = None, ax: Any = None) -> Any:
+        """Plot values of the metric with matplotlib; return the figure and the axes.
 
-class ImageMean(Ratio):
-    """Base class of metrics that average values over images.
+        Args:
+            val: Result of ``compute`` or ``forward``, or a list of results. None computes the result.
+            ax: Axes of matplotlib; None creates a figure.
+        """
+        return self._plot(val, ax)
 
-    Examples:
-        >>> from colorzoo.metrics import MeanAbRMSE
-        >>> error = MeanAbRMSE()
-        >>> error.add(torch.tensor([1.0, 3.0]))
-        >>> error.compute()
-        tensor(2.)
-
-    Images with the value NaN, such as images without edges, are excluded from the mean and counted. A
-    subclass implements ``update``, which computes the values and passes them to `add`.
-
-    Args:
-        **options: Arguments of `ColorMetric`, such as ``validate_args``.
-    """
-
-    excluded: Tensor
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.add_state("excluded", torch.zeros(self.value_shape, dtype=torch.long), dist_reduce_fx="sum")
-
-    def add(self, values: Tensor) -> None:
-        """Add the values ``(B,)`` or ``(B, n)`` of a batch to the mean; NaN values are only counted."""
-        values = values.to(self.total.device)
-        missing = values.isnan()
-        self.add_sums(values.masked_fill(missing, 0.0), ~missing)
-        self.excluded = self.excluded + missing.sum(dim=0)
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Any:
+        """Move the metric; float64 states stay on their device if the new device lacks float64 (MPS)."""
+        states = self.metric_state.items()
+        wide = [name for name, value in states if getattr(value, "dtype", None) == torch.float64]
+        try:
+            fn(torch.zeros(0, dtype=torch.float64))
+        except (TypeError, RuntimeError):
+            exclude_state = (*exclude_state, *wide)
+        return super()._apply(fn, exclude_state)
 
 
 def require_images(image: Tensor, channels: int, *, values: bool = True) -> None:
@@ -280,77 +274,3 @@ def require_mask(mask: Tensor, image: Tensor) -> None:
     expected = (image.shape[0], 1, *image.shape[2:])
     if tuple(mask.shape) != expected:
         raise DataError(f"mask must have the shape {expected} of the images, got {tuple(mask.shape)}")
-
-
-Moments = NDArray[np.float64]
-Better = Literal["higher", "lower", "neither"]
-Finish = Callable[[Moments], Moments]
-
-
-@dataclass(frozen=True)
-class Output:
-    """Definition of a report column.
-
-    Examples:
-        >>> Output("ab_distance_mean", "Distance", "", "lower", mean_of_moments).digits
-        3
-
-    Attributes:
-        key: Unique name with details of the computation, such as color space, truncation and network.
-            Reports append the resizing method of the protocol to the key.
-        title: Column heading.
-        unit: ``dB``, ``%`` or empty.
-        better: Whether higher or lower values are better.
-        finish: Function that computes values ``(...)`` from metric states ``(..., k)`` summed over images.
-        digits: Number of decimals in tables.
-        per_image: Whether the value is defined for a single image.
-        detail: Whether the value is a component of another value and is excluded from curves and comparisons.
-    """
-
-    key: str
-    title: str
-    unit: str
-    better: Better
-    finish: Finish
-    digits: int = 3
-    per_image: bool = True
-    detail: bool = False
-
-
-def mean_of_moments(moments: Moments) -> Moments:
-    """Return the mean over images from summed metric states.
-
-    The last axis of ``moments`` contains the sum of the values, the number of images with zero error, and the
-    number of other images. The mean excludes images with zero error. It is inf if every image has zero error,
-    and NaN if there are no images.
-
-    Examples:
-        >>> float(mean_of_moments(np.array([6.0, 0.0, 3.0])))
-        2.0
-    """
-    total, exact, count = moments[..., 0], moments[..., 1], moments[..., -1]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        result = total / count
-    return np.where(count > 0, result, np.where(exact > 0, np.inf, np.nan))
-
-
-def absolute_mean(moments: Moments) -> Moments:
-    """Return the absolute value of `mean_of_moments`."""
-    return np.abs(mean_of_moments(moments))
-
-
-def no_finish(moments: Moments) -> Moments:
-    """Return NaN; used as `Output.finish` by metrics without sums over images, such as FID."""
-    return np.full(moments.shape[:-1], np.nan)
-
-
-def value_moments(value: float) -> list[float]:
-    """Return the metric state of a single value for `mean_of_moments`.
-
-    The state contains the value, the number of images without error, and the number of other images. The
-    value inf marks an image without error. The value -inf, such as the PSNR gain of a method that changes a
-    perfect result, makes the mean -inf. For NaN, all three numbers are 0.
-    """
-    if np.isnan(value):
-        return [0.0, 0.0, 0.0]
-    return [0.0, 1.0, 0.0] if np.isposinf(value) else [float(value), 0.0, 1.0]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_images, require_pair
+from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_images, require_pair
 
 _EDGES_AT_ONCE = 65_536  # edge pixels whose windows are in memory at the same time
 
@@ -206,7 +206,7 @@ def clusters_name() -> str:
     return f"slic250_exact_skimage{version('scikit-image')}"
 
 
-class ClusterDiscrepancyRatio(ImageMean):
+class ClusterDiscrepancyRatio(ColorMetric):
     """Mean Cluster Discrepancy Ratio over images, in [0, 1] (Kim et al. 2021, sec. 4).
 
     Examples:
@@ -232,6 +232,11 @@ class ClusterDiscrepancyRatio(ImageMean):
     def __init__(self, *, kernel_size: int = 5, **options: Any) -> None:
         super().__init__(**options)
         self.kernel_size = kernel_size
+        titles = {"cdr": "CDR", "cdr_a": "CDR of a", "cdr_b": "CDR of b"}
+        self.outputs = tuple(
+            Output(f"{key}_{clusters_name()}_mean", title, "", "higher", mean_of_moments, detail=key != "cdr")
+            for key, title in titles.items()
+        )
 
     def update(
         self, ab: Tensor, target_ab: Tensor | None = None, truths: Sequence[TruthClusters] | None = None
@@ -264,11 +269,3 @@ class ClusterDiscrepancyRatio(ImageMean):
         """Return ``cdr_a``, ``cdr_b``, ``cdr`` and ``excluded``; ratios are NaN without edges."""
         both, a, b = self.mean()
         return {"cdr_a": a, "cdr_b": b, "cdr": both, "excluded": self.excluded[0]}
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        titles = {"cdr": "CDR", "cdr_a": "CDR of a", "cdr_b": "CDR of b"}
-        return tuple(
-            Output(f"{key}_{clusters_name()}_mean", title, "", "higher", mean_of_moments, detail=key != "cdr")
-            for key, title in titles.items()
-        )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_images
+from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_images
 from colorzoo.metrics.feature_networks import (
     LITE0,
     FeatureNetwork,
@@ -17,6 +17,7 @@ from colorzoo.metrics.feature_networks import (
     lite0_network,
     report_name,
     timm_network,
+    weights_suffix,
 )
 
 _BEST = (1, 5)  # values of k
@@ -47,7 +48,7 @@ def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = N
     return FeatureNetwork(report_name(name), network.preprocessing, network, classes)
 
 
-class ClassifierAccuracy(ImageMean):
+class ClassifierAccuracy(ColorMetric):
     """Top-k accuracy of an image classifier on colorized images (SPColor, Table I).
 
     Examples:
@@ -82,11 +83,17 @@ class ClassifierAccuracy(ImageMean):
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        suffix = ""
         if not isinstance(classifier, FeatureNetwork):
             classifier = classifier_network(classifier or self.default_network, weights)
+            suffix = weights_suffix(weights)
         self.classify = FrozenNetwork(classifier.network)
-        self.title = f"({classifier.name.removeprefix('timm-')})"
         self.keys = [f"top{k}_{classifier.name}_{classifier.preprocessing}" for k in _BEST]
+        title = f"({classifier.name.removeprefix('timm-')})"
+        self.outputs = tuple(
+            Output(f"{key}{suffix}_mean", f"Top-{k} {title}", "", "higher", mean_of_moments)
+            for key, k in zip(self.keys, _BEST, strict=True)
+        )
 
     def update(self, rgb: Tensor, labels: Tensor) -> None:
         """Add results and their true classes.
@@ -118,10 +125,3 @@ class ClassifierAccuracy(ImageMean):
         The keys are ``topK_CLASSIFIER_PREPROCESSING``.
         """
         return dict(zip(self.keys, self.mean(), strict=True))
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return tuple(
-            Output(f"{key}{suffix}_mean", f"Top-{k} {self.title}", "", "higher", mean_of_moments)
-            for key, k in zip(self.keys, _BEST, strict=True)
-        )

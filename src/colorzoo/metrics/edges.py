@@ -14,15 +14,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.metrics.base import (
-    ImageMean,
+    ColorMetric,
     Output,
     mean_of_moments,
     require_float,
     require_mask,
     require_pair,
 )
+from colorzoo.metrics.feature_networks import weights_suffix
 from colorzoo.metrics.perceptual import Net, lpips_network, to_signed
-from colorzoo.metrics.psnr import MeanDecibels, decibels
+from colorzoo.metrics.psnr import decibels
 
 
 def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
@@ -83,7 +84,7 @@ def band_psnr(rgb: Tensor, target: Tensor, band: Tensor) -> Tensor:
     return decibels(band_mean((rgb.float() - target.float()).square(), band), 1.0)
 
 
-class BandMetric(ImageMean):
+class BandMetric(ColorMetric):
     """Base class of metrics that average a value over the edge band of each image.
 
     Images without edges are excluded and counted.
@@ -111,12 +112,8 @@ class BandMetric(ImageMean):
         size = "full" if self.kernel_size is None else f"k{self.kernel_size}"
         return {f"{self.quantity}_{size}": self.mean(), "excluded": self.excluded}
 
-    def heading(self, title: str) -> str:
-        """Return the column heading for a title, with K appended."""
-        return f"{title} K={self.kernel_size or 'Full'}"
 
-
-class BandPSNR(BandMetric, MeanDecibels):
+class BandPSNR(BandMetric):
     """Mean `band_psnr` over images, in dB (Kim et al. 2021, rows K = 7 and K = Full).
 
     Examples:
@@ -127,7 +124,13 @@ class BandPSNR(BandMetric, MeanDecibels):
 
     quantity = "psnr"
     names = {"psnr_k7": {"kernel_size": 7}, "psnr_kfull": {"kernel_size": None}}
+    higher_is_better = True
     is_differentiable = True
+
+    def __init__(self, *, kernel_size: int | None = 7, **options: Any) -> None:
+        super().__init__(kernel_size=kernel_size, **options)
+        key, title = f"psnr_rgb_float_k{kernel_size or 'full'}_mean", f"PSNR K={kernel_size or 'Full'}"
+        self.outputs = (Output(key, title, "dB", "higher", mean_of_moments, 2),)
 
     def update(self, rgb: Tensor, target: Tensor, edges: Tensor) -> None:
         """Add results, ground truth and edges.
@@ -140,11 +143,6 @@ class BandPSNR(BandMetric, MeanDecibels):
         require_pair(rgb, target, 3, values=self.validate_args)
         require_mask(edges, rgb)
         self.add(band_psnr(rgb, target, edge_band(edges, self.kernel_size)))
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        key = f"psnr_rgb_float_k{self.kernel_size or 'full'}_mean"
-        return self.decibels_output(key, self.heading("PSNR"))
 
 
 class BandLPIPS(BandMetric):
@@ -170,8 +168,11 @@ class BandLPIPS(BandMetric):
         self, net: Net = "alex", weights: Path | None = None, *, kernel_size: int | None = 7, **options: Any
     ) -> None:
         super().__init__(kernel_size=kernel_size, **options)
-        self.net, self.quantity = net, f"lpips_{net}"
+        self.quantity = f"lpips_{net}"
         self.network = lpips_network(net, weights, spatial=True)
+        key = f"lpips_{net}_v0.1_k{kernel_size or 'full'}{weights_suffix(weights)}_mean"
+        title = f"LPIPS K={kernel_size or 'Full'}"
+        self.outputs = (Output(key, title, "", "lower", mean_of_moments),)
 
     def update(self, rgb: Tensor, target: Tensor, edges: Tensor) -> None:
         """Add results, ground truth and edges.
@@ -185,8 +186,3 @@ class BandLPIPS(BandMetric):
         require_mask(edges, rgb)
         distances = self.network(to_signed(rgb), to_signed(target))
         self.add(band_mean(distances, edge_band(edges, self.kernel_size)))
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        key = f"lpips_{self.net}_v0.1_k{self.kernel_size or 'full'}{suffix}_mean"
-        return (Output(key, self.heading("LPIPS"), "", "lower", mean_of_moments),)

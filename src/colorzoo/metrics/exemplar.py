@@ -7,7 +7,7 @@ from torch import Tensor
 
 from colorzoo.color import grid_index
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_images
+from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_images
 
 BINS = 529  # a 23 x 23 grid over ab with a spacing of 10 CIE units
 
@@ -37,7 +37,7 @@ def histogram_intersection(ab: Tensor, reference_ab: Tensor) -> Tensor:
     return torch.minimum(ab_histogram(ab), ab_histogram(reference_ab)).sum(dim=1)
 
 
-class HistogramIntersection(ImageMean):
+class HistogramIntersection(ColorMetric):
     """Mean `histogram_intersection` of results and their exemplars, in [0, 1].
 
     Examples:
@@ -47,6 +47,7 @@ class HistogramIntersection(ImageMean):
     """
 
     names = {"histogram_intersection": {}}
+    outputs = (Output("hist_ab529_reference_mean", "Histogram int.", "", "higher", mean_of_moments),)
     higher_is_better = True
     is_differentiable = False
 
@@ -63,7 +64,3 @@ class HistogramIntersection(ImageMean):
                 f"reference_ab must contain as many images as ab ({len(ab)}), got {len(reference_ab)}"
             )
         self.add(histogram_intersection(ab, reference_ab))
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return (Output("hist_ab529_reference_mean", "Histogram int.", "", "higher", mean_of_moments),)

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.errors import WeightsError
+from colorzoo.files import sha256_of
 from colorzoo.metrics.psnr import to_8bit
-from colorzoo.weights import load_state_dict_file
+from colorzoo.weights import read_weights
 from colorzoo.weights.catalog import is_offline
 
 LITE0 = "efficientnet-lite0"
@@ -106,7 +107,7 @@ def feature_network(name: str = "inception-v3", weights: Path | None = None) -> 
             "the feature network inception-v3 requires torch-fidelity. Run `python -m pip install "
             "torch-fidelity`."
         ) from error
-    state = load_state_dict_file(weights) if weights else published_weights(fidelity.URL_INCEPTION_V3)
+    state = read_weights(weights).state_dict if weights else published_weights(fidelity.URL_INCEPTION_V3)
     with TemporaryDirectory() as folder:
         # The extractor loads weights from pickles, which can run code; this file contains only validated
         # tensors.
@@ -122,6 +123,11 @@ def feature_network(name: str = "inception-v3", weights: Path | None = None) -> 
 def report_name(name: str) -> str:
     """Return the name of a network in reports."""
     return name if name == LITE0 else f"timm-{name}"
+
+
+def weights_suffix(weights: Path | None) -> str:
+    """Return the suffix of report keys that identifies a user's weight file; empty without a file."""
+    return "" if weights is None else f"_weights-{sha256_of(weights)[:8]}"
 
 
 class _Inception(nn.Module):
@@ -199,7 +205,7 @@ def lite0_network(weights: Path | None, *, classify: bool = False) -> TimmNetwor
                 "'colorzoo[judge]'`."
             )
         path = Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
-    stored = load_state_dict_file(path)
+    stored = read_weights(path).state_dict
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=1000 if classify else 0)
     # timm uses other names but the same order of tensors. The last two tensors of the file belong to the
     # classifier, which a model without classes lacks.
@@ -241,7 +247,7 @@ def timm_network(
     else:
         model = timm.create_model(name, pretrained=False, **options)
         try:
-            model.load_state_dict(load_state_dict_file(weights))
+            model.load_state_dict(read_weights(weights).state_dict)
         except RuntimeError as error:
             raise WeightsError(f"{weights} does not match {name}: {_last_line(error)}") from error
     return TimmNetwork(model, timm.data.resolve_model_data_config(model), crop=crop)
@@ -277,7 +283,7 @@ def published_weights(url: str) -> dict[str, Tensor]:
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if not path.is_file():
         _download(url, path)
-    return load_state_dict_file(path)
+    return read_weights(path).state_dict
 
 
 def _download(url: str, path: Path) -> None:

@@ -5,7 +5,6 @@ The result key contains the names of the feature network and of its preprocessin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch import Tensor
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from colorzoo.metrics.base import ColorMetric, Output, no_finish, require_pair
-from colorzoo.metrics.feature_networks import FeatureNetwork, FrozenNetwork, feature_network
+from colorzoo.metrics.feature_networks import FeatureNetwork, FrozenNetwork, feature_network, weights_suffix
 from colorzoo.metrics.psnr import to_8bit
 
 
@@ -39,19 +38,22 @@ class FID(ColorMetric, FrechetInceptionDistance):
 
     names = {"fid": {}}
     default_network = "inception-v3"
-    of_whole_set = True
+    value_shape = None  # the states of torchmetrics
     higher_is_better = False
     is_differentiable = False
 
     def __init__(
         self, features: FeatureNetwork | str = "inception-v3", weights: Path | None = None, **options: Any
     ) -> None:
+        suffix = ""
         if isinstance(features, str):
             features = feature_network(features, weights)
+            suffix = weights_suffix(weights)
         super().__init__(feature=FrozenNetwork(features.network, features.dimension), **options)
         other = f"Fréchet distance ({features.name.removeprefix('timm-')})"
-        self.title = "FID" if features.name == "inception-v3" else other
+        title = "FID" if features.name == "inception-v3" else other
         self.key = f"fid_{features.name}_{features.preprocessing}"
+        self.outputs = (Output(f"{self.key}{suffix}", title, "", "lower", no_finish, 2, per_image=False),)
 
     def update(self, rgb: Tensor, target: Tensor) -> None:  # type: ignore[override]
         """Add results and ground truth ``(B, 3, H, W)`` in [0, 1], rounded to 8 bits."""
@@ -60,24 +62,16 @@ class FID(ColorMetric, FrechetInceptionDistance):
             super().update(to_8bit(rgb) / 255, real=False)
             super().update(to_8bit(target) / 255, real=True)
 
-    def image_moments(self, inputs: Mapping[str, Any]) -> list[list[float]]:
-        """Return the features of one result instead of moments."""
-        features: Tensor = self.inception(to_8bit(inputs["rgb"]) / 255)
-        return [features[0].tolist()]
+    def features(self, rgb: Tensor) -> Tensor:
+        """Return the features ``(B, D)`` of RGB ``(B, 3, H, W)`` in [0, 1], rounded to 8 bits."""
+        return self.inception(to_8bit(rgb) / 255)
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
         """Return a dict that maps the result key to the FID; NaN for fewer than two images."""
         if self.real_features_num_samples < 2:
             return {self.key: torch.full_like(self.real_features_sum[0], torch.nan).float()}
-        return {self.key: super().compute().clamp(min=0)}  # rounding errors can give -3e-7
-
-    def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
-        """Return the Fréchet distance between two feature sets."""
-        return frechet_distance(one, other)
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return (Output(f"{self.key}{suffix}", self.title, "", "lower", no_finish, 2, per_image=False),)
+        distance = FrechetInceptionDistance.compute(self)
+        return {self.key: distance.clamp(min=0)}  # rounding errors can give -3e-7
 
 
 def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:

@@ -141,30 +141,12 @@ def find_metric(name: str) -> NamedMetric:
     return known[name]
 
 
-@dataclass(frozen=True)
-class MetricName:
-    """Parts of a metric name.
-
-    Attributes:
-        base: Metric name: a key of `all_metrics` or an import path.
-        network: Name of the network; empty for the default network.
-        weights: Weight file of the network, or None.
-    """
-
-    base: str
-    network: str
-    weights: Path | None
-
-    @property
-    def key(self) -> str:
-        """Name in collections and logs, with the network but without the weight file."""
-        base = self.base.rpartition(".")[2]
-        # torch does not allow dots in module names
-        return f"{base}_{self.network}".replace(".", "-") if self.network else base
-
-
-def parse_name(name: str) -> MetricName:
+def parse_name(name: str) -> tuple[str, str, Path | None]:
     """Split ``NAME[:NETWORK][=FILE]`` into metric name, network and weight file.
+
+    Returns:
+        A key of `all_metrics` or an import path; the name of the network, or an empty string for the default
+        network; and the weight file of the network, or None.
 
     Raises:
         DataError: The metric does not exist or has no network.
@@ -177,10 +159,10 @@ def parse_name(name: str) -> MetricName:
         raise DataError(f"the metric {base} does not use a network. Replace {name!r} with {base!r}.")
     if file and not Path(file).is_file():
         raise WeightsError(f"weight file {file!r} of the metric {base} does not exist")
-    return MetricName(base, network, Path(file) if file else None)
+    return base, network, Path(file) if file else None
 
 
-def named_metric(name: str | MetricName) -> Metric:
+def named_metric(name: str) -> Metric:
     """Build a metric by name.
 
     Examples:
@@ -194,18 +176,18 @@ def named_metric(name: str | MetricName) -> Metric:
         DataError: The metric does not exist or is invalid.
         WeightsError: The weights of the metric's network are missing.
     """
-    parsed = parse_name(name) if isinstance(name, str) else name
-    metric = find_metric(parsed.base)
+    base, network, weights = parse_name(name)
+    metric = find_metric(base)
     arguments: tuple[object, ...] = ()
     if metric.default_network:
-        arguments = (parsed.network or metric.default_network, parsed.weights)
+        arguments = (network or metric.default_network, weights)
     try:
         return metric.kind(*arguments, **metric.options)
     except ColorzooError:
         raise
     except Exception as error:  # a third-party class may raise any exception
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DataError(f"the metric {parsed.base} cannot be created without arguments ({reason})") from error
+        raise DataError(f"the metric {base} cannot be created without arguments ({reason})") from error
 
 
 def image_metrics(names: Sequence[str]) -> MetricCollection:
@@ -224,18 +206,23 @@ def image_metrics(names: Sequence[str]) -> MetricCollection:
         names: Metric names ``NAME[:NETWORK][=FILE]``.
 
     Returns:
-        The metrics, with their names as keys. Compute groups are disabled, because torchmetrics would share
-        the states of metrics with equal values for the first batch.
+        The metrics by name and network. Compute groups are disabled, because torchmetrics would share the
+        states of metrics with equal values for the first batch.
 
     Raises:
         DataError: A metric does not exist or is listed twice.
         WeightsError: The weights of a metric's network are missing.
     """
-    parsed_names = [parse_name(name) for name in names]
-    if len({parsed.key for parsed in parsed_names}) < len(names):
+    keys = []
+    for name in names:
+        base, network, _ = parse_name(name)
+        key = base.rpartition(".")[2]
+        # torch does not allow dots in module names
+        keys.append(f"{key}_{network}".replace(".", "-") if network else key)
+    if len(set(keys)) < len(names):
         raise DataError(f"each metric must be listed once, got {', '.join(names)}")
     return MetricCollection(
-        {parsed.key: named_metric(parsed) for parsed in parsed_names}, compute_groups=False
+        {key: named_metric(name) for key, name in zip(keys, names, strict=True)}, compute_groups=False
     )
 
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from colorzoo.errors import DataError, WeightsError
-from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_float, require_pair
-from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
-from colorzoo.weights import load_state_dict_file
+from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_float, require_pair
+from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights, weights_suffix
+from colorzoo.weights import read_weights
 
 WINDOW = 11
 Net = Literal["alex", "vgg", "squeeze"]
@@ -51,7 +51,7 @@ def ssim(rgb: Tensor, target: Tensor) -> Tensor:
     return values[..., margin:-margin, margin:-margin].mean(dim=(1, 2, 3))
 
 
-class MeanSSIM(ImageMean):
+class MeanSSIM(ColorMetric):
     """Mean `ssim` over images, at most 1 (Wang et al. 2004, as in scikit-image).
 
     Examples:
@@ -61,6 +61,7 @@ class MeanSSIM(ImageMean):
     """
 
     names = {"ssim": {}}
+    outputs = (Output("ssim_rgb_gauss11_mean", "SSIM", "", "higher", mean_of_moments),)
     higher_is_better = True
     is_differentiable = True
 
@@ -68,10 +69,6 @@ class MeanSSIM(ImageMean):
         """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(ssim(rgb, target))
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return (Output("ssim_rgb_gauss11_mean", "SSIM", "", "higher", mean_of_moments),)
 
 
 def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bool = False) -> nn.Module:
@@ -107,7 +104,7 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
     if weights is None:
         backbone_weights = published_weights(str(published[net].url))
     else:
-        backbone_weights = load_state_dict_file(weights)
+        backbone_weights = read_weights(weights).state_dict
     # LPIPS splits torchvision's ``features.N...`` into slices and does not use the classifier
     slices = re.compile(r"^(slice\d+|slices\.\d+)\.")
     names = {key: slices.sub("features.", key) for key in network.net.state_dict()}
@@ -120,7 +117,7 @@ def to_signed(rgb: Tensor) -> Tensor:
     return rgb.float() * 2 - 1
 
 
-class MeanLPIPS(ImageMean):
+class MeanLPIPS(ColorMetric):
     """Mean LPIPS over images (Zhang et al. 2018, version 0.1).
 
     Examples:
@@ -142,6 +139,8 @@ class MeanLPIPS(ImageMean):
         super().__init__(**options)
         self.net: Net = net
         self.network = lpips_network(net, weights)
+        key = f"lpips_{net}_v0.1{weights_suffix(weights)}_mean"
+        self.outputs = (Output(key, "LPIPS", "", "lower", mean_of_moments),)
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
@@ -151,7 +150,3 @@ class MeanLPIPS(ImageMean):
     def compute(self) -> dict[str, Tensor]:
         """Return the mean LPIPS, with the key ``lpips_NET``."""
         return {f"lpips_{self.net}": self.mean()}
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return (Output(f"lpips_{self.net}_v0.1{suffix}_mean", "LPIPS", "", "lower", mean_of_moments),)

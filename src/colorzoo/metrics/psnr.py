@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_float, require_pair
+from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_float, require_pair
 
 
 def squared_errors(image: Tensor, target: Tensor) -> Tensor:
@@ -68,45 +68,11 @@ def to_8bit(rgb: Tensor) -> Tensor:
     return (rgb.float().clamp(0, 1) * 255).round()
 
 
-class MeanDecibels(ImageMean):
-    """Mean PSNR over images in dB.
+class MeanPSNR(ColorMetric):
+    """Mean RGB PSNR over images, in dB (Zhang et al. 2017, Table 1).
 
-    Images without error have infinite PSNR, so they are excluded from the mean and counted in ``exact``.
-    """
-
-    higher_is_better = True
-    exact: Tensor
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.add_state("exact", torch.tensor(0), dist_reduce_fx="sum")
-
-    def add(self, values: Tensor) -> None:
-        """Add the ``(B,)`` PSNR of a batch in dB."""
-        values = values.to(self.total.device)
-        infinite = values.isposinf()
-        self.exact = self.exact + infinite.sum()
-        super().add(values[~infinite])
-
-    def mean(self) -> Tensor:
-        """Return the mean in dB; inf if no image has an error, NaN without images."""
-        if self.count == 0 and self.exact > 0:
-            return torch.full_like(self.total, torch.inf).float()
-        return super().mean()
-
-    def moments(self) -> list[list[float]]:
-        """Return the sum, the number of images without error, and the number of other images."""
-        return [[float(self.total), float(self.exact), float(self.count)]]
-
-    def decibels_output(self, key: str, title: str) -> tuple[Output, ...]:
-        """Return the report column for the mean PSNR."""
-        return (Output(key, title, "dB", "higher", mean_of_moments, 2),)
-
-
-class MeanPSNR(MeanDecibels):
-    """Mean RGB PSNR over images, in dB (Zhang et al. 2017, Table 1); see `MeanDecibels`.
-
-    By default, values are rounded to 8 bits first, so the result below is not exactly 20 dB.
+    Images without error have infinite PSNR, so they are excluded from the mean and counted in ``exact``. By
+    default, values are rounded to 8 bits first, so the result below is not exactly 20 dB.
 
     Examples:
         >>> truth = torch.full((2, 3, 8, 8), 0.5)
@@ -119,10 +85,13 @@ class MeanPSNR(MeanDecibels):
     """
 
     names = {"psnr": {}, "psnr_float": {"eight_bit": False}}
+    higher_is_better = True
 
     def __init__(self, *, eight_bit: bool = True, **options: Any) -> None:
         super().__init__(**options)
         self.eight_bit = eight_bit
+        kind, title = ("8bit", "PSNR") if eight_bit else ("float", "PSNR (float)")
+        self.outputs = (Output(f"psnr_rgb_{kind}_mean", title, "dB", "higher", mean_of_moments, 2),)
 
     @property
     def is_differentiable(self) -> bool:  # type: ignore[override]
@@ -133,9 +102,3 @@ class MeanPSNR(MeanDecibels):
         """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(psnr_8bit(rgb, target) if self.eight_bit else psnr(rgb, target))
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        if self.eight_bit:
-            return self.decibels_output("psnr_rgb_8bit_mean", "PSNR")
-        return self.decibels_output("psnr_rgb_float_mean", "PSNR (float)")

@@ -48,7 +48,9 @@ class AttentionStep(nn.Module):
         weights = self.attention.in_proj_weight.chunk(3)
         biases = self.attention.in_proj_bias.chunk(3)
         queries, keys, values = (
-            _split_heads(F.linear(tokens, weight, bias))
+            torch.unflatten(F.linear(tokens, weight, bias), 2, (HEADS, -1)).transpose(
+                1, 2
+            )  # split into heads
             for tokens, weight, bias in zip((query, key, value), weights, biases, strict=True)
         )
         dropout = self.dropout.p if self.training else 0.0
@@ -118,8 +120,3 @@ def _encode_positions(length: int, channels: int, device: torch.device) -> Tenso
     position = torch.arange(1, length + 1, device=device, dtype=torch.float32)
     angles = (position / length * (2 * math.pi))[:, None] * frequencies
     return torch.stack([angles[:, ::2].sin(), angles[:, 1::2].cos()], dim=2).flatten(1)
-
-
-def _split_heads(tokens: Tensor) -> Tensor:
-    """Split channels into heads: ``(B, n, C)`` to ``(B, heads, n, C / heads)``."""
-    return tokens.reshape(*tokens.shape[:2], HEADS, -1).transpose(1, 2)

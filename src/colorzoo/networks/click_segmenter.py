@@ -82,15 +82,6 @@ class ClickSegmenter(nn.Module):
         parts = self.fine_parts(F.relu(fine)) + _enlarged(self.coarse_parts(F.relu(coarse)), fine)
         return SegmenterFeatures(coarse, fine, parts)
 
-    def segment_clicks(self, features: SegmenterFeatures, clicks: Tensor) -> ClickMasks:
-        """Return object masks for one click per image.
-
-        Args:
-            features: Output of `forward`.
-            clicks: ``(B, 2)``, x and y of the clicks as fractions of width and height.
-        """
-        return self.click(features, clicks)
-
 
 class ClickHead(nn.Module):
     """Head that predicts object masks by comparing all positions with the clicked position."""
@@ -109,7 +100,12 @@ class ClickHead(nn.Module):
         self.score = nn.Sequential(nn.Linear(coarse * (SCALES + 1), 32), nn.ReLU(), nn.Linear(32, SCALES))
 
     def forward(self, features: SegmenterFeatures, clicks: Tensor) -> ClickMasks:
-        """Return object masks for one click per image; see `ClickSegmenter.segment_clicks`."""
+        """Return object masks for one click per image.
+
+        Args:
+            features: Output of `ClickSegmenter`.
+            clicks: ``(B, 2)``, x and y of the clicks as fractions of width and height.
+        """
         coarse = self.coarse(features.coarse, clicks)
         for block in self.blocks:
             coarse = coarse + block(F.relu(coarse))

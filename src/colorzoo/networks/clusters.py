@@ -96,7 +96,8 @@ def kmeans(points: Tensor, starts: Tensor) -> Tensor:
     labels = torch.zeros_like(points[..., 0], dtype=torch.int64)
     converged = torch.zeros_like(starts[:, :1], dtype=torch.bool)  # for each image
     for _ in range(_MAX_ITERATIONS):
-        labels = torch.where(converged, labels, _nearest(points, centers))
+        nearest = (points[:, :, None] - centers[:, None]).square().sum(dim=3).argmin(dim=2)
+        labels = torch.where(converged, labels, nearest)
         is_member = (labels[..., None] == clusters).to(points)  # (B, N, k)
         sizes = is_member.sum(dim=1)[..., None]  # (B, k, 1)
         sums = is_member.mT @ points  # (B, k, C)
@@ -105,8 +106,3 @@ def kmeans(points: Tensor, starts: Tensor) -> Tensor:
         centers = torch.where(converged[..., None], centers, means)
         converged = converged | (shifts.sum(dim=1, keepdim=True).square() < _TOLERANCE)
     return labels
-
-
-def _nearest(points: Tensor, centers: Tensor) -> Tensor:
-    """Return the index ``(B, N)`` of the center ``(B, k, C)`` nearest to each point ``(B, N, C)``."""
-    return (points[:, :, None] - centers[:, None]).square().sum(dim=3).argmin(dim=2)

@@ -320,7 +320,7 @@ def point_network(model: nn.Module, setting: str) -> PointNetwork:
 
 
 def start_weights(model: nn.Module, mask_center: float) -> dict[str, Tensor]:
-    """Return the U-Net weights of the Local Hints model in ``--model.start``.
+    """Return the U-Net weights of the Local Hints model in ``--init_from``.
 
     Args:
         model: Model that the user selected.
@@ -329,10 +329,10 @@ def start_weights(model: nn.Module, mask_center: float) -> dict[str, Tensor]:
     Raises:
         ColorzooError: The model is not a Local Hints model, or its input or output normalization differs.
     """
-    network = point_network(model, "--model.start")
+    network = point_network(model, "--init_from")
     if (network.mask_center, network.ab_scale) != (mask_center, AB_SCALE):
         raise ColorzooError(
-            f"--model.start must name a model with mask_center {mask_center} and ab_scale {AB_SCALE}, got "
+            f"--init_from must name a model with mask_center {mask_center} and ab_scale {AB_SCALE}, got "
             f"mask_center {network.mask_center} and ab_scale {network.ab_scale}"
         )
     return network.unet.state_dict()

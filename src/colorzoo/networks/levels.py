@@ -8,6 +8,7 @@ colors into a decoder with three levels.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -64,17 +65,19 @@ def fusion_layers(channels: int, convolutions: int, *last: nn.Module) -> nn.Sequ
     return nn.Sequential(*layers, *last)
 
 
-class _Residual(nn.Module):
-    """Residual block with instance normalization and no activation after the sum."""
+class Residual(nn.Module):
+    """Residual block without an activation after the sum.
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        *layers: Layers of the residual branch, which keep the shape of their input.
+    """
+
+    def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            *(conv3x3(channels, channels), InstanceNorm(), nn.ReLU()),
-            *(conv3x3(channels, channels), InstanceNorm()),
-        )
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the sum of ``x`` and the output of the layers."""
         return x + self.layers(x)
 
 
@@ -88,8 +91,11 @@ def normalized_level(channels: int, skip: int, out: int, convolutions: int, *las
         convolutions: Number of ReLU-convolution pairs after the skip connection is added.
         *last: Layers that follow these pairs.
     """
-    first = nn.Sequential(conv3x3(channels, channels), InstanceNorm(), nn.ReLU())
-    blocks = nn.Sequential(first, _Residual(channels), _Residual(channels))
+    conv, norm = partial(conv3x3, channels, channels), InstanceNorm
+    blocks = nn.Sequential(
+        nn.Sequential(conv(), norm(), nn.ReLU()),
+        *(Residual(conv(), norm(), nn.ReLU(), conv(), norm()) for _ in range(2)),
+    )
     return DecoderLevel(blocks, (channels, skip, out), fusion_layers(out, convolutions, *last))
 
 

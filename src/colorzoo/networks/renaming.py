@@ -25,15 +25,16 @@ def rename_keys(state_dict: Mapping[str, Tensor], patterns: Sequence[Pattern]) -
         >>> list(rename_keys({"model.bias": torch.zeros(1), "x": torch.zeros(1)}, [("model", "layer")]))
         ['layer.bias', 'x']
     """
-    return {_renamed(key, patterns): value for key, value in state_dict.items()}
-
-
-def _renamed(key: str, patterns: Sequence[Pattern]) -> str:
-    for pattern, replacement in patterns:
-        if found := re.match(pattern, key):
-            new = found.expand(replacement) if isinstance(replacement, str) else replacement(found)
-            return new + key[found.end() :]
-    return key
+    renamed = {}
+    for key, value in state_dict.items():
+        name = key
+        for pattern, replacement in patterns:
+            if found := re.match(pattern, key):
+                new = found.expand(replacement) if isinstance(replacement, str) else replacement(found)
+                name = new + key[found.end() :]
+                break
+        renamed[name] = value
+    return renamed
 
 
 def split_by_prefix(
@@ -72,15 +73,13 @@ def reshape_like(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
         >>> reshape_like({"x": torch.zeros(1, 3, 2, 1)}, {"x": torch.zeros(3, 2)})["x"].shape
         torch.Size([3, 2])
     """
-
-    def fits(key: str, value: Tensor) -> bool:
-        return key in own and value.numel() == own[key].numel() and _rows(value) == _rows(own[key])
-
-    return {key: v.reshape(own[key].shape) if fits(key, v) else v for key, v in state_dict.items()}
-
-
-def _rows(value: Tensor) -> torch.Size:
-    return value.squeeze().shape[:1]
+    reshaped = {}
+    for key, value in state_dict.items():
+        target = own.get(key, value)
+        # singleton axes do not count
+        fits = value.numel() == target.numel() and value.squeeze().shape[:1] == target.squeeze().shape[:1]
+        reshaped[key] = value.reshape(target.shape) if fits else value
+    return reshaped
 
 
 def name_caffe_blobs(blobs: Mapping[str, Tensor], norm: str) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ This module uses neither of PyTorch's two implementations of spectral normalizat
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,7 @@ class StoredSpectralConv(nn.Module):
         bias: Whether to add a bias.
     """
 
+    iterates_in_eval: ClassVar[bool] = False
     weight_u: Tensor
     weight_v: Tensor
 
@@ -74,13 +75,12 @@ class StoredSpectralConv(nn.Module):
         """Return the normalized weight; in training mode, run one power iteration first."""
         with torch.autocast(self.weight_orig.device.type, enabled=False):
             matrix = self.weight_orig.flatten(1)
-            u, v = self.singular_vectors(matrix)
+            if self.training or self.iterates_in_eval:
+                u, v = self._iterate(matrix)
+            else:
+                u, v = self.weight_u, self.weight_v
             length = u.norm() * v.norm()  # below 1 for averaged vectors
             return self.weight_orig * length / (u @ (matrix @ v))
-
-    def singular_vectors(self, matrix: Tensor) -> tuple[Tensor, Tensor]:
-        """Return u and v; in training mode, run one power iteration first."""
-        return self._iterate(matrix) if self.training else (self.weight_u, self.weight_v)
 
     def _load_from_state_dict(self, *arguments: Any) -> None:
         """Load the weights; compute the singular vectors anew if weight averaging has averaged them."""
@@ -101,9 +101,7 @@ class StoredSpectralConv(nn.Module):
 class SpectralConv(StoredSpectralConv):
     """`StoredSpectralConv` that also runs a power iteration in eval mode, as some published networks do."""
 
-    def singular_vectors(self, matrix: Tensor) -> tuple[Tensor, Tensor]:
-        """Run one power iteration and return u and v."""
-        return self._iterate(matrix)
+    iterates_in_eval = True
 
 
 class StoredSpectralAttention(nn.Module):

@@ -48,7 +48,11 @@ class UNet(nn.Module):
             skips.append(level(F.max_pool2d(skips[-1], 2)))
         x = skips.pop()
         for level in self.up:
-            x = _joined(level, x, skips.pop())
+            skip = skips.pop()
+            larger = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+            rows, columns = skip.shape[-2] - larger.shape[-2], skip.shape[-1] - larger.shape[-1]
+            larger = F.pad(larger, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+            x = level(torch.cat([skip, larger], dim=1))
         return self.head(x)[..., :height, :width]
 
 
@@ -62,14 +66,6 @@ def double_conv(in_channels: int, between: int, out_channels: int) -> nn.Sequent
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )
-
-
-def _joined(level: nn.Module, image: Tensor, skip: Tensor) -> Tensor:
-    """Run a decoder level on an upsampled map and its skip."""
-    larger = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=True)
-    rows, columns = skip.shape[-2] - larger.shape[-2], skip.shape[-1] - larger.shape[-1]
-    padded = F.pad(larger, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
-    return level(torch.cat([skip, padded], dim=1))
 
 
 def initialize_gan(module: nn.Module, std: float = 0.02) -> None:

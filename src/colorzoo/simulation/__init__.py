@@ -1,9 +1,14 @@
 """Simulated users, which derive hints from the ground truth for training and evaluation."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from colorzoo.errors import GuidanceError
 from colorzoo.simulation.drawings import DrawingPoints, DrawingRegions
 from colorzoo.simulation.points import MostWrongPoints, ProposedPoints, UniformPoints
 from colorzoo.simulation.regions import PriorityRegions, SuperpixelRegions
-from colorzoo.simulation.registry import list_users, make_user
 from colorzoo.simulation.scribbles import BledEdgeScribbles, bled_edges, bled_runs
 from colorzoo.simulation.session import (
     ColorFunction,
@@ -12,7 +17,6 @@ from colorzoo.simulation.session import (
     SimulatedUser,
     TargetImage,
     Turn,
-    UserInput,
     play,
 )
 from colorzoo.simulation.whole_image import ExemplarUser, TrueStatistics
@@ -34,10 +38,53 @@ __all__ = [
     "TrueStatistics",
     "Turn",
     "UniformPoints",
-    "UserInput",
     "bled_edges",
     "bled_runs",
     "list_users",
     "make_user",
     "play",
 ]
+
+_USERS: dict[str, Callable[..., SimulatedUser]] = {
+    "bled_edge_scribbles": BledEdgeScribbles,
+    "drawing_points": DrawingPoints,
+    "exemplar": ExemplarUser,
+    "most_wrong_points": MostWrongPoints,
+    "priority_regions": PriorityRegions,
+    "proposed_points": ProposedPoints,
+    "superpixel_regions": SuperpixelRegions,
+    "true_statistics": TrueStatistics,
+    "uniform_points": UniformPoints,
+}
+
+
+def list_users() -> list[str]:
+    """Return the names of the simulated users.
+
+    Examples:
+        >>> "uniform_points" in list_users()
+        True
+    """
+    return sorted(_USERS)
+
+
+def make_user(name: str, **options: Any) -> SimulatedUser:
+    """Create a simulated user by name.
+
+    Examples:
+        >>> make_user("uniform_points", side=4)
+        UniformPoints(side=4, aligned=False)
+
+    Args:
+        name: A name from `list_users`.
+        **options: Constructor arguments of the user, such as ``side=6``.
+
+    Raises:
+        GuidanceError: The name or an option is unknown.
+    """
+    if name not in _USERS:
+        raise GuidanceError(f"the simulated user must be one of {', '.join(list_users())}, got {name!r}")
+    try:
+        return _USERS[name](**options)
+    except TypeError as error:
+        raise GuidanceError(f"invalid options of the simulated user {name}: {error}") from error

@@ -17,7 +17,7 @@ from colorzoo.drawing.regions import find_regions
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage, UserInput
+from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage
 
 Order = Literal["random", "proposed"]
 
@@ -91,7 +91,8 @@ class DrawingPoints:
         >>> sketch[..., 20:24] = 0
         >>> target = TargetImage(sketch, rgb, colorzoo.rgb_to_lab(rgb)[:, 1:], seed=0)
         >>> white = SessionResult(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
-        >>> DrawingPoints().begin(target, white, None)(3, white).interactions
+        >>> guidance, interactions = DrawingPoints().begin(target, white, None)(3, white)
+        >>> interactions
         3
 
     With the order ``"random"``, a point colors the region at a uniformly random position of the drawing, so
@@ -130,13 +131,13 @@ class DrawingPoints:
             )
         lab = rgb_to_lab(drawing.colors(target.rgb).T[None, :, :, None])[0, :, :, 0]
 
-        def give_input(count: int, _: SessionResult) -> UserInput:
+        def give_input(count: int, _: SessionResult) -> tuple[Guidance, int]:
             colors, mask = torch.zeros_like(target.rgb), torch.zeros_like(target.rgb[:, :1])
             for region in dict.fromkeys(order[:count]):
                 rows, columns = drawing.patch(region, self.side)
                 colors[0, :, rows, columns] = lab[:, region, None]
                 mask[0, 0, rows, columns] = 1
             points = Points(colors[:, 1:], mask, colors[:, :1], exact=torch.zeros_like(mask))
-            return UserInput(Guidance(points=points), min(count, len(order)))
+            return Guidance(points=points), min(count, len(order))
 
         return give_input

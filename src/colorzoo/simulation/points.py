@@ -22,20 +22,33 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points
 from colorzoo.randomness import Generators, copy_to, draw_uniform, image_generators
-from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage, UserInput
+from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage
 
 MAX_POINTS = 256  # the paper's geometric distribution exceeds this number once in 10^15 images
 _IMAGE_DRAWS = 5  # random numbers per image that decide the number of points
 _LAB = 3  # number of channels
 
 
-@dataclass(frozen=True)
-class PointSimulation:
-    """Distribution of the number, size and position of simulated points.
+def simulate_points(
+    ab: Tensor,
+    generators: Generators,
+    *,
+    stop_probability: float = 1 / 8,
+    max_side: int = 9,
+    spread: float = 0.25,
+    reveal_all: float = 0.01,
+    many: float = 0.0,
+    most: int = 64,
+    none: float = 0.0,
+) -> Points:
+    """Draw random points for training, colored with the ground truth.
 
-    In the attributes, "the paper" is Zhang et al. 2017.
+    The defaults are the distribution of Zhang et al. 2017 ("the paper").
 
-    Attributes:
+    Args:
+        ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
+        generators: A random generator for the batch, or a generator for each image. With a generator for each
+            image, the points of an image do not depend on the rest of the batch.
         stop_probability: Parameter p of the geometric distribution P(n) = (1 - p)^n p, where n is the number
             of points. The paper uses 1/8, so the mean is 7.
         max_side: Maximum side of a patch in pixels. Sides are uniformly distributed from 1 to ``max_side``.
@@ -47,26 +60,6 @@ class PointSimulation:
         most: Maximum number of points in the images selected by ``many``.
         none: Fraction of images without points; takes precedence over the other settings.
     """
-
-    stop_probability: float = 1 / 8
-    max_side: int = 9
-    spread: float = 0.25
-    reveal_all: float = 0.01
-    many: float = 0.0
-    most: int = 64
-    none: float = 0.0
-
-
-def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulation | None = None) -> Points:
-    """Draw random points for training, colored with the ground truth.
-
-    Args:
-        ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
-        generators: A random generator for the batch, or a generator for each image. With a generator for each
-            image, the points of an image do not depend on the rest of the batch.
-        simulation: Distribution of the points; None selects the distribution of Zhang et al. 2017.
-    """
-    simulation = simulation or PointSimulation()
     batch, _, height, width = ab.shape
     # draw on the CPU, so that patch sizes can be read without a device synchronization
     lengths = [_IMAGE_DRAWS, MAX_POINTS, MAX_POINTS, MAX_POINTS]
@@ -75,17 +68,16 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     geometric_draws, log_uniform_draws, many_draws, reveal_draws, none_draws = image_draws.unbind(dim=1)
 
     # number of points of each image, (B,)
-    stop = simulation.stop_probability
-    log_continue = math.log1p(-stop) if stop < 1 else -math.inf
+    log_continue = math.log1p(-stop_probability) if stop_probability < 1 else -math.inf
     geometric = ((1 - geometric_draws).log() / log_continue).floor()
-    log_uniform = torch.exp(log_uniform_draws * math.log(simulation.most + 1)).floor()
-    counts = torch.where(many_draws < simulation.many, log_uniform, geometric)
-    counts = torch.where(none_draws < simulation.none, torch.zeros_like(counts), counts)
+    log_uniform = torch.exp(log_uniform_draws * math.log(most + 1)).floor()
+    counts = torch.where(many_draws < many, log_uniform, geometric)
+    counts = torch.where(none_draws < none, torch.zeros_like(counts), counts)
     counts = counts.clamp(max=MAX_POINTS).long()
 
     max_count = max(1, int(counts.numpy().max()))  # `fill_patches` needs at least one patch
-    side = 1 + (side_draws[:, :max_count] * min(simulation.max_side, height, width)).floor()
-    max_side = int(side.numpy().max())
+    side = 1 + (side_draws[:, :max_count] * min(max_side, height, width)).floor()
+    largest = int(side.numpy().max())
     position_draws = torch.stack([row_draws, column_draws], dim=-1)[:, :max_count]
 
     # top-left pixels of the patches, with a Gaussian distribution around the image center
@@ -93,13 +85,13 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     free = torch.stack([height - side, width - side], dim=-1)
     # inverse normal distribution function
     normal = math.sqrt(2) * torch.erfinv((2 * position_draws - 1).clamp(-1 + 1e-6, 1 - 1e-6))
-    corner = (free + 1) / 2 + normal * (free + 1) * simulation.spread
+    corner = (free + 1) / 2 + normal * (free + 1) * spread
     corner = torch.minimum(corner.clamp(min=0), free).long()
     valid = torch.arange(max_count, device=ab.device) < counts[:, None]
-    points = fill_patches(ab, corner, side.long(), valid, max_side)
+    points = fill_patches(ab, corner, side.long(), valid, largest)
 
     # images whose true colors are revealed at every pixel
-    reveal = copy_to(reveal_draws < simulation.reveal_all, ab.device).view(-1, 1, 1, 1)
+    reveal = copy_to(reveal_draws < reveal_all, ab.device).view(-1, 1, 1, 1)
     return Points(
         torch.where(reveal, ab[:, -2:], points.ab),
         torch.where(reveal, 1.0, points.mask),
@@ -188,8 +180,8 @@ class UniformPoints:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
         >>> target = TargetImage(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
         >>> gray = SessionResult(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
-        >>> given = UniformPoints(side=4).begin(target, gray, None)(3, gray)
-        >>> given.interactions, given.guidance.points.ab.shape
+        >>> guidance, interactions = UniformPoints(side=4).begin(target, gray, None)(3, gray)
+        >>> interactions, guidance.points.ab.shape
         (3, torch.Size([1, 2, 32, 48]))
 
     The evaluation of Zhang et al. 2017 (sec. 4.1) uses such points. Their positions depend neither on the
@@ -208,12 +200,12 @@ class UniformPoints:
     def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
 
-        def give_input(count: int, _: SessionResult) -> UserInput:
+        def give_input(count: int, _: SessionResult) -> tuple[Guidance, int]:
             generators = image_generators(torch.tensor([target.seed]), "points")
             points = uniform_points(
                 _true_lab(target), count, generators, side=self.side, aligned=self.aligned
             )
-            return UserInput(Guidance(points=points), count)
+            return Guidance(points=points), count
 
         return give_input
 
@@ -226,8 +218,8 @@ class MostWrongPoints:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
         >>> target = TargetImage(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
         >>> gray = SessionResult(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
-        >>> given = MostWrongPoints(side=4).begin(target, gray, None)(1, gray)
-        >>> given.interactions, given.guidance.points.ab.shape
+        >>> guidance, interactions = MostWrongPoints(side=4).begin(target, gray, None)(1, gray)
+        >>> interactions, guidance.points.ab.shape
         (1, torch.Size([1, 2, 32, 48]))
 
     The error is the squared ab distance between the current result and the ground truth.
@@ -264,8 +256,8 @@ class ProposedPoints:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
         >>> target = TargetImage(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
         >>> gray = SessionResult(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
-        >>> given = ProposedPoints(side=4).begin(target, gray, Center())(1, gray)
-        >>> int(given.guidance.points.mask.sum())
+        >>> guidance, interactions = ProposedPoints(side=4).begin(target, gray, Center())(1, gray)
+        >>> int(guidance.points.mask.sum())
         16
 
     The model must have the method ``propose_points``; see `Center` in the example.
@@ -314,10 +306,10 @@ def _add_patches_one_by_one(
             return Points.none(lab)
         return _equal_patches(lab, torch.stack(corners)[None].to(lab.device), side)
 
-    def give_input(count: int, result: SessionResult) -> UserInput:
+    def give_input(count: int, result: SessionResult) -> tuple[Guidance, int]:
         while len(corners) < count:
             corners.append(choose_corner(result, current_points()))
-        return UserInput(Guidance(points=current_points()), len(corners))
+        return Guidance(points=current_points()), len(corners)
 
     return give_input
 

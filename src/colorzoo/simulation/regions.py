@@ -18,7 +18,7 @@ from colorzoo.guidance import Guidance, Regions
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.model import ColoringModel
 from colorzoo.randomness import image_generators
-from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage, UserInput
+from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage
 
 Order = Literal["proposed", "random"]
 
@@ -32,7 +32,8 @@ class PriorityRegions:
         >>> sketch, rgb = torch.ones(1, 1, 32, 48), torch.rand(1, 3, 32, 48)
         >>> target = TargetImage(sketch, rgb, colorzoo.rgb_to_lab(rgb)[:, 1:], seed=0)
         >>> white = SessionResult(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
-        >>> PriorityRegions().begin(target, white, model)(1, white).guidance.kinds()
+        >>> guidance, _ = PriorityRegions().begin(target, white, model)(1, white)
+        >>> guidance.kinds()
         ('regions',)
 
     The model must support `RegionModel.propose`. Each filled region counts as one interaction. Empty
@@ -72,8 +73,8 @@ class SuperpixelRegions:
         >>> rgb = torch.rand(1, 3, 32, 48)
         >>> target = TargetImage(torch.rand(1, 1, 32, 48), rgb, colorzoo.rgb_to_lab(rgb)[:, 1:], seed=0)
         >>> white = SessionResult(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
-        >>> given = SuperpixelRegions(count=4).begin(target, white, None)(2, white)
-        >>> given.guidance.kinds()
+        >>> guidance, _ = SuperpixelRegions(count=4).begin(target, white, None)(2, white)
+        >>> guidance.kinds()
         ('regions',)
 
     The largest superpixels are filled first. Each superpixel counts as one interaction.
@@ -120,10 +121,10 @@ def _color_in_order(target: TargetImage, proposed: Regions, order: Tensor) -> In
     """Return an input function that fills one region per interaction in the specified order."""
     colors, _ = region_means(proposed.index, target.rgb, proposed.given.shape[1])
 
-    def give_input(count: int, _: SessionResult) -> UserInput:
+    def give_input(count: int, _: SessionResult) -> tuple[Guidance, int]:
         given = torch.zeros_like(proposed.given)
         given[0, order[:count]] = 1
         regions: Regions = replace(proposed, rgb=colors, given=given)
-        return UserInput(Guidance(regions=regions), min(count, len(order)))
+        return Guidance(regions=regions), min(count, len(order))
 
     return give_input

@@ -28,7 +28,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.randomness import Generators, copy_to, draw_uniform, stream_seed
-from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage, UserInput
+from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage
 
 _GRID = 8  # cells along each side of the coarse displacement field
 _MIN_EDGE = 0.02  # minimum Sobel magnitude of ab / 110 at an edge
@@ -40,37 +40,18 @@ _BEND = 12  # distance in pixels along a stroke between two random offsets
 Run = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class ScribbleSimulation:
-    """Distribution of the strokes of `simulate_scribbles`.
-
-    Attributes:
-        least: Minimum Sobel magnitude of ab / 110 at an edge pixel.
-        quantile: Quantile of the image's true Sobel magnitude above which a pixel counts as an edge.
-        lost: Minimum fraction of the true edge magnitude that the result must lack at a pixel for the edge to
-            count as missing.
-        most: Maximum number of strokes per image. The number is uniformly distributed from 1 to ``most``.
-        shortest: Minimum number of pixels along the edge; shorter strokes are dropped.
-        reach: Minimum and maximum distance in pixels that a stroke extends along the edge in each direction
-            from its first pixel.
-        widths: Odd stroke widths in pixels, drawn with equal probability.
-        jitter: Maximum displacement of a stroke along each axis in pixels.
-        none: Fraction of images without strokes.
-    """
-
-    least: float = 0.02
-    quantile: float = 0.9
-    lost: float = 0.3
-    most: int = 5
-    shortest: int = 10
-    reach: tuple[int, int] = (10, 40)
-    widths: tuple[int, ...] = (3, 5, 7)
-    jitter: float = 2.0
-    none: float = 0.1
-
-
 def simulate_scribbles(
-    ab: Tensor, true_ab: Tensor, generators: Generators, simulation: ScribbleSimulation | None = None
+    ab: Tensor,
+    true_ab: Tensor,
+    generators: Generators,
+    *,
+    lost: float = _LOST_SHARE,
+    most: int = 5,
+    shortest: int = 10,
+    reach: tuple[int, int] = (10, 40),
+    widths: tuple[int, ...] = (3, 5, 7),
+    jitter: float = 2.0,
+    none: float = 0.1,
 ) -> Scribbles:
     """Draw strokes over true color edges that are missing in a colorized image.
 
@@ -80,35 +61,54 @@ def simulate_scribbles(
         ab: ``(B, 2, H, W)`` ab of the colorized images in CIE units.
         true_ab: ``(B, 2, H, W)`` ab of the true images in CIE units.
         generators: A random generator for the batch, or a generator for each image.
-        simulation: Distribution of the strokes.
+        lost: Minimum fraction of the true edge magnitude that a missing edge lacks; see `lost_edges`.
+        most: Maximum number of strokes per image. The number is uniformly distributed from 1 to ``most``.
+        shortest: Minimum number of pixels along the edge; shorter strokes are dropped.
+        reach: Minimum and maximum distance in pixels that a stroke extends along the edge in each direction
+            from its first pixel.
+        widths: Odd stroke widths in pixels, drawn with equal probability.
+        jitter: Maximum displacement of a stroke along each axis in pixels.
+        none: Fraction of images without strokes.
     """
-    simulation = simulation or ScribbleSimulation()
-    max_strokes = simulation.most
     # number of random numbers in [0, 1) that an image requires for each use
-    sizes = {"count": 1, "none": 1, "seed": max_strokes, "reach": max_strokes, "width": max_strokes}
+    sizes = {"count": 1, "none": 1, "seed": most, "reach": most, "width": most}
     sizes["displacement"] = 2 * _GRID**2
     cpu_draws = draw_uniform(generators, len(ab), sum(sizes.values()), torch.device("cpu"))
     draws = _split_by_name(copy_to(cpu_draws, ab.device), sizes)
     # compute the reach on the CPU, so that the longest reach is read without a device synchronization
-    min_reach, max_reach = simulation.reach
+    min_reach, max_reach = reach
     reach_draws = _split_by_name(cpu_draws, sizes)["reach"]
-    reach = (min_reach + reach_draws * (max_reach - min_reach + 1)).floor()
-    longest_reach = int(reach.numpy().max())
+    steps = (min_reach + reach_draws * (max_reach - min_reach + 1)).floor()
+    longest_reach = int(steps.numpy().max())
 
-    edges, weight = lost_edges(ab, true_ab, simulation)
+    edges, weight = lost_edges(ab, true_ab, lost)
     # draw the first pixel of each stroke in proportion to the weights; flat indices (B, strokes)
     mass = weight.flatten(1).double().cumsum(dim=1)
     seeds = torch.searchsorted(mass, draws["seed"].double() * mass[:, -1:], right=True)
     seeds = seeds.clamp(max=mass.shape[1] - 1)
-    lines = _grow(edges, seeds, copy_to(reach, ab.device), longest_reach)  # (B, strokes, H, W)
+    lines = _grow(edges, seeds, copy_to(steps, ab.device), longest_reach)  # (B, strokes, H, W)
 
-    has_strokes = draws["none"] >= simulation.none
-    counts = 1 + (draws["count"] * max_strokes).floor()  # strokes of each image with strokes, (B, 1)
-    is_drawn = (torch.arange(max_strokes, device=ab.device) < counts) & has_strokes  # (B, strokes)
-    is_long = lines.sum(dim=(2, 3)) >= simulation.shortest
+    has_strokes = draws["none"] >= none
+    counts = 1 + (draws["count"] * most).floor()  # strokes of each image with strokes, (B, 1)
+    is_drawn = (torch.arange(most, device=ab.device) < counts) & has_strokes  # (B, strokes)
+    is_long = lines.sum(dim=(2, 3)) >= shortest
     kept_lines = lines * (is_drawn & is_long)[:, :, None, None]
-    mask = _widen(kept_lines, draws["width"], simulation.widths).amax(dim=1, keepdim=True)
-    return Scribbles(_displace(mask, draws["displacement"], simulation.jitter))
+    # dilate each stroke to a randomly chosen width, and join the strokes of an image
+    choice = (draws["width"] * len(widths)).long()[:, :, None, None]
+    wide = torch.zeros_like(kept_lines)
+    for index, width in enumerate(widths):
+        grown = F.max_pool2d(kept_lines, width, stride=1, padding=width // 2)
+        wide = torch.where(choice == index, grown, wide)
+    mask = wide.amax(dim=1, keepdim=True)
+    # displace the strokes by a smooth random field
+    rows, columns = mask.shape[-2:]
+    coarse = (2 * draws["displacement"] - 1).view(-1, 2, _GRID, _GRID) * jitter
+    fine = F.interpolate(coarse, (rows, columns), mode="bilinear", align_corners=True)
+    y = torch.arange(rows, device=mask.device)[:, None] + fine[:, 1]
+    x = torch.arange(columns, device=mask.device)[None, :] + fine[:, 0]
+    grid = torch.stack([(2 * x + 1) / columns - 1, (2 * y + 1) / rows - 1], dim=-1)
+    displaced = F.grid_sample(mask, grid, mode="bilinear", align_corners=False)
+    return Scribbles((displaced >= 0.5).float())
 
 
 def _split_by_name(draws: Tensor, sizes: Mapping[str, int]) -> dict[str, Tensor]:
@@ -116,7 +116,7 @@ def _split_by_name(draws: Tensor, sizes: Mapping[str, int]) -> dict[str, Tensor]
     return dict(zip(sizes, torch.split(draws, list(sizes.values()), dim=1), strict=True))
 
 
-def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> tuple[Tensor, Tensor]:
+def lost_edges(ab: Tensor, true_ab: Tensor, lost: float = _LOST_SHARE) -> tuple[Tensor, Tensor]:
     """Find true color edges that are missing in a colorized image, for training.
 
     The edges are about one pixel wide. For an image without missing edges, all true edges are returned, with
@@ -125,7 +125,8 @@ def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> t
     Args:
         ab: ``(B, 2, H, W)`` ab of the colorized images in CIE units.
         true_ab: ``(B, 2, H, W)`` ab of the true images in CIE units.
-        simulation: Settings that contain the thresholds ``least``, ``quantile`` and ``lost``.
+        lost: Minimum fraction of the true edge magnitude that the result must lack at a pixel for the edge to
+            count as missing.
 
     Returns:
         Edge mask ``(B, 1, H, W)`` in {0, 1}, and the missing magnitude ``(B, 1, H, W)`` at each edge pixel.
@@ -133,7 +134,7 @@ def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> t
     true_gradients = sobel_gradients(true_ab / AB_SCALE)
     strength = _magnitude(true_gradients)
     missing = strength - _magnitude(sobel_gradients(ab / AB_SCALE))
-    threshold = torch.quantile(strength.flatten(1), simulation.quantile, dim=1).clamp(min=simulation.least)
+    threshold = torch.quantile(strength.flatten(1), _EDGE_QUANTILE, dim=1).clamp(min=_MIN_EDGE)
     # edge pixels are local maxima of the strength along the axis closest to the edge normal
     x, y = true_gradients.square().sum(dim=1).unbind(dim=1)
     padded = F.pad(strength, (1, 1, 1, 1))
@@ -141,7 +142,7 @@ def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> t
     across_y = torch.maximum(padded[:, :, :-2, 1:-1], padded[:, :, 2:, 1:-1])
     is_ridge = strength >= torch.where((x >= y).unsqueeze(1), across_x, across_y)
     is_edge = (strength >= threshold.view(-1, 1, 1, 1)) & is_ridge
-    is_lost = is_edge & (missing >= simulation.lost * strength)
+    is_lost = is_edge & (missing >= lost * strength)
     # without a lost edge, all edges are returned, weighted with their true magnitude
     has_lost = is_lost.flatten(1).any(dim=1).view(-1, 1, 1, 1)
     edges = torch.where(has_lost, is_lost, is_edge).float()
@@ -167,27 +168,6 @@ def _grow(edges: Tensor, seeds: Tensor, steps: Tensor, most: int) -> Tensor:
     return (remaining > 0).float()
 
 
-def _widen(lines: Tensor, draws: Tensor, widths: tuple[int, ...]) -> Tensor:
-    """Dilate each of the strokes ``(B, N, H, W)`` to a randomly chosen width."""
-    choice = (draws * len(widths)).long()[:, :, None, None]
-    wide = torch.zeros_like(lines)
-    for index, width in enumerate(widths):
-        grown = F.max_pool2d(lines, width, stride=1, padding=width // 2)
-        wide = torch.where(choice == index, grown, wide)
-    return wide
-
-
-def _displace(mask: Tensor, field: Tensor, jitter: float) -> Tensor:
-    """Displace a mask by a smooth random field of at most ``jitter`` pixels along each axis."""
-    height, width = mask.shape[-2:]
-    coarse = (2 * field - 1).view(-1, 2, _GRID, _GRID) * jitter
-    fine = F.interpolate(coarse, (height, width), mode="bilinear", align_corners=True)
-    rows = torch.arange(height, device=mask.device)[:, None] + fine[:, 1]
-    columns = torch.arange(width, device=mask.device)[None, :] + fine[:, 0]
-    grid = torch.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1], dim=-1)
-    return (F.grid_sample(mask, grid, mode="bilinear", align_corners=False) >= 0.5).float()
-
-
 @dataclass(frozen=True)
 class BledEdgeScribbles:
     """Simulated user that draws strokes over true color edges missing in the first result.
@@ -200,8 +180,8 @@ class BledEdgeScribbles:
         >>> lab[:, 1:, :, 24:] = -20.0
         >>> target = TargetImage(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
         >>> gray = SessionResult(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
-        >>> given = BledEdgeScribbles(width=3).begin(target, gray, None)(1, gray)
-        >>> given.guidance.scribbles.mask.shape
+        >>> guidance, _ = BledEdgeScribbles(width=3).begin(target, gray, None)(1, gray)
+        >>> guidance.scribbles.mask.shape
         torch.Size([1, 1, 32, 48])
 
     Attributes:
@@ -226,23 +206,22 @@ class BledEdgeScribbles:
     def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         random = np.random.default_rng(stream_seed("scribbles", target.seed))
-        runs = [self._draw(run, random) for run in bled_runs(first.ab, target.ab)]
+        runs: list[Run] = []
+        for run in bled_runs(first.ab, target.ab):
+            # cut a random piece from the edge and displace it smoothly, like a hand-drawn stroke
+            length = max(1, round(self.coverage * len(run)))
+            start = int(random.integers(len(run) - length + 1))
+            piece = run[start : start + length]
+            turns = np.arange(0, length + _BEND, _BEND)
+            offsets = random.uniform(-self.jitter, self.jitter, (2, len(turns)))
+            bent = np.stack([np.interp(np.arange(length), turns, each) for each in offsets], axis=1)
+            runs.append(np.rint(piece + bent).astype(np.int64))
 
-        def give_input(count: int, _: SessionResult) -> UserInput:
+        def give_input(count: int, _: SessionResult) -> tuple[Guidance, int]:
             mask = draw_runs(runs[:count], self.width, target.ab[:, :1])
-            return UserInput(Guidance(scribbles=Scribbles(mask)), min(count, len(runs)))
+            return Guidance(scribbles=Scribbles(mask)), min(count, len(runs))
 
         return give_input
-
-    def _draw(self, run: Run, random: np.random.Generator) -> Run:
-        """Cut a random piece from an edge and displace it smoothly, like a hand-drawn stroke."""
-        length = max(1, round(self.coverage * len(run)))
-        start = int(random.integers(len(run) - length + 1))
-        piece = run[start : start + length]
-        turns = np.arange(0, length + _BEND, _BEND)
-        offsets = random.uniform(-self.jitter, self.jitter, (2, len(turns)))
-        bent = np.stack([np.interp(np.arange(length), turns, each) for each in offsets], axis=1)
-        return np.rint(piece + bent).astype(np.int64)
 
 
 def draw_runs(runs: list[Run], width: int, like: Tensor) -> Tensor:

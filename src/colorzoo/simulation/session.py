@@ -60,26 +60,12 @@ class SessionResult:
     ab: Tensor
 
 
-@dataclass(frozen=True)
-class UserInput:
-    """Guidance from a simulated user after a number of interactions.
+InputFunction = Callable[[int, SessionResult], tuple[Guidance, int]]
+"""Function that maps a number of interactions and the latest result to the user's guidance.
 
-    Examples:
-        >>> UserInput(colorzoo.Guidance(), interactions=0).guidance.kinds()
-        ()
-
-    Attributes:
-        guidance: Guidance from the user.
-        interactions: Number of interactions; smaller than the requested number if no further hint is
-            possible.
-    """
-
-    guidance: Guidance
-    interactions: int
-
-
-InputFunction = Callable[[int, SessionResult], UserInput]
-"""Function that maps a number of interactions and the latest result to the user's input."""
+The second result is the actual number of interactions. It is smaller than the requested number if no further
+hint is possible.
+"""
 ColorFunction = Callable[[TargetImage, Guidance], SessionResult]
 """Function that colorizes an image with guidance."""
 
@@ -107,7 +93,7 @@ class SimulatedUser(Protocol):
             model: Model to guide. Some users call its method ``propose`` or ``propose_points``.
 
         Returns:
-            Function that maps a number of interactions and the latest result to a `UserInput`.
+            Function that provides the guidance; see `InputFunction`.
 
         Raises:
             GuidanceError: The image or the model lacks data required by the user.
@@ -178,10 +164,10 @@ def play(
     for count in played:
         turn = replace(turn, count=count)  # repeats the result, unless the user adds an input below
         if give_input is not None and count > 0:
-            user_input = give_input(count, turn.result)
-            if user_input.interactions > turn.interactions:
-                guidance = merged(base, user_input.guidance)
-                turn = Turn(count, user_input.interactions, color(target, guidance), guidance)
+            hints, interactions = give_input(count, turn.result)
+            if interactions > turn.interactions:
+                guidance = merged(base, hints)
+                turn = Turn(count, interactions, color(target, guidance), guidance)
         if count in counts:
             yield turn
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, get_args
 from colorzoo.card import GuidanceKind
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, GlobalStatistics, Guidance, statistics_of
-from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage, UserInput
+from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage
 
 GivenStatistics = Literal["histogram", "saturation", "both"]
 
@@ -22,7 +22,8 @@ class ExemplarUser:
         >>> rgb = colorzoo.lab_to_rgb(lab)
         >>> target = TargetImage(lab[:, :1], rgb, lab[:, 1:], seed=0, exemplar=rgb)
         >>> gray = SessionResult(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
-        >>> ExemplarUser().begin(target, gray, None)(1, gray).guidance.kinds()
+        >>> guidance, _ = ExemplarUser().begin(target, gray, None)(1, gray)
+        >>> guidance.kinds()
         ('exemplar',)
     """
 
@@ -49,7 +50,8 @@ class TrueStatistics:
         >>> lab = colorzoo.rgb_to_lab(rgb)
         >>> target = TargetImage(lab[:, :1], rgb, lab[:, 1:], seed=0)
         >>> gray = SessionResult(torch.zeros(1, 3, 64, 64), torch.zeros(1, 2, 64, 64))
-        >>> TrueStatistics().begin(target, gray, None)(1, gray).guidance.kinds()
+        >>> guidance, _ = TrueStatistics().begin(target, gray, None)(1, gray)
+        >>> guidance.kinds()
         ('statistics',)
 
     Attributes:
@@ -77,7 +79,7 @@ class TrueStatistics:
 def _at_once(guidance: Guidance) -> InputFunction:
     """Return an input function that provides all guidance in one interaction."""
 
-    def give_input(count: int, _: SessionResult) -> UserInput:
-        return UserInput(guidance if count else Guidance(), min(count, 1))
+    def give_input(count: int, _: SessionResult) -> tuple[Guidance, int]:
+        return guidance if count else Guidance(), min(count, 1)
 
     return give_input

@@ -234,7 +234,7 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
     """
     model_class = load_task_class(card)
     # initial weights do not match the small model and may not be available
-    unset = {name: None for name in ("start", "trunk") if name in constructor_parameters(model_class)}
+    unset = {"trunk": None} if "trunk" in constructor_parameters(model_class) else {}
     # the training stage of the configuration is kept
     small_settings = {name: value for name, value in card.contract_test.hparams.items() if name != "stage"}
     # small images and small batches
@@ -263,6 +263,7 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
         "model": {"init_args": unset | small_settings},
         "data": {"class_path": "colorzoo.data.FolderDataModule", "init_args": data},
         "trainer": trainer,
+        "init_from": None,
         "allow_untrained": True,  # frozen parts keep random weights
     }
     path = folder / "overlay.yaml"

@@ -1,5 +1,6 @@
 from .command import run_command as run_command
 from .gan import GANColorizationModule as GANColorizationModule
+from .initial_weights import load_initial_weights as load_initial_weights
 from .module import ColorizationModule as ColorizationModule
 from .module import SingleOptimizerModule as SingleOptimizerModule
 from .module import TrainingFreeModule as TrainingFreeModule
@@ -11,7 +12,6 @@ from .schedules import Linear as Linear
 from .schedules import PiecewiseConstant as PiecewiseConstant
 from .schedules import RunSchedule as RunSchedule
 from .stages import Stage as Stage
-from .stages import Start as Start
 
 __all__ = [
     "AdversarialOptimization",
@@ -25,7 +25,7 @@ __all__ = [
     "RunSchedule",
     "SingleOptimizerModule",
     "Stage",
-    "Start",
     "TrainingFreeModule",
+    "load_initial_weights",
     "run_command",
 ]

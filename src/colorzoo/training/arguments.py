@@ -1,14 +1,21 @@
-"""Preparation of command-line arguments for LightningCLI."""
+"""Preparation of command-line arguments for LightningCLI: configurations, checkpoints, models and data."""
 
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from colorzoo.registry import task_paths
+from fsspec.core import url_to_fs
+
+from colorzoo.errors import WeightsError, first_words
+from colorzoo.registry import DEFAULT_MODELS, all_cards, load_task_class, model_card, task_paths
 from colorzoo.training.configs import find_config, load_config
+
+SUFFIX = ".ckpt"
+"""File extension of checkpoints."""
 
 
 def prepare_words(words: Sequence[str]) -> list[str]:
@@ -47,6 +54,77 @@ def with_value(flag: str, value: str | None, words: Sequence[str]) -> list[str]:
     """Return arguments in which a flag has a new value; None for ``value`` removes the flag."""
     others = [word for word in words if not word.startswith(f"{flag}=")]
     return others if value is None else [*others, f"{flag}={value}"]  # overrides the value of a config
+
+
+def find_checkpoint(path: str, *, begins: bool) -> str | None:
+    """Return the path of a checkpoint file, or of the newest checkpoint in a folder.
+
+    Args:
+        path: A checkpoint file or a folder of runs; URLs such as ``s3://BUCKET/FOLDER`` are supported.
+        begins: Whether a folder without checkpoints begins a new run. The function then returns None instead
+            of raising an error.
+
+    Raises:
+        WeightsError: The file does not exist, the folder contains no checkpoint, or the bucket cannot be
+            read.
+    """
+    if path in ("last", "best"):  # keywords of Lightning
+        raise WeightsError(f"--ckpt_path must be a checkpoint or a folder of runs, got {path!r}")
+    try:
+        fs, root = url_to_fs(path)
+        if fs.isfile(root):
+            return path
+        times = {file: fs.modified(file) for file in fs.find(root) if file.endswith(SUFFIX)}
+    except Exception as error:  # OSError, ImportError, and errors of botocore, which have no common base
+        raise WeightsError(f"--ckpt_path {path!r} cannot be read ({first_words(error)})") from error
+    if times:
+        newest = max(times, key=lambda file: (times[file], file))  # with equal times, the last by name
+        url: str = fs.unstrip_protocol(newest)
+        return url.removeprefix("file://")
+    names_file = path.endswith(SUFFIX)
+    if names_file and not fs.isdir(root):
+        raise WeightsError(f"--ckpt_path must be an existing checkpoint or folder, got {path!r}")
+    if begins and not names_file:
+        return None
+    raise WeightsError(f"--ckpt_path must contain a checkpoint, got the folder {path!r} without checkpoints")
+
+
+def with_folder_data(words: Sequence[str]) -> list[str]:
+    """Add ``--data=FolderDataModule`` if the arguments set ``--data.root`` but no DataModule."""
+    flags = [word.partition("=")[0] for word in words]
+    implied = "--data.root" in flags and not {"--data", "--config"} & {*flags}
+    return ["--data=FolderDataModule", *words] if implied else list(words)
+
+
+def with_registered_model(words: Sequence[str]) -> list[str]:
+    """Replace a registered name in ``--model`` by the class and the settings of the model.
+
+    Unless the arguments select weights, ``--init_from`` with the name of the model is added for a trainable
+    model. If no argument determines a model, the default model is used. Other arguments are unchanged.
+
+    Args:
+        words: Command-line arguments of ``colorzoo predict``.
+
+    Raises:
+        ColorzooError: No model has weights on this machine.
+    """
+    name = value_of("--model", words)
+    registered_names = {each for card in all_cards().values() for each in (card.name, *card.aliases)}
+    if name not in registered_names:
+        # the model can be a class path, or the model of a configuration or checkpoint
+        options_with_model = ("--model", "--config=", "--ckpt_path=", "--init_from=")
+        if any(word.startswith(options_with_model) for word in words):
+            return list(words)
+        name = DEFAULT_MODELS["automatic"]
+    card = model_card(name)
+    task = load_task_class(card)
+    settings = dict(card.hparams)
+    model = {"class_path": f"{task.__module__}.{task.__name__}", "init_args": settings}
+    added = [f"--model={json.dumps(model)}"]
+    selects_weights = any(word.startswith(("--init_from=", "--ckpt_path=")) for word in words)
+    if card.trainable and not selects_weights:
+        added.append(f"--init_from={card.name}")
+    return [*added, *with_value("--model", None, words)]
 
 
 def import_tasks(words: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,17 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
-from colorzoo.card import ModelCard
 from colorzoo.data import ImageDataModule
-from colorzoo.errors import ColorzooError, DataError, UnknownModelError, WeightsError
-from colorzoo.files import sha256_of
-from colorzoo.registry import card_of, model_card
-from colorzoo.settings import constructor_parameters
-from colorzoo.training.arguments import import_tasks, prepare_words, value_of, with_value
+from colorzoo.errors import ColorzooError, DataError
+from colorzoo.training.arguments import (
+    find_checkpoint,
+    import_tasks,
+    prepare_words,
+    value_of,
+    with_folder_data,
+    with_registered_model,
+    with_value,
+)
 from colorzoo.training.callbacks import (
     FinalValidation,
     ImageGrid,
@@ -36,17 +40,13 @@ from colorzoo.training.callbacks import (
     SignalCheckpoint,
     StepSeed,
 )
-from colorzoo.training.callbacks.checkpoints import missing_checkpoints
-from colorzoo.training.checkpoint_lookup import find_checkpoint, with_folder_data, with_registered_model
+from colorzoo.training.callbacks.checkpoints import CheckpointFile, missing_checkpoints
 from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.initial_weights import load_initial_weights
 from colorzoo.training.loggers import RUNS, default_loggers, keep_table, run_version
 from colorzoo.training.messages import filter_messages, translated
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
-from colorzoo.training.saving import CheckpointFile
-from colorzoo.weights import read_weights, resolve_weights
-from colorzoo.weights.catalog import ResolvedWeights, missing_weights_advice
-from colorzoo.weights.load import UNTRAINED, Provenance
 
 
 def run_command(words: Sequence[str]) -> int:
@@ -154,7 +154,7 @@ class ZooCLI(LightningCLI):
         Raises:
             ColorzooError: ``--trainer.overfit_batches`` is set.
         """
-        config = self.config[str(self.subcommand)]
+        config = self.config[self._verb]
         trainer = config["trainer"]
         if trainer.get("overfit_batches"):
             raise ColorzooError(
@@ -162,7 +162,7 @@ class ZooCLI(LightningCLI):
                 "Set --data.root to a folder with a few images instead."
             )
         root = str(trainer.get("default_root_dir") or Path.cwd())
-        self._version = run_version(root, config.get("ckpt_path")) if self.subcommand == "fit" else None
+        self._version = run_version(root, config.get("ckpt_path")) if self._verb == "fit" else None
         for logger in _as_list(trainer.get("logger")):
             arguments = {} if isinstance(logger, bool) else logger["init_args"]
             if "save_dir" not in arguments or "://" in str(arguments["save_dir"]):
@@ -178,8 +178,8 @@ class ZooCLI(LightningCLI):
         Raises:
             ColorzooError: An option of ``--trainer`` is invalid or not supported by the model.
         """
-        config = self._get(self.config_init, "trainer", default={})
-        if self.subcommand != "fit":
+        config = self.config_init[self._verb]["trainer"]
+        if self._verb != "fit":
             self.save_config_callback = None
         strategy = config.get("strategy") or "auto"
         if isinstance(strategy, str):
@@ -192,7 +192,7 @@ class ZooCLI(LightningCLI):
 
         # default callbacks, except callbacks of a configured type
         configured = _as_list(config.get("callbacks"))
-        callbacks = self.fit_callbacks(config, configured) if self.subcommand == "fit" else []
+        callbacks = self.fit_callbacks(config, configured) if self._verb == "fit" else []
         if config.get("enable_progress_bar") is None and sys.stderr.isatty():
             callbacks.append(RichProgressBar())
         # several ModelCheckpoint callbacks can be combined
@@ -207,7 +207,7 @@ class ZooCLI(LightningCLI):
             arguments["enable_progress_bar"] = sys.stderr.isatty()  # a log file would contain every update
         if config.get("logger") in (None, True):
             root = str(config.get("default_root_dir") or Path.cwd())
-            if self.subcommand == "predict":
+            if self._verb == "predict":
                 arguments["logger"] = CSVLogger(root, name=RUNS)  # creates no folder before the first metric
             else:
                 arguments["logger"] = default_loggers(root, self._version)
@@ -244,7 +244,7 @@ class ZooCLI(LightningCLI):
 
     def fit_callbacks(self, config: Any, configured: Sequence[Callback]) -> list[Callback]:
         """Return the default callbacks of ``fit``."""
-        seed = self._get(self.config, "seed_everything")
+        seed = self.config[self._verb]["seed_everything"]
         settings = self.model.validation_settings()
         # the middle setting is a small number of points for models with points
         monitor = f"val/psnr_{settings[len(settings) // 2]}"
@@ -258,19 +258,19 @@ class ZooCLI(LightningCLI):
 
     def prepare(self) -> None:
         """Set the metrics, record the configuration files and load initial weights."""
-        model = self.model
+        model, options = self.model, self.config[self._verb]
         assert isinstance(model, ColorizationModule)
-        model.allow_untrained = self._get(self.config, "allow_untrained")
-        if metrics := self._get(self.config, "metrics"):
+        model.allow_untrained = options["allow_untrained"]
+        if metrics := options["metrics"]:
             names = tuple(name.strip() for name in metrics.split(","))
             model.test_metrics = names
             # psnr selects the best checkpoint
             model.validation_metrics = names if "psnr" in names else ("psnr", *names)
-        configs = [Path(str(each)).resolve() for each in self._get(self.config, "config") or []]
+        configs = [Path(str(each)).resolve() for each in options["config"] or []]
         named = tuple(f"{path.parent.name}/{path.name}" for path in configs)
         model.provenance = replace(model.provenance, config=named)
-        if source := self._get(self.config, "init_from"):
-            load_initial_weights(model, source)
+        if options["init_from"] and not options.get("ckpt_path"):  # checkpoints contain the weights
+            load_initial_weights(model, options["init_from"])
         if self.trainer.is_global_zero:
             parameters = sum(p.numel() for p in model.parameters())
             print(f"{type(model).__name__}: {parameters:,} parameters", file=sys.stderr)
@@ -281,13 +281,13 @@ class ZooCLI(LightningCLI):
         """Train the model."""
         if self.trainer.strategy.root_device.type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32
-        if self._get(self.config, "compile"):
+        if self.config[self._verb]["compile"]:
             # Not the whole module, because compiling the validation metrics takes minutes. One graph for each
             # image size, because inductor fails for symbolic sizes (python_mod, torch 2.15).
             step = torch.compile(model.training_step, dynamic=False)
             setattr(model, "training_step", step)  # noqa: B010 - a method
             _print_once("compiling the training step, which takes a minute or more")
-        resumed = options.get("ckpt_path") and not self._get(self.config, "trainer.fast_dev_run")
+        resumed = options.get("ckpt_path") and not self.config[self._verb]["trainer.fast_dev_run"]
         if resumed and self.trainer.is_global_zero and self.trainer.loggers:
             keep_table(str(self.trainer.loggers[0].log_dir))
         self.trainer.fit(model, **options)
@@ -300,7 +300,7 @@ class ZooCLI(LightningCLI):
         """
         if not isinstance(datamodule, ImageDataModule):
             raise DataError(f"--data must be an ImageDataModule for predict, got {type(datamodule).__name__}")
-        task = FullSizePrediction(model, datamodule, self._get(self.config, "output"))
+        task = FullSizePrediction(model, datamodule, self.config[self._verb]["output"])
         options = {**options, "return_predictions": False}
         self.trainer.predict(task, **options)
         self.exit_code = int(task.has_failures)
@@ -310,49 +310,3 @@ def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
-
-
-def load_initial_weights(model: ColorizationModule, source: str) -> None:
-    """Load initial weights into a task.
-
-    Args:
-        model: The task.
-        source: A weight file or checkpoint, a tag from the model card, or the name of a registered model.
-
-    Raises:
-        WeightsError: The weights do not exist or do not match the model.
-    """
-    # find the file, and the settings on the card of a registered model
-    card: ModelCard | None
-    card_settings: Mapping[str, Any] = {}
-    try:
-        card, tag = model_card(source), "default"
-        card_settings = card.hparams
-    except UnknownModelError:
-        card, tag = card_of(type(model), model.hparams), source
-    file: ResolvedWeights | None
-    if card is None:
-        file = ResolvedWeights(Path(source))
-    elif (file := resolve_weights(card, tag)) is None:
-        raise WeightsError(
-            f"--init_from {source!r}: {card.name} has no weights on this machine. "
-            + missing_weights_advice(card)
-        )
-    path, published = file.path, file.published
-    content = read_weights(path)
-    # some settings change no shapes, so weights of another setting could be loaded
-    defaults = {name: each.default for name, each in constructor_parameters(type(model.model)).items()}
-    own = model.model.hparams
-    stored = {**card_settings, **content.hparams, **file.hparams}
-    for name in model.model.weight_settings if stored else ():
-        expected = stored.get(name, defaults[name])
-        if own[name] != expected:
-            raise WeightsError(
-                f"{name} of --model must be {expected}, as in the weights of --init_from {source}, got "
-                f"{own[name]}. Change the setting or use other weights."
-            )
-    model.load_weights(content.state_dict, name=source, published=published)
-    model.has_partial_weights = UNTRAINED in content.stored
-    earlier = Provenance.of(None if published else content.provenance)
-    model.record_start({"file": path.name, "sha256": sha256_of(path)}, earlier)
-    model.continue_from(earlier.stage)

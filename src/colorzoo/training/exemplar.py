@@ -58,9 +58,7 @@ class SelfReferenced:
     which is derived from the image by augmentation.
     """
 
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the setting names ``automatic`` (no reference) and ``reference``."""
-        return ("automatic", "reference")
+    validation_names: tuple[str, ...] = ("automatic", "reference")
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
         """Yield no guidance for ``automatic``, or the references of the batch for ``reference``.
@@ -69,7 +67,7 @@ class SelfReferenced:
             batch: The batch; without ``reference``, self-references are used.
             lab: ``(B, 3, H, W)`` ground truth in CIE Lab.
         """
-        for setting in self.validation_settings():
+        for setting in self.validation_names:
             if setting == "automatic":
                 yield setting, Guidance()
                 continue

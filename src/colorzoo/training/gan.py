@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
+from colorzoo.losses import weighted_sum
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction
 from colorzoo.training.module import ColorizationModule
@@ -27,7 +28,6 @@ from colorzoo.training.optimization import (
     planned_steps,
     schedule,
 )
-from colorzoo.training.stages import Start
 
 P = TypeVar("P", bound=Prediction)
 
@@ -41,7 +41,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         (True, 'PatchDiscriminator')
 
     The ``__init__`` of a subclass builds ``self.discriminator`` after ``super().__init__``. The subclass also
-    defines `generate`, `generator_loss` and `discriminator_loss`.
+    defines `generate`, `generator_terms` or `generator_loss`, and `discriminator_loss`.
 
     Attributes:
         accumulate: Number of batches per optimizer step; their gradients are averaged.
@@ -51,7 +51,6 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
     Args:
         model: The generator.
         stage: A key of `stages`; None if the task has no stages.
-        start: Trained model that provides initial layers; see `initialize_from`.
         **optimization: Optimizers and schedules of both networks; see `AdversarialOptimization`.
     """
 
@@ -64,7 +63,6 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         model: ColoringModel,
         *,
         stage: str | None = None,
-        start: Start | str | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
         self.make_optimizer = Factory(optimization.get("optimizer") or DEFAULT_OPTIMIZER)
@@ -76,21 +74,34 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         self.make_discriminator_scheduler = optional_factory(
             optimization.get("discriminator_lr_scheduler") or scheduler
         )
-        super().__init__(model, stage=stage, start=start)
+        super().__init__(model, stage=stage)
         self.automatic_optimization = False
 
     def generate(self, batch: Batch) -> P:
         """Colorize a training batch with gradient tracking."""
         raise NotImplementedError(f"{type(self).__name__} must define generate(batch)")
 
-    def generator_loss(self, batch: Batch, generated: P) -> Tensor:
-        """Return the generator loss; the discriminator is frozen during this call.
+    def generator_terms(self, batch: Batch, generated: P) -> dict[str, Tensor]:
+        """Return the generator losses by name, without their weights.
 
         Args:
             batch: Training batch.
             generated: Prediction from `generate`, with gradients.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define generator_loss(batch, generated)")
+        raise NotImplementedError(f"{type(self).__name__} must define generator_terms(batch, generated)")
+
+    def generator_loss(self, batch: Batch, generated: P) -> Tensor:
+        """Return the generator loss; the discriminator is frozen during this call.
+
+        By default, log `generator_terms` and return their sum, weighted by the settings ``NAME_weight``.
+
+        Args:
+            batch: Training batch.
+            generated: Prediction from `generate`, with gradients.
+        """
+        terms = self.generator_terms(batch, generated)
+        self.log_losses(terms, len(batch["rgb"]))
+        return weighted_sum(terms, self.hparams)
 
     def discriminator_loss(self, batch: Batch, generated: P) -> Tensor:
         """Return the discriminator loss.
@@ -137,7 +148,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
             ColorzooError: The precision of the Trainer scales gradients.
         """
         super().setup(stage)
-        if stage == "fit" and self._trainer is not None:
+        if stage == "fit" and self._trainer is not None:  # the property `trainer` raises without a Trainer
             require_unscaled_gradients(self.trainer)
             # Lightning rejects this option at the start of fit, but its loops require the value: they clear
             # gradients before a validation, and count the steps of logged metrics
@@ -223,15 +234,6 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         else:  # the Trainer counts the steps of a LightningOptimizer, but not of the optimizer inside
             self.trainer.strategy.optimizer_step(optimizer.optimizer, closure=lambda: None)
         optimizer.zero_grad()
-
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load the authors' checkpoint, including the discriminator if present.
-
-        Raises:
-            WeightsError: Keys or shapes do not match.
-        """
-        super().load_published_state_dict(state_dict)
-        self.load_other_weights(self.model.convert_published(state_dict), name="the published checkpoint")
 
 
 class DiscriminatorFirst(GANColorizationModule[P]):

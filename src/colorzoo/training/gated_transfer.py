@@ -20,7 +20,6 @@ from colorzoo.losses import (
     least_squares_loss,
     soft_histogram,
     total_variation,
-    weighted_sum,
 )
 from colorzoo.model import ColoringModel
 from colorzoo.networks.discriminators import pixel_patch_discriminator
@@ -74,11 +73,7 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         self.class_weight = class_weight
         if not class_weight:
             self.model.network.classifier.requires_grad_(False)  # DDP waits for its gradients
-
-    @property
-    def label_count(self) -> int:
-        """Number of image classes that the network predicts; 0 if ``class_weight`` is 0."""
-        return self.model.network.classifier.out_features if self.class_weight else 0
+        self.label_count = self.model.network.classifier.out_features if class_weight else 0
 
     def read_references(self, batch: Batch) -> tuple[Any, Tensor] | None:
         """Return the references of a batch and their ab histograms ``(B, 441)``.
@@ -97,19 +92,8 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         ab = AB_SCALE * output.ab[2][:, :, :height, :width]
         return GatedPrediction(ab=ab, output=output, truth=truth, histogram=histogram)
 
-    def generator_loss(self, batch: Batch, generated: GatedPrediction) -> Tensor:
-        """Return the weighted sum of the generator losses."""
-        terms = self.losses(generated, batch["label"] if self.class_weight else None)
-        self.log_losses(terms, len(generated.truth))
-        return weighted_sum(terms, self.hparams)
-
-    def losses(self, generated: GatedPrediction, label: Tensor | None) -> dict[str, Tensor]:
-        """Return the generator losses by name, without their weights.
-
-        Args:
-            generated: Prediction for the batch.
-            label: ``(B,)`` int64 image classes; None omits the classification loss.
-        """
+    def generator_terms(self, batch: Batch, generated: GatedPrediction) -> dict[str, Tensor]:
+        """Return the generator losses by name; the classification loss only if ``class_weight`` is not 0."""
         output = generated.output
         quarter_size_ab, half_size_ab = output.ab[:2]  # scaled, like the truth
         ab = generated.ab / AB_SCALE  # full size, cropped to the image
@@ -128,8 +112,8 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
             histogram = soft_histogram(ab).flatten(1)
             distances = chi_square_distance(histogram, generated.histogram, epsilon=_EPSILON)
             losses["histogram"] = distances.mean()
-        if label is not None:
-            losses["class"] = F.cross_entropy(output.logits.float(), label)
+        if self.class_weight:
+            losses["class"] = F.cross_entropy(output.logits.float(), batch["label"])
         if self.is_adversarial():
             fake = torch.cat([lightness, ab], dim=1)
             losses["adversarial"] = least_squares_loss(self.discriminator(fake).float())

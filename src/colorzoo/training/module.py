@@ -21,7 +21,6 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.data.module import ImageDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
-from colorzoo.factory import create_task, require_trained
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction, clip_colors
@@ -39,7 +38,6 @@ from colorzoo.training.optimization import (
 from colorzoo.training.stages import (
     EVERYTHING,
     Stage,
-    Start,
     freeze,
     require_matching_patterns,
     set_frozen_layers_to_eval,
@@ -86,12 +84,16 @@ class ColorizationModule(LightningModule):
         provenance: Training record of the weights.
         stages: Training stages by name; empty if the training has a single stage.
         label_setting: Command-line option for the number of classes, named in error messages.
+        label_count: Number of image classes that the model predicts or accepts as guidance, or 0. For a
+            positive number, ``fit`` raises `DataError` for data without labels or with more classes.
         stage: Name of the current stage; None without stages.
         validation_metrics: Names of the validation metrics; can be set on a class or an instance.
         test_metrics: Names of the metrics of ``test``.
         validation_points: Numbers of simulated color points per image. Validation and test colorize each
             image once for each number. The points have random positions and a size of 6 x 6 pixels (Zhang et
             al. 2017, section 4.1). The tuple is empty for models that do not accept points.
+        validation_names: Names of the validation settings of tasks that override `validation_guidance` or
+            `validation_guidances`.
         allow_untrained: Whether ``test`` and ``predict`` accept random weights, and ``fit`` accepts random
             weights in frozen networks.
         has_partial_weights: Whether the initial weights of ``fit`` contain random weights of some parts.
@@ -102,6 +104,7 @@ class ColorizationModule(LightningModule):
     validation_metrics: tuple[str, ...] = ("psnr",)
     test_metrics: tuple[str, ...] = ("psnr", "ssim", "colorfulness")
     validation_points: tuple[int, ...] = ()
+    validation_names: tuple[str, ...] = ()
 
     accepts = _ModelAttribute[frozenset[GuidanceKind]]()
     input_kind = _ModelAttribute[InputKind]()
@@ -112,15 +115,12 @@ class ColorizationModule(LightningModule):
     allow_untrained: bool
     has_partial_weights: bool
 
-    def __init__(
-        self, model: ColoringModel, *, stage: str | None = None, start: Start | str | None = None
-    ) -> None:
+    def __init__(self, model: ColoringModel, *, stage: str | None = None) -> None:
         """Initialize the task.
 
         Args:
             model: The model to train.
             stage: A key of `stages`; None if the task has no stages.
-            start: Trained model that provides initial layers; see `initialize_from`.
 
         Raises:
             ColorzooError: The stage is unknown, or a setting is out of range.
@@ -134,11 +134,8 @@ class ColorizationModule(LightningModule):
         self.save_hyperparameters(ignore="model")
         check_arguments(type(self), self.hparams)
         self.model = model
+        self.label_count = model.label_count
         self.stage = stage
-        stored: Any = start  # checkpoints contain a mapping
-        if isinstance(stored, Mapping):
-            stored = Start(**stored)
-        self.start: Start | None = Start(stored) if isinstance(stored, str) else stored
         self.allow_untrained = self.has_partial_weights = False
         self._stored_trained: bool | None = None  # `trained` of the loaded checkpoint
         self._last_step: dict[str, Any] = {}  # state after the last optimizer step; see `_store_last_step`
@@ -197,11 +194,7 @@ class ColorizationModule(LightningModule):
         others = {key: value for key, value in state_dict.items() if key.partition(".")[0] in parts}
         if others:
             own = {key: value for key, value in self.state_dict().items() if key.startswith(MODEL_PREFIX)}
-            apply_weights(self, {**own, **others}, name=name, published=False)
-
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load the authors' checkpoint; see `ColoringModel.load_published_state_dict`."""
-        self.model.load_published_state_dict(state_dict)
+            apply_weights(self, {**own, **others}, name=name)
 
     def train(self, mode: bool = True) -> Self:
         """Set the training mode; frozen layers stay in evaluation mode."""
@@ -244,8 +237,6 @@ class ColorizationModule(LightningModule):
         from a checkpoint, which contains the weights. Subclasses extend this method to load other initial
         weights, or to require trained weights.
 
-        The layers of ``start`` are copied unless other weights were loaded.
-
         Raises:
             WeightsError: Initial weights are not available.
         """
@@ -255,36 +246,28 @@ class ColorizationModule(LightningModule):
             self.provenance = Provenance(model=type(self).__name__, stage=self.stage)
             self.record_start({"model": loaded.model}, loaded)
             self.continue_from(loaded.stage)
-        if self.start is not None and not self.trained:
-            name, weights = self.start.model, self.start.weights
-            source = create_task(name, weights, kind=ColorizationModule)
-            require_trained(source, f"start={name!r}", name)
-            self.initialize_from(source)
-            self.record_start({"model": name, "weights": weights}, source.provenance)
 
     @property
     def completes_model(self) -> bool:
-        """Whether a training from random weights leaves no part of the model with random weights."""
-        return self.stage is None or self.start is not None or self.stages[self.stage].complete
+        """True if a training from random weights leaves no part of the model with random weights."""
+        return self.stage is None or self.stages[self.stage].complete
 
-    @property
-    def label_count(self) -> int:
-        """Number of image classes that the model predicts or accepts as guidance; 0 without classes.
+    def filter_weights(self, source: ColorizationModule) -> dict[str, Tensor]:
+        """Convert the weights of another model to initial weights of this task.
 
-        For a positive number, ``fit`` raises `DataError` for data without labels or with more classes.
-        """
-        return self.model.label_count
+        ``--init_from`` calls this method for weights that do not match the model, like the function
+        ``checkpoint_filter_fn`` of timm.
 
-    def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the layers that this model shares with the model of another task.
+        Args:
+            source: Task with the weights.
+
+        Returns:
+            A dict that maps parameter names of this task to tensors; empty if the models share no layers.
 
         Raises:
-            ColorzooError: No layers are shared, or shapes differ.
+            ColorzooError: The models share layers, but have different settings.
         """
-        raise ColorzooError(
-            f"--model.start must be null, because {type(self).__name__} shares no layers with "
-            f"{type(source).__name__}"
-        )
+        return {}
 
     def continue_from(self, stage: str | None) -> None:
         """Prepare the current stage after weights of an earlier stage have been loaded.
@@ -339,6 +322,11 @@ class ColorizationModule(LightningModule):
         count = len(batch["rgb"]) * self.trainer.world_size
         self.provenance = replace(self.provenance, images=self.provenance.images + count)
 
+    def on_train_start(self) -> None:
+        """Store the state before the first optimizer step for checkpoints; see `on_save_checkpoint`."""
+        if not self._last_step:
+            self._store_last_step()
+
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Store the state after an optimizer step for checkpoints; see `on_save_checkpoint`."""
         self._store_last_step()
@@ -350,11 +338,11 @@ class ColorizationModule(LightningModule):
     def _store_last_step(self) -> None:
         """Store what changes between two optimizer steps, unless gradients are being accumulated."""
         trainer, stored = self.trainer, self._last_step
-        if trainer.state.fn != TrainerFn.FITTING or trainer.accumulate_grad_batches == 1:
+        accumulates = trainer.state.fn == TrainerFn.FITTING and trainer.accumulate_grad_batches > 1
+        if trainer.sanity_checking or not accumulates:
             return
         step, batches = trainer.global_step, trainer.fit_loop.epoch_loop.total_batch_idx
-        accumulates = stored and step == stored["step"] and batches > stored["batches"]
-        if step and not accumulates:
+        if not (stored and step == stored["step"] and batches > stored["batches"]):
             self._last_step = {
                 "step": step,
                 "batches": batches,
@@ -379,7 +367,7 @@ class ColorizationModule(LightningModule):
         A validation setting defines the simulated guidance of the images, such as ``10`` for ten points. Each
         image is colorized once per setting.
         """
-        return tuple(map(str, self.validation_points)) or ("automatic",)
+        return self.validation_names or tuple(map(str, self.validation_points)) or ("automatic",)
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Return the simulated guidance for a validation setting.
@@ -564,7 +552,6 @@ class SingleOptimizerModule(ColorizationModule):
     Args:
         model: The model to train.
         stage: A key of `stages`; None if the task has no stages.
-        start: Trained model that provides initial layers; see `initialize_from`.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
@@ -573,12 +560,11 @@ class SingleOptimizerModule(ColorizationModule):
         model: ColoringModel,
         *,
         stage: str | None = None,
-        start: Start | str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
         self.make_optimizer = Factory(optimization.get("optimizer") or DEFAULT_OPTIMIZER)
         self.make_scheduler = optional_factory(optimization.get("lr_scheduler"))
-        super().__init__(model, stage=stage, start=start)
+        super().__init__(model, stage=stage)
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
         """Return the parameter groups of the optimizer; by default all trainable parameters."""

@@ -19,7 +19,7 @@ from colorzoo.batch.runner import FileColorizer
 from colorzoo.batch.task import FileResult, FileTask, Status, distinct_paths, output_path
 from colorzoo.data import ImageDataModule
 from colorzoo.data.loader import call_on_rank_zero
-from colorzoo.data.originals import Original, Originals
+from colorzoo.data.sources import Original, Originals
 from colorzoo.errors import DataError
 from colorzoo.files import write_atomic
 from colorzoo.image_io.find import FoundImage, skipped_files_message

@@ -1,13 +1,13 @@
-"""Training stages, frozen layers and initial weights."""
+"""Training stages and frozen layers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from torch import Tensor, nn
+from torch import nn
 
 from colorzoo.errors import ColorzooError, WeightsError
 
@@ -42,45 +42,6 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 EVERYTHING = Stage()
-
-
-@dataclass(frozen=True)
-class Start:
-    """Trained model whose layers initialize the matching layers of a new model.
-
-    Examples:
-        >>> Start("zhang2017_local_small").weights
-        'default'
-
-    Attributes:
-        model: Registered name of the model.
-        weights: Weights of the model, as in the argument ``weights`` of `create_model`.
-    """
-
-    model: str
-    weights: str = "default"
-
-
-def copy_layers(layers: Mapping[str, Tensor], network: nn.Module, source: nn.Module, kind: str) -> None:
-    """Copy layers of the model in ``--model.start`` into a network; other layers are unchanged.
-
-    Args:
-        layers: Copied tensors with the parameter names of ``network``; empty if the source lacks the layers.
-        network: The network that is initialized.
-        source: The model or network that contains the layers.
-        kind: Kind of the required model for the error message, such as ``"Local Hints"``.
-
-    Raises:
-        ColorzooError: There are no layers, or a shape differs.
-    """
-    state = network.state_dict()
-    fits = all(key in state and value.shape == state[key].shape for key, value in layers.items())
-    if not (layers and fits):
-        raise ColorzooError(
-            f"--model.start must name a {kind} model that has the same width as the model to train, but "
-            f"the layers of {type(source).__name__} differ"
-        )
-    network.load_state_dict({**state, **layers})
 
 
 def freeze(module: nn.Module, stage: Stage) -> None:

@@ -7,43 +7,27 @@ from .catalog import file_problem as file_problem
 from .catalog import list_weights as list_weights
 from .catalog import resolve_weights as resolve_weights
 from .catalog import weight_file as weight_file
-from .choice import USES as USES
-from .choice import ModelChoice as ModelChoice
-from .choice import all_defaults as all_defaults
-from .choice import choose_model as choose_model
-from .choice import rank_models as rank_models
 from .convert import convert_weights as convert_weights
 from .load import UNTRAINED as UNTRAINED
 from .load import StoredType as StoredType
 from .load import apply_weights as apply_weights
-from .load import load_state_dict_file as load_state_dict_file
 from .load import model_of_file as model_of_file
-from .load import read_hparams as read_hparams
-from .load import read_metadata as read_metadata
 from .load import read_weights as read_weights
 from .load import save_weights as save_weights
 
 __all__ = [
     "UNTRAINED",
-    "USES",
-    "ModelChoice",
     "ResolvedWeights",
     "StoredType",
     "WeightFile",
-    "all_defaults",
     "apply_weights",
     "cache_home",
-    "choose_model",
     "convert_weights",
     "default_files",
     "fetch",
     "file_problem",
     "list_weights",
-    "load_state_dict_file",
     "model_of_file",
-    "rank_models",
-    "read_hparams",
-    "read_metadata",
     "read_weights",
     "resolve_weights",
     "save_weights",

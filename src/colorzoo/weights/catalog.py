@@ -23,7 +23,7 @@ from colorzoo.environment import is_on
 from colorzoo.errors import UntrainedWarning, WeightsError, first_words
 from colorzoo.files import begins_with, megabytes, sha256_of, similar_paths, write_atomic
 from colorzoo.registry import list_models, model_card
-from colorzoo.weights.load import Provenance, existing_file, model_of_file, read_hparams
+from colorzoo.weights.load import Provenance, existing_file, model_of_file, read_weights
 
 Where = Literal["embedded", "cached", "missing"]
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
@@ -271,48 +271,41 @@ def find_weights(
     """
     if weights is None:
         return None, ""
-    if weights != "default":
-        return _find_requested(card, weights, offline), ""
-    failure = ""
-    for file in default_files(card):
-        try:
-            return fetch(file, offline=offline), ""
-        except WeightsError as error:
-            if file.weights.file is not None:  # the installation is damaged
-                raise
-            failure = str(error)
+    # the published file in the cache, else the embedded file, else a download
+    if weights == "default":
+        failure = ""
+        for file in default_files(card):
+            try:
+                return fetch(file, offline=offline), ""
+            except WeightsError as error:
+                if file.weights.file is not None:  # the installation is damaged
+                    raise
+                failure = str(error)
+        if not card.trainable:
+            return None, ""
+        choices = "a tag or to the path of a file" if card.weights else "the path of a file"
+        return None, failure or f"{known_tags(card)}. Set 'weights' to {choices}"
+    # another tag of the card
+    text = str(weights)
+    shown = repr(text if len(text) <= 200 else f"{text[:200]}...")
     if not card.trainable:
-        return None, ""
-    choices = "a tag or to the path of a file" if card.weights else "the path of a file"
-    return None, failure or f"{known_tags(card)}. Set 'weights' to {choices}"
-
-
-def _find_requested(card: ModelCard, weights: str | Path, offline: bool) -> ResolvedWeights:
-    """Return the weight file for a tag of the card or for a path; see `resolve_weights`."""
-    if not card.trainable:
-        raise WeightsError(
-            f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
-        )
+        raise WeightsError(f"'weights' must be None for {card.name}, got {shown}: {known_tags(card)}")
     if isinstance(weights, str) and weights in ("published", *card.weights):
-        return fetch(weight_file(card, weights), offline=offline)
+        return fetch(weight_file(card, weights), offline=offline), ""
+    # a file, whose settings come from the card if the card lists the file
     path = existing_file(weights)
     if path is None:
         similar = similar_paths(Path(weights))
         hint = f". Did you mean {' or '.join(repr(str(path)) for path in similar)}?" if similar else ""
         raise WeightsError(
             f"'weights' must be a tag of {card.name} ({known_tags(card)}) or an existing file, got "
-            f"{_short(weights)}{hint}"
+            f"{shown}{hint}"
         )
     entry = find_entry(card, path)
-    if entry is None and (recorded := read_hparams(path)):
-        return ResolvedWeights(path, None, recorded)
+    if entry is None and (recorded := read_weights(path).hparams):
+        return ResolvedWeights(path, None, recorded), ""
     entry = entry or entry_without_hash(card, path)
-    return ResolvedWeights(path, entry, entry.hparams if entry else {})
-
-
-def _short(weights: str | Path) -> str:
-    text = str(weights)
-    return repr(text if len(text) <= 200 else f"{text[:200]}...")
+    return ResolvedWeights(path, entry, entry.hparams if entry else {}), ""
 
 
 def find_entry(card: ModelCard, path: Path) -> Weights | None:
@@ -334,7 +327,8 @@ def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
 def listed_record(record: Provenance, entry: Weights) -> Provenance:
     """Return a training record with the license, training data and SHA-256 that a card lists.
 
-    Copies and fine-tuned versions of the weights keep the hash, which `colorzoo.evaluation.seen` searches.
+    Copies and fine-tuned versions of the weights keep the hash, which
+    `colorzoo.evaluation.summary.count_seen` searches.
     """
     return replace(record, license=entry.license, trained_on=entry.trained_on, sha256=entry.sha256 or "")
 
@@ -354,64 +348,51 @@ def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:
         offline: Whether to use only local files, as with ``COLORZOO_OFFLINE=1``.
 
     Raises:
-        WeightsError: The file cannot be downloaded, has changed since its download, or is part of the
-            package and damaged.
+        WeightsError: The file cannot be downloaded or written, has changed since its download, or is part of
+            the package and damaged.
     """
-    problem = file_problem(file)
+    found = ResolvedWeights(file.path, file.weights, file.weights.hparams, file.sha256)
+    path, weights, problem = file.path, file.weights, file_problem(file)
+    if not problem:
+        return found
+    if weights.file is not None:
+        raise WeightsError(f"{path} is invalid: {problem}. Reinstall colorzoo.")
+    if problem != "missing" and weights.sha256 is None:
+        raise WeightsError(f"{path} is invalid: {problem}")
     failures: list[str] = []
-    if problem:
-        if file.weights.file is not None:
-            raise WeightsError(f"{file.path} is invalid: {problem}. Reinstall colorzoo.")
-        if problem != "missing" and file.weights.sha256 is None:
-            raise WeightsError(f"{file.path} is invalid: {problem}")
-        failures = _download(file, offline=offline)
-    if failures:
-        urls, size = file.weights.urls, megabytes(file.weights.size)
-        source = f" from {urls[0]}" if urls else ""
-        raise WeightsError(
-            f"cannot download {file.path.name} ({size}): {'; '.join(failures)}. Copy the file{source} to "
-            f"{file.path}."
-        )
-    return ResolvedWeights(file.path, file.weights, file.weights.hparams, file.sha256)
-
-
-def _download(file: WeightFile, *, offline: bool) -> list[str]:
-    """Download a file from its first working URL; return the failures, or an empty list after a success.
-
-    Raises:
-        WeightsError: The file cannot be written.
-    """
     if is_offline():
-        return ["COLORZOO_OFFLINE is set"]
-    if offline:
-        return ["offline=True disables downloads"]
-    if not file.weights.urls:
-        return ["the model card contains no URL"]
-    import pooch
-    import requests
+        failures.append("COLORZOO_OFFLINE is set")
+    elif offline:
+        failures.append("offline=True disables downloads")
+    elif not weights.urls:
+        failures.append("the model card contains no URL")
+    else:
+        import pooch
+        import requests
 
-    pooch.get_logger().setLevel("ERROR")
-    downloader = pooch.HTTPDownloader(
-        progressbar=sys.stderr.isatty(), timeout=_TIMEOUT, headers={"User-Agent": "colorzoo"}
+        pooch.get_logger().setLevel("ERROR")
+        downloader = pooch.HTTPDownloader(
+            progressbar=sys.stderr.isatty(), timeout=_TIMEOUT, headers={"User-Agent": "colorzoo"}
+        )
+        for url in weights.urls:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+                    name = pooch.retrieve(url, weights.sha256, path.name, folder, downloader=downloader)
+                    if begins_with(Path(name), b"<"):
+                        raise ValueError("got a web page instead of the file")
+                    Path(name).replace(path)
+                if weights.sha256 is None:  # record the hash, so that a later change is detected
+                    write_atomic(_record_of(path), f"{sha256_of(path)}\n".encode())
+                return replace(found, sha256=file.sha256)
+            except (requests.RequestException, ValueError) as error:
+                failures.append(f"{url}: {first_words(error, 300)}")
+            except OSError as error:
+                raise WeightsError(
+                    f"cannot write {path} ({megabytes(weights.size)}): {error.strerror or error}"
+                ) from error
+    source = f" from {weights.urls[0]}" if weights.urls else ""
+    raise WeightsError(
+        f"cannot download {path.name} ({megabytes(weights.size)}): {'; '.join(failures)}. Copy the "
+        f"file{source} to {path}."
     )
-    path, expected_sha256 = file.path, file.weights.sha256
-    failures = []
-    for url in file.weights.urls:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-                download = Path(
-                    pooch.retrieve(url, expected_sha256, path.name, folder, downloader=downloader)
-                )
-                if begins_with(download, b"<"):
-                    raise ValueError("got a web page instead of the file")
-                download.replace(path)
-            if expected_sha256 is None:  # record the hash, so that a later change is detected
-                write_atomic(_record_of(path), f"{sha256_of(path)}\n".encode())
-            return []
-        except (requests.RequestException, ValueError) as error:
-            failures.append(f"{url}: {first_words(error, 300)}")
-        except OSError as error:
-            size = megabytes(file.weights.size)
-            raise WeightsError(f"cannot write {path} ({size}): {error.strerror or error}") from error
-    return failures

@@ -22,12 +22,8 @@ from colorzoo.weights.load import (
     UNTRAINED,
     Provenance,
     StoredType,
-    WeightContent,
-    apply_weights,
     is_safetensors,
-    load_state_dict_file,
     read_weights,
-    require_finite,
     save_weights,
 )
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
@@ -57,7 +53,7 @@ def convert_weights(
             model is published as several files (`ColoringModel.published_files`), pass their folder. Code in
             the files is not executed.
         card: Card of the model. The model class converts the parameter names with
-            ``load_published_state_dict`` or ``convert_caffe``.
+            ``convert_published`` or ``convert_caffe``.
         out: Path of the new file, with the extension ``.safetensors``.
         hparams: Constructor arguments, which override the arguments on the card and in the file.
         dtype: Type of the stored weights; see `save_weights`.
@@ -69,19 +65,16 @@ def convert_weights(
         raise WeightsError(f"the output file must differ from the source file, got {out} for both")
     model_class = load_model_class(card)
     overrides = dict(hparams or {})
-    checkpoint = _read_checkpoint(source, card, model_class)
+    # a checkpoint stores settings of the model; if the class has no settings, it stores a training record
+    checkpoint = None
+    if source.is_file() and not _is_caffe_model(source) and find_entry(card, source) is None:
+        content, known = read_weights(source), constructor_parameters(model_class).keys()
+        is_checkpoint = content.hparams.keys() & known if known else content.provenance is not None
+        checkpoint = content if is_checkpoint else None
     if checkpoint is None:
         state_dict, metadata = _convert_published(source, card, model_class, overrides)
-    else:
-        state_dict, metadata = _convert_checkpoint(checkpoint, card, model_class, overrides)
-    save_weights(out, state_dict, metadata, dtype=dtype)
-    return metadata
-
-
-def _convert_checkpoint(
-    checkpoint: WeightContent, card: ModelCard, model_class: type[Any], overrides: dict[str, Any]
-) -> tuple[Mapping[str, Tensor], dict[str, str]]:
-    """Return the state dict for inference, and the metadata, of a checkpoint."""
+        save_weights(out, state_dict, metadata, dtype=dtype)
+        return metadata
     settings = _model_settings(model_class, card.hparams, checkpoint.hparams) | overrides
     # names and shapes must match the model
     with torch.device("meta"):  # without the weights of backbones
@@ -98,14 +91,34 @@ def _convert_checkpoint(
         metadata["provenance"] = json.dumps(checkpoint.provenance, sort_keys=True)
     if UNTRAINED in checkpoint.stored:
         metadata[UNTRAINED] = str(checkpoint.stored[UNTRAINED])
-    return model_class.for_inference(checkpoint.state_dict), metadata
+    save_weights(out, model_class.for_inference(checkpoint.state_dict), metadata, dtype=dtype)
+    return metadata
 
 
 def _convert_published(
     source: Path, card: ModelCard, model_class: type[Any], overrides: dict[str, Any]
 ) -> tuple[Mapping[str, Tensor], dict[str, str]]:
     """Return the state dict with the names of the model, and the metadata, of published weights."""
-    state_dict, stored_hparams, record = _read_source(source, card, model_class)
+    # read the tensors with their published names, the settings that the file requires, and its record
+    stored_hparams: Mapping[str, Any] = {}
+    record: Provenance | None = None
+    if source.is_dir() and model_class.published_files:
+        state_dict: dict[str, Tensor] = {}  # the tensor names of each file get the prefix of the file
+        for file, prefix in model_class.published_files.items():
+            for name, value in read_weights(source / file).state_dict.items():
+                state_dict[f"{prefix}.{name}"] = value
+    elif _is_caffe_model(source):
+        state_dict, stored_hparams = model_class.convert_caffe(read_caffe(source))
+    else:
+        content, entry = read_weights(source), find_entry(card, source)
+        state_dict = content.state_dict
+        if entry is not None:
+            stored = Provenance(model=model_class.__name__)
+            stored = stored if entry.published else Provenance.of(content.provenance)
+            record = listed_record(stored, entry)
+        elif not content.hparams:
+            entry = entry_without_hash(card, source)
+        stored_hparams = {} if entry is None else entry.hparams
     settings = _model_settings(model_class, card.hparams, stored_hparams) | overrides
     model = _build(model_class, settings)
     settings |= model.hparams
@@ -113,8 +126,7 @@ def _convert_published(
     initial_values = {name: value.detach().clone() for name, value in model.named_parameters()}
     for value in model.parameters():
         value.detach().fill_(math.nan)
-    require_finite(state_dict, str(source))
-    apply_weights(model, state_dict, name=str(source), published=True)
+    model.load_weights(state_dict, name=str(source), published=True)
     # Restore the parameters that the file lacks. A part is named by the first two components of its parameter
     # names, such as ``network.decoder``. Biases and constants do not count, because their initial values are
     # not random.
@@ -145,18 +157,6 @@ def _convert_published(
     return model.state_dict(), metadata
 
 
-def _read_checkpoint(source: Path, card: ModelCard, cls: type[Any]) -> WeightContent | None:
-    """Return the content of a checkpoint that stores settings of the model, or None.
-
-    For a class without settings, a checkpoint is recognized by its training record.
-    """
-    if not source.is_file() or _is_caffe_model(source) or find_entry(card, source):
-        return None
-    content, known = read_weights(source), constructor_parameters(cls).keys()
-    is_checkpoint = bool(content.hparams.keys() & known) if known else content.provenance is not None
-    return content if is_checkpoint else None
-
-
 def _is_caffe_model(path: Path) -> bool:
     return path.is_file() and not is_safetensors(path) and is_caffe(path)
 
@@ -172,28 +172,3 @@ def _model_settings(cls: type[Any], *found: Mapping[str, Any]) -> dict[str, Any]
     """Join settings by name; settings that only training uses are dropped."""
     known = constructor_parameters(cls).keys()
     return {key: value for each in found for key, value in each.items() if key in known}
-
-
-def _read_source(
-    path: Path, card: ModelCard, cls: type[Any]
-) -> tuple[dict[str, Tensor], Mapping[str, Any], Provenance | None]:
-    """Return the tensors with their published names, the settings in the file, and its training record.
-
-    The record is None if the card does not list the file.
-    """
-    if path.is_dir() and cls.published_files:
-        joined: dict[str, Tensor] = {}  # the tensor names of each file get the prefix of the file
-        for file, prefix in cls.published_files.items():
-            for name, value in load_state_dict_file(path / file).items():
-                joined[f"{prefix}.{name}"] = value
-        return joined, {}, None
-    if _is_caffe_model(path):
-        state_dict, settings = cls.convert_caffe(read_caffe(path))
-        return state_dict, settings, None
-    content, entry = read_weights(path), find_entry(card, path)
-    if entry is not None:
-        stored = Provenance(model=cls.__name__) if entry.published else Provenance.of(content.provenance)
-        return content.state_dict, entry.hparams, listed_record(stored, entry)
-    unhashed_entry = None if content.hparams else entry_without_hash(card, path)
-    settings = {} if unhashed_entry is None else unhashed_entry.hparams
-    return content.state_dict, settings, None

@@ -23,8 +23,9 @@ import json
 import re
 import threading
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
@@ -35,7 +36,6 @@ from colorzoo.files import begins_with, write_atomic
 from colorzoo.settings import check_choice
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 
@@ -67,17 +67,49 @@ class WeightContent:
 
     Attributes:
         path: Path of the file.
-        state_dict: Tensors on the CPU by name, in the precision of the file.
         stored: Unparsed metadata of the file by key, such as ``hparams``, ``provenance`` and `UNTRAINED`.
+        tensors: Tensors by name; None for a safetensors file, whose tensors `state_dict` reads.
     """
 
     path: Path
-    state_dict: dict[str, Tensor]
     stored: Mapping[str, Any]
+    tensors: dict[str, Tensor] | None = None
+
+    @cached_property
+    def state_dict(self) -> dict[str, Tensor]:
+        """Tensors on the CPU by name, in the precision of the file.
+
+        Raises:
+            WeightsError: The file is damaged.
+        """
+        if self.tensors is not None:
+            return self.tensors
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                names = file.keys()
+                tensors = _without_wrappers({name: file.get_tensor(name) for name in names})
+        except SafetensorError as error:
+            raise _damaged(self.path, error) from error
+        scale_names = [name for name in tensors if name.endswith(_SCALE)]
+        for scale_name in scale_names:  # weights that `save_weights` rounded to 8 bits
+            name = scale_name.removesuffix(_SCALE)
+            scales = tensors.pop(scale_name).float()
+            if name not in tensors or scales.shape != tensors[name].shape[:1]:
+                raise WeightsError(
+                    f"{self.path}: {scale_name!r} matches no weight. Download or copy the file again."
+                )
+            rounded = tensors[name].float()
+            other_axes = [1] * (rounded.ndim - 1)
+            tensors[name] = rounded * scales.view(-1, *other_axes)  # the first axis is the output channel
+        return tensors
 
     @property
     def hparams(self) -> dict[str, Any]:
-        """Constructor arguments that the file stores; see `read_hparams`."""
+        """Constructor arguments, from ``hparams`` (safetensors) or ``hyper_parameters`` (checkpoints).
+
+        Raises:
+            WeightsError: The metadata is not a JSON object.
+        """
         found = self._parse("hparams") or {}
         return {key: value for key, value in found.items() if not key.startswith("_")}
 
@@ -117,12 +149,15 @@ def existing_file(weights: str | Path | None) -> Path | None:
 
 
 def read_weights(path: Path) -> WeightContent:
-    """Read tensors, settings and provenance of a weight file.
+    """Read the metadata and the tensors of a weight file; tensors of safetensors files are read when used.
 
     Examples:
         >>> path = weight_file(colorzoo.model_card("zhang2017_local_small"), "default").path
         >>> sorted(read_weights(path).hparams)
         ['hint_attention', 'scene_blocks', 'width']
+        >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
+        >>> read_weights(Path("mine.safetensors")).state_dict["layer.weight"].shape
+        torch.Size([2, 3])
 
     Args:
         path: Path of a safetensors file, PyTorch state dict, Lightning checkpoint, Caffe or Torch7 file; the
@@ -131,31 +166,30 @@ def read_weights(path: Path) -> WeightContent:
     Raises:
         WeightsError: The file does not exist, requires code execution, or is not a weight file.
     """
-    if not is_safetensors(path):
-        return _read_other_format(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = file.keys()
-            tensors = _without_wrappers({name: file.get_tensor(name) for name in names})
-            metadata = file.metadata() or {}
-    except SafetensorError as error:
-        raise _damaged(path, error) from error
-    scale_names = [name for name in tensors if name.endswith(_SCALE)]
-    for scale_name in scale_names:  # weights that `save_weights` rounded to 8 bits
-        name = scale_name.removesuffix(_SCALE)
-        scales = tensors.pop(scale_name).float()
-        if name not in tensors or scales.shape != tensors[name].shape[:1]:
-            raise WeightsError(f"{path}: {scale_name!r} matches no weight. Download or copy the file again.")
-        rounded = tensors[name].float()
-        other_axes = [1] * (rounded.ndim - 1)
-        tensors[name] = rounded * scales.view(-1, *other_axes)  # the first axis is the output channel
-    return WeightContent(path, tensors, metadata)
-
-
-def _read_other_format(path: Path) -> WeightContent:
-    """Read a PyTorch, Caffe or Torch7 file; see `read_weights`."""
+    if is_safetensors(path):
+        try:
+            with safe_open(path, framework="np") as file:
+                return WeightContent(path, dict(file.metadata() or {}))
+        except SafetensorError as error:
+            raise _damaged(path, error) from error
     if begins_with(path, b"PK\x03\x04", b"\x80"):  # a zip file, or a pickle
-        content = _load_torch(path)
+        import torch
+
+        try:
+            with warnings.catch_warnings():  # torch warns about old pickles that load correctly
+                warnings.simplefilter("ignore")
+                # the list of safe classes is shared by all threads
+                safe = torch.serialization.safe_globals([(_DiscardedNamespace, "argparse.Namespace")])
+                # an open file, because torch selects the format of a path by its extension
+                with _SAFE_GLOBALS_LOCK, safe, path.open("rb") as file:
+                    content = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # OSError, RuntimeError, EOFError, KeyError, UnpicklingError ...
+            # torch raises the same exception type for a damaged pickle
+            if unsafe := re.search(r"GLOBAL (\S+)", str(error)):
+                problem = f"is a pickle that can execute code when loaded (it requires {unsafe[1]})"
+            else:
+                problem = f"is truncated, damaged or not a PyTorch file ({first_words(error)})"
+            raise WeightsError(f"{path} {problem}; {_EXPECTED}") from error
         if isinstance(content, Mapping) and "pytorch-lightning_version" in content:
             inner: Any = content.get("state_dict")
             state_dict = _without_wrappers(inner) if _is_state_dict(inner) else None
@@ -170,64 +204,16 @@ def _read_other_format(path: Path) -> WeightContent:
             stored = {name: value for name, value in records.items() if isinstance(value, Mapping)}
             if content.get("trained") is False:
                 stored[UNTRAINED] = "network"
-        return WeightContent(path, state_dict, stored)
+        return WeightContent(path, stored, state_dict)
     from colorzoo.weights.readers import caffe, torch7  # files of other libraries are rare
 
     if caffe.is_caffe_hdf5(path):
-        return WeightContent(path, caffe.read_caffe_hdf5(path), {})
+        return WeightContent(path, {}, caffe.read_caffe_hdf5(path))
     if torch7.is_torch7(path):
-        return WeightContent(path, torch7.read_torch7(path), {})
+        return WeightContent(path, {}, torch7.read_torch7(path))
     if caffe.is_caffe(path):
-        return WeightContent(path, caffe.read_caffe_blobs(path), {})
+        return WeightContent(path, {}, caffe.read_caffe_blobs(path))
     raise WeightsError(f"{path} is not a weight file; {_EXPECTED}")
-
-
-def load_state_dict_file(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a weight file by name; see `read_weights`.
-
-    Examples:
-        >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
-        >>> load_state_dict_file(Path("mine.safetensors"))["layer.weight"].shape
-        torch.Size([2, 3])
-    """
-    return read_weights(path).state_dict
-
-
-def read_hparams(path: Path) -> dict[str, Any]:
-    """Return the constructor arguments stored in a weight file, or an empty dict.
-
-    Examples:
-        >>> path = weight_file(colorzoo.model_card("zhang2017_local_small"), "default").path
-        >>> sorted(read_hparams(path))
-        ['hint_attention', 'scene_blocks', 'width']
-
-    The arguments are stored in the metadata ``hparams`` of safetensors files and in ``hyper_parameters`` of
-    checkpoints.
-
-    Raises:
-        WeightsError: The file cannot be read (see `read_weights`), or the metadata is not a JSON object.
-    """
-    return WeightContent(path, {}, _read_stored(path)).hparams
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """Return the metadata of a safetensors file without reading its tensors.
-
-    Examples:
-        >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
-        >>> read_metadata(Path("mine.safetensors"))["model"]
-        'mine'
-
-    Raises:
-        WeightsError: The file does not exist or is not valid safetensors.
-    """
-    if not is_safetensors(path):
-        raise WeightsError(f"{path} is not a safetensors file")
-    try:
-        with safe_open(path, framework="np") as file:
-            return dict(file.metadata() or {})
-    except SafetensorError as error:
-        raise _damaged(path, error) from error
 
 
 def model_of_file(path: str | Path | None) -> str | None:
@@ -242,16 +228,7 @@ def model_of_file(path: str | Path | None) -> str | None:
             not a safetensors file, such as a tag or None.
     """
     file = existing_file(path)
-    return read_metadata(file).get("model") if file and is_safetensors(file) else None
-
-
-def untrained_parts(path: Path) -> str:
-    """Return the names of the parts with random weights in a weight file; empty if all parts are trained.
-
-    Raises:
-        WeightsError: The file cannot be read; see `read_weights`.
-    """
-    return str(_read_stored(path).get(UNTRAINED, ""))
+    return read_weights(file).stored.get("model") if file and is_safetensors(file) else None
 
 
 def untrained_reason(name: str, path: Path, parts: str) -> str:
@@ -260,17 +237,12 @@ def untrained_reason(name: str, path: Path, parts: str) -> str:
     Args:
         name: Class name of the model.
         path: Weight file.
-        parts: Names of the parts with random weights; see `untrained_parts`.
+        parts: Names of the parts with random weights, see `UNTRAINED`.
     """
     return (
         f"{name} is untrained: {path} does not contain trained weights of {parts}. Train the model with "
         f"--init_from {path}."
     )
-
-
-def _read_stored(path: Path) -> Mapping[str, Any]:
-    """Return the unparsed metadata of a weight file; the tensors of a safetensors file are not read."""
-    return read_metadata(path) if is_safetensors(path) else read_weights(path).stored
 
 
 def is_safetensors(path: Path) -> bool:
@@ -287,13 +259,13 @@ def is_safetensors(path: Path) -> bool:
     return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_HEADER
 
 
-def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: str, published: bool) -> None:
+def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: str) -> None:
     """Load a state dict into a model; the model is unchanged after an error.
 
     Examples:
         >>> layer = torch.nn.Linear(3, 2)
         >>> state_dict = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
-        >>> apply_weights(layer, state_dict, name="mine", published=False)
+        >>> apply_weights(layer, state_dict, name="mine")
         >>> layer.weight.sum().item()
         6.0
 
@@ -304,31 +276,14 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
             the weights that only training uses.
         state_dict: Tensors by name; float16 and bfloat16 tensors are converted to float32.
         name: Name of the weights in error messages.
-        published: Whether the keys are parameter names of the authors' code, which
-            ``model.load_published_state_dict`` converts. If all keys are parameter names of ``model``, these
-            keys are not converted.
 
     Raises:
         WeightsError: Keys are missing or unexpected, or a shape differs.
     """
-    import torch
-
     own = model.state_dict()
-    half_types = (torch.float16, torch.bfloat16)
-    given = {key: value.float() if value.dtype in half_types else value for key, value in state_dict.items()}
-    # without a hash, only the names distinguish the authors' file from a converted file
-    has_own_names = given.keys() <= own.keys()
-    if published and not has_own_names:
-        try:
-            cast(Any, model).load_published_state_dict(given)
-        except WeightsError as error:
-            raise WeightsError(f"{name}: {error}") from error
-        except (KeyError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise WeightsError(f"{name} does not match {type(model).__name__}: {reason}") from error
-        return
-    tensors = given
-    if own.keys() - given.keys():  # keep the weights that the state dict may omit
+    tensors = float32_tensors(state_dict)
+    # keep the weights that the state dict may omit
+    if own.keys() - tensors.keys():
         optional = set()
         for path, module in model.named_modules():  # weights that `borrow` copied from another model
             borrowed_keys = getattr(module, "borrowed_keys", ())
@@ -336,15 +291,46 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
         for_inference: Any = getattr(model, "for_inference", None)
         if for_inference is not None:
             training_only = own.keys() - for_inference(own).keys()
-            if training_only.isdisjoint(given):  # if only some are given, the others are missing
+            if training_only.isdisjoint(tensors):  # if only some are given, the others are missing
                 optional |= training_only
-        tensors = {key: own[key] for key in optional} | given
-    expected_shapes = {key: value.shape for key, value in own.items()}
-    shapes = {key: value.shape for key, value in tensors.items()}
-    if shapes != expected_shapes:
-        reason = f"{_mismatch(expected_shapes, shapes)}{_remedy(model, name, shapes)}"
-        raise WeightsError(f"{name} does not match {type(model).__name__}: {reason}")
-    model.load_state_dict(tensors)
+        tensors = {key: own[key] for key in optional} | tensors
+    # describe the first difference of names or shapes
+    missing = [key for key in own if key not in tensors]
+    unexpected = [key for key in tensors if key not in own]
+    reason = ""
+    if missing or unexpected:
+        counted = {"missing": missing, "unexpected": unexpected}
+        reason = " and ".join(
+            f"{len(keys)} {kind} key{'s' * (len(keys) > 1)} ({_shortened(keys)})"
+            for kind, keys in counted.items()
+            if keys
+        )
+    else:
+        for key, value in own.items():
+            if tensors[key].shape != value.shape:
+                reason = f"{key} must have the shape {tuple(value.shape)}, got {tuple(tensors[key].shape)}"
+                break
+    if not reason:
+        model.load_state_dict(tensors)
+        return
+    # a file may have the parameter names of the authors' code
+    network = getattr(model, "model", model)
+    has_own_prefix = any(key.startswith(_OWN_PREFIXES) for key in tensors)
+    if getattr(network, "published_names", ()) and not has_own_prefix:
+        from colorzoo.registry import card_of
+
+        card = card_of(type(model), cast(Any, model).hparams)
+        convert = f"colorzoo weights convert {card.name if card else 'MODEL'} {name} OUT.safetensors"
+        reason += f". If the file has the names of the authors' code, run `{convert}`"
+    raise WeightsError(f"{name} does not match {type(model).__name__}: {reason}")
+
+
+def float32_tensors(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict whose float16 and bfloat16 tensors are converted to float32."""
+    import torch
+
+    half_types = (torch.float16, torch.bfloat16)
+    return {key: value.float() if value.dtype in half_types else value for key, value in state_dict.items()}
 
 
 def require_finite(state_dict: Mapping[str, Tensor], name: str) -> None:
@@ -377,7 +363,7 @@ def save_weights(
 
     Examples:
         >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
-        >>> load_state_dict_file(Path("mine.safetensors"))["layer.weight"].shape
+        >>> read_weights(Path("mine.safetensors")).state_dict["layer.weight"].shape
         torch.Size([2, 3])
 
     Args:
@@ -432,32 +418,6 @@ class _DiscardedNamespace:
         """Discard the content."""
 
 
-def _load_torch(path: Path) -> Any:
-    """Load a torch file; raise `WeightsError` if it is damaged or could execute code."""
-    import torch
-
-    try:
-        with warnings.catch_warnings():  # torch warns about old pickles that load correctly
-            warnings.simplefilter("ignore")
-            # the list of safe classes is shared by all threads
-            safe = torch.serialization.safe_globals([(_DiscardedNamespace, "argparse.Namespace")])
-            with (
-                _SAFE_GLOBALS_LOCK,
-                safe,
-                path.open("rb") as file,
-            ):  # for a path, torch selects the format by the extension
-                return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # OSError, RuntimeError, EOFError, KeyError, UnpicklingError ...
-        # torch raises the same exception type for a damaged pickle
-        if unsafe := re.search(r"GLOBAL (\S+)", str(error)):
-            raise WeightsError(
-                f"{path} is a pickle that can execute code when loaded (it requires {unsafe[1]}); {_EXPECTED}"
-            ) from error
-        raise WeightsError(
-            f"{path} is truncated, damaged or not a PyTorch file ({first_words(error)}); {_EXPECTED}"
-        ) from error
-
-
 def _unwrap(content: object, depth: int) -> dict[str, Tensor] | None:
     """Return the named tensors in the content of a PyTorch file; None if there are no tensors."""
     if _is_state_dict(content):
@@ -497,33 +457,6 @@ def _without_wrappers(state_dict: Any) -> dict[str, Tensor]:
 
 def _shortened(keys: Sequence[str]) -> str:
     return ", ".join(keys[:_SHOWN_KEYS]) + ", ..." * (len(keys) > _SHOWN_KEYS)
-
-
-def _remedy(model: nn.Module, name: str, found: Collection[str]) -> str:
-    """Return a command for a file that may have the parameter names of the authors' code, else nothing."""
-    from colorzoo.registry import card_of
-
-    network = getattr(model, "model", model)
-    if not getattr(network, "published_names", ()) or any(key.startswith(_OWN_PREFIXES) for key in found):
-        return ""
-    card = card_of(type(model), cast(Any, model).hparams)
-    convert = f"colorzoo weights convert {card.name if card else 'MODEL'} {name} OUT.safetensors"
-    return f". If the file has the names of the authors' code, run `{convert}`"
-
-
-def _mismatch(expected: Mapping[str, torch.Size], found: Mapping[str, torch.Size]) -> str:
-    """Describe the differences between the tensor names of two state dicts, or the first wrong shape."""
-    missing = [key for key in expected if key not in found]
-    unexpected = [key for key in found if key not in expected]
-    if missing or unexpected:
-        counted = {"missing": missing, "unexpected": unexpected}
-        return " and ".join(
-            f"{len(keys)} {kind} key{'s' * (len(keys) > 1)} ({_shortened(keys)})"
-            for kind, keys in counted.items()
-            if keys
-        )
-    key = next(key for key in expected if found[key] != expected[key])
-    return f"{key} must have the shape {tuple(expected[key])}, got {tuple(found[key])}"
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ import yaml
 from torch import Tensor, nn
 
 import colorzoo
-from colorzoo.card import ModelCard, Quality
+from colorzoo.card import ModelCard, Use
 from colorzoo.errors import ColorzooError, UnknownModelError, WeightsError, first_words
 from colorzoo.files import similar_paths, write_atomic
 from colorzoo.registry import card_of, cards_of, load_model_class, model_card
@@ -49,6 +49,7 @@ from colorzoo.weights.load import (
     WEIGHTS_FILE,
     Provenance,
     apply_weights,
+    float32_tensors,
     model_of_file,
     read_weights,
     require_finite,
@@ -84,7 +85,7 @@ class PretrainedMixin(nn.Module):
         training_only: State-dict key prefixes of weights that only training uses, such as
             ``"discriminator."``.
         published_files: Dict that maps file names to key prefixes, if the authors publish several weight
-            files. `load_published_state_dict` receives all tensors in one state dict with these prefixes.
+            files. `convert_published` receives all tensors in one state dict with these prefixes.
         weight_settings: Settings that define the scale of the network's input or output. Weights of other
             values have equal shapes, so ``--init_from`` compares these settings.
         published_names: Patterns that rename the state-dict keys of the authors' code to keys of `network`;
@@ -138,7 +139,8 @@ class PretrainedMixin(nn.Module):
         Args:
             state_dict: State dict with keys of this model, of its task or of the authors' code.
             name: Name of the weights, such as a path, for error messages.
-            published: Whether the keys are parameter names of the authors' code, which must be converted.
+            published: Whether the keys are parameter names of the authors' code, which `convert_published`
+                converts. If all keys are parameter names of this model, they are not converted.
 
         Raises:
             WeightsError: Keys are missing or unexpected, shapes differ, or a value is inf or NaN.
@@ -146,7 +148,16 @@ class PretrainedMixin(nn.Module):
         require_finite(state_dict, name)
         if not published:
             state_dict = self.for_inference(state_dict)
-        apply_weights(self, state_dict, name=name, published=published)
+        # without a hash, only the names distinguish the authors' file from a converted file
+        elif not state_dict.keys() <= self.state_dict().keys():
+            try:
+                state_dict = self.for_inference(self.convert_published(float32_tensors(state_dict)))
+            except WeightsError as error:
+                raise WeightsError(f"{name}: {error}") from error
+            except (KeyError, RuntimeError) as error:
+                reason = " ".join(str(error).split())
+                raise WeightsError(f"{name} does not match {type(self).__name__}: {reason}") from error
+        apply_weights(self, state_dict, name=name)
         self.trained, self.untrained_reason = True, ""
 
     def save_pretrained(
@@ -213,7 +224,7 @@ class PretrainedMixin(nn.Module):
                 f"{path}: the settings do not match {model_class.__name__}: {first_words(error)}"
             ) from error
         require_finite(content.state_dict, str(path))
-        apply_weights(model, content.state_dict, name=str(path), published=False)
+        apply_weights(model, content.state_dict, name=str(path))
         if untrained_parts := content.stored.get(UNTRAINED):
             model.trained = False
             model.untrained_reason = untrained_reason(model_class.__name__, path, untrained_parts)
@@ -261,17 +272,6 @@ class PretrainedMixin(nn.Module):
                 api.upload_folder(repo_id=repository, folder_path=folder, commit_message=message)
                 return str(url)
 
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Convert a state dict with the authors' keys and load the converted weights.
-
-        All keys and shapes must match, except weights that only training uses (`training_only`).
-
-        Raises:
-            WeightsError: Keys or shapes differ, or the model has no published checkpoint.
-        """
-        ours = self.for_inference(self.convert_published(state_dict))
-        apply_weights(self, ours, name="the published checkpoint", published=False)
-
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Convert the state dict of the authors' checkpoint to the keys of this model.
 
@@ -311,7 +311,7 @@ class PretrainedMixin(nn.Module):
             layers: Dict that maps layer names to blobs (weight arrays).
 
         Returns:
-            State dict for `load_published_state_dict`, and settings that the weights require.
+            State dict for `convert_published`, and settings that the weights require.
 
         Raises:
             WeightsError: The layers do not match the model, or the authors published no Caffe model.
@@ -454,18 +454,25 @@ def _class_of(base_class: type[Any], stored: Mapping[str, str], source: str | Pa
     return model_class
 
 
-def hub_weights(source: str, *, offline: bool) -> tuple[str, Path]:
+def hub_weights(source: str, weights: object, *, offline: bool) -> tuple[str, Path]:
     """Download weights from the Hugging Face Hub; return the model name and the file path.
 
     Args:
         source: ``hf-hub:OWNER/NAME`` with an optional ``@REVISION``. The repository must contain a file
             ``model.safetensors`` written by ``colorzoo weights convert`` or `ColoringModel.push_to_hub`.
+        weights: The user's ``weights`` argument, which must be ``"default"``.
         offline: Whether to use only local files.
 
     Raises:
-        WeightsError: The repository does not exist, the Hub cannot be reached, or the file has no model name.
+        WeightsError: ``weights`` is set, the repository does not exist, the Hub cannot be reached, or the
+            file has no model name.
         UnknownModelError: The model is not registered.
     """
+    if weights != "default":
+        raise WeightsError(
+            f"'weights' must be omitted for {source}, because the repository contains weights; got "
+            f"{weights!r}"
+        )
     repository, _, revision = source.removeprefix(HUB).partition("@")
     path = _download_weights(repository, revision or None, offline=offline)
     name = model_of_file(path)
@@ -522,12 +529,12 @@ def _model_page(
         front_matter |= {"license": "other", "license_name": record.license}
     else:
         front_matter["license"] = "unknown"
-    # ranks apply only if the training record belongs to the default weights of the card
-    qualities: tuple[Quality, ...] = ()
+    # the assessments apply only if the training record belongs to the default weights of the card
+    uses: Mapping[Use, str] = {}
     if card is not None and record.trained_on:
         default = card.weights.get("default") or card.weights.get("published")
         if default is not None and default.trained_on == record.trained_on:
-            qualities = card.quality
+            uses = card.uses
     environment = Environment(
         loader=PackageLoader("colorzoo.weights"),
         undefined=StrictUndefined,
@@ -545,6 +552,6 @@ def _model_page(
         parameter_count=sum(parameter.numel() for parameter in model.parameters()),
         record=record,
         results=results,
-        qualities=qualities,
+        uses=uses,
         hparams=json.dumps(model.hparams, indent=2),
     )

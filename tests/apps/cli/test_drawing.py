@@ -18,7 +18,8 @@ from colorzoo.apps.cli.main import main
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.colorizer import Colorizer, choose_for_guidance, choose_for_image
+from colorzoo.inference.choice import choose_model
+from colorzoo.inference.colorizer import Colorizer
 
 CPU = ["--device", "cpu"]
 
@@ -156,10 +157,8 @@ def test_weights_of_the_user_are_not_replaced_for_drawings(drawing: Path, tmp_pa
     file = tmp_path / "last.ckpt"
     torch.save({"state_dict": {}}, file)
     image = read_image(drawing)
-    default = choose_for_guidance(None, Recipe())
-    assert choose_for_image(default, image).name == "colorzoo2026_drawing"
-    own = choose_for_guidance(None, Recipe(), file)
-    assert choose_for_image(own, image) is own
+    assert choose_model(image=image) == "colorzoo2026_drawing"
+    assert choose_model(image=image, weights=file) == "colorzoo2026"
 
 
 def test_text_is_not_a_drawing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

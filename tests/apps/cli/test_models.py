@@ -7,7 +7,7 @@ import pytest
 
 from colorzoo import registry
 from colorzoo.apps.cli.main import main
-from colorzoo.card import ModelCard, Quality, Weights
+from colorzoo.card import ModelCard, Weights
 
 KEYS = {"name", "aliases", "paper", "year", "guidance", "input", "output", "parameters", "weights"}
 
@@ -25,9 +25,9 @@ def card(name: str, **changes: Any) -> ModelCard:
 
 @pytest.fixture
 def zoo(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace the registered cards by three stubs; the last stub has no weights and is a default."""
+    """Replace the registered cards by three stubs; the last stub has no weights."""
     weights = {"default": Weights("0" * 64, 1, "MIT")}
-    algorithm = {"parameters": 0, "limits": ("training",), "quality": (Quality("automatic", 1, ""),)}
+    algorithm = {"parameters": 0, "limits": ("training",), "uses": {"automatic": ""}}
     cards = [
         card("doe1999", aliases=("doodle", "doe"), guidance=("points", "boxes"), weights=weights),
         card("roe2001_small", year=2001, input="sketch", output="rgb"),

@@ -19,7 +19,7 @@ from colorzoo.apps.cli.main import main
 from colorzoo.batch import runner
 from colorzoo.batch.bucket import ResultBucket
 from colorzoo.data import FolderDataModule
-from colorzoo.data.originals import relative_name
+from colorzoo.data.sources import relative_name
 from colorzoo.errors import DataError, ImageError, WeightsError
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image

@@ -110,5 +110,5 @@ def test_studio_uses_given_weights_recipe_and_host(tmp_path: Path, monkeypatch: 
     assert (hello[0].body["start"]["name"], hello[0].body["recipe"]["strength"]) == ("old.jpg", 0.5)
     (entry,) = [each for each in studio.pool.describe() if each["default"]]
     assert (entry["name"], entry["ready"]) == (name, True)
-    assert studio.pool.get(None).choice.weights == str(file)
+    assert studio.pool.get(None).weights == str(file)
     studio.close()

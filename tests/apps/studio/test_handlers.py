@@ -20,7 +20,6 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.palette import next_point, suggest_colors
 from colorzoo.inference.pipeline import colorize_task
-from colorzoo.weights.choice import rank_models
 
 POINT = {"x": 20, "y": 30, "radius": 4, "color": "#c04020"}
 
@@ -73,20 +72,17 @@ def test_open_returns_the_description_and_preview_of_an_image(pad: DirectPad) ->
     assert np.array_equal(gray, source)
 
 
-def test_open_proposes_a_sketch_model_for_sketches(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
-    ranked = rank_models("sketch")
+@pytest.mark.parametrize("is_sketch_model", [False, True])
+def test_open_proposes_a_sketch_model_for_sketches(
+    pad: DirectPad, monkeypatch: pytest.MonkeyPatch, is_sketch_model: bool
+) -> None:
     image = np.full((60, 80), 255, np.uint8)
     image[10:50, 12:62] = 0
     image[12:48, 14:60] = 255
-    for is_sketch_model, available, proposed in (
-        (False, True, "colorzoo2026_drawing"),  # its weights are in the package
-        (False, False, None),
-        (True, False, "LocalHints"),
-    ):
-        monkeypatch.setattr(models, "rank_models", {"sketch": ranked if available else []}.get)
-        monkeypatch.setattr(Colorizer, "is_sketch_model", is_sketch_model)
-        found = pad.open(image_file(image))
-        assert (found["kind"], found["proposed"]) == ("sketch", proposed)
+    monkeypatch.setattr(Colorizer, "is_sketch_model", is_sketch_model)
+    found = pad.open(image_file(image))
+    proposed = "LocalHints" if is_sketch_model else "colorzoo2026_drawing"
+    assert (found["kind"], found["proposed"]) == ("sketch", proposed)
 
 
 def test_lines_without_regions_are_not_a_sketch(pad: DirectPad) -> None:

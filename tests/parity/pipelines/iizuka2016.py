@@ -11,11 +11,11 @@ from torch import Tensor
 from colorzoo.zoo.iizuka2016.model import (
     EPSILON,
     KAPPA,
+    WHITE,
     multiply,
     scale,
     to_ab,
     torch7_lab,
-    torch7_white,
 )
 
 _YUV = ((0.299, 0.587, 0.114), (-0.14713, -0.28886, 0.436), (0.615, -0.51499, -0.10001))
@@ -71,7 +71,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     y = (lightness + 16) / 116
     x, z = _cube(a / 500 + y), _cube(y - b / 200)
     y = torch.where(lightness > KAPPA * EPSILON, y**3, lightness / KAPPA)
-    linear = multiply(_FROM_XYZ, torch.stack([x, y, z], dim=1) * torch7_white(lab))
+    linear = multiply(_FROM_XYZ, torch.stack([x, y, z], dim=1) * lab.new_tensor(WHITE).view(3, 1, 1))
     curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(linear > 0.0031308, curved, 12.92 * linear)
 

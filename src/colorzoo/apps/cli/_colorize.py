@@ -51,11 +51,10 @@ from colorzoo.image_io import (
     skipped_files_message,
 )
 from colorzoo.inference import (
-    choose_for_guidance,
     describe_statistics,
     main_colors,
     read_recipe,
-    recipe_reference_files,
+    requested_model,
     require_color,
 )
 
@@ -92,7 +91,7 @@ def colorize_images(args: ColorizeOptions) -> int:
         signer = load_signer(Path(args.sign))
     # plan and colorize
     files = _file_colorizer(args)
-    uses_default_model = files.choice is not None and files.choice.is_default
+    uses_default_model = requested_model(args.model, files.guidance, args.weights) is None
     print_result = partial(_print_result, args, uses_default_model)
     tasks, results = _plan(args, files, print_result)
     if len(tasks) > _MANY:
@@ -158,11 +157,9 @@ def _file_colorizer(args: ColorizeOptions) -> FileColorizer:
     if args.reference:
         recipe = with_references(recipe, args.reference, args.reference_weights)
         folder = Path()  # paths of --reference are relative to the working directory
-    # raises an error for unsuitable references before a download
-    references = [] if folder is None else recipe_reference_files(recipe, folder)
-    choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
     return FileColorizer(
-        choice=choice,
+        model=args.model,
+        weights=args.weights,
         guidance=recipe,
         folder=folder,
         settings=args,
@@ -220,16 +217,16 @@ def _plan(
         extension=f".{args.format}" if args.format else None,
     )
     inputs: set[tuple[int, int] | None] = set()
-    if any(os.path.lexists(output.path) for output in outputs):  # a missing output cannot be an input
+    if any(os.path.lexists(path) for path, _ in outputs):  # a missing output cannot be an input
         input_paths = [image.path for image in search.found]
         inputs = input_identities([*named_inputs(args), *input_paths, *files.input_files])
     tasks = []
-    for image, output in zip(search.found, outputs, strict=True):
-        task = FileTask(image.path, output.path, str(image.path))
-        if inputs and file_identity(output.path) in inputs:
-            results.append(task.result("failed", f"{output.path} {_IS_INPUT}"))
-        elif output.state != "missing":
-            results.append(task.existing_result(output.state))
+    for image, (path, state) in zip(search.found, outputs, strict=True):
+        task = FileTask(image.path, path, str(image.path))
+        if inputs and file_identity(path) in inputs:
+            results.append(task.result("failed", f"{path} {_IS_INPUT}"))
+        elif state != "missing":
+            results.append(task.existing_result(state))
         else:
             tasks.append(task)
     for result in results:

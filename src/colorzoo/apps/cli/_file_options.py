@@ -26,9 +26,8 @@ class ModelOptions:
     """Options that select a model."""
 
     model: str | None = option(
-        None, "name of a registered model (default: the best locally available model)", MODEL
+        None, "name of a registered model (default: selected by the image and the guidance)", MODEL
     )
-    fast: bool = option(False, "use a small model that the package includes; ignored with --model", MODEL)
     weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
 
 
@@ -167,7 +166,7 @@ class VideoOptions(ModelSettings):
     output: str = argument(
         "output file (.mp4, .mov, .mkv or .webm), or folder if IN is a folder", "OUT", writes="path"
     )
-    model: str | None = option(None, "name of a registered model (default: the best locally available model)")
+    model: str | None = option(None, "name of a registered model (default: the default model)")
     reference: str | None = option(None, "color image whose colors are transferred", metavar="IMG")
     key: list[str] = option(
         [], "colorized image of frame N (the first frame is 0); may be repeated", metavar="N=FILE"

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from colorzoo.apps.cli._options import Command
 from colorzoo.card import GuidanceKind
 from colorzoo.console import print_table
-from colorzoo.registry import list_models, model_card
+from colorzoo.registry import DEFAULT_MODELS, list_models, model_card
 from colorzoo.settings import argument, option
-from colorzoo.weights import all_defaults
 
 HELP = "list the models and the default model for each use"
 EXAMPLE = """
@@ -41,12 +40,11 @@ def run(args: ModelsOptions) -> int:
     is_pattern = any(sign in args.pattern for sign in "*?[")
     pattern = args.pattern if is_pattern else model_card(args.pattern).name
     cards = [model_card(name) for name in list_models(pattern, args.guidance)]
-    defaults = all_defaults()
     if args.json:  # each card with the uses of which the model is the default
         entries = []
         for card in cards:
-            reasons = {use: best.why for use, best in defaults.items() if best.model == card.name}
-            entries.append(card.to_dict() | {"default_for": reasons})
+            uses = [use for use, name in DEFAULT_MODELS.items() if name == card.name]
+            entries.append(card.to_dict() | {"default_for": uses})
         print(json.dumps(entries, indent=2))
     elif cards:
         table = [
@@ -63,11 +61,17 @@ def run(args: ModelsOptions) -> int:
             for card in cards
         ]
         print_table(_HEADERS, table)
-        supported = {quality.use for card in cards for quality in card.quality}
-        rows = [(use, best.model, best.why) for use, best in defaults.items() if use in supported]
+        supported = {use for card in cards for use in card.uses}
+        defaults = map(model_card, dict.fromkeys(DEFAULT_MODELS.values()))
+        rows = [
+            (use, card.name, assessment)
+            for card in defaults
+            for use, assessment in card.uses.items()
+            if DEFAULT_MODELS.get(use) == card.name and use in supported
+        ]
         if rows:
             print()
-            print_table(("use", "default model", "reason"), rows)
+            print_table(("use", "default model", "assessment"), rows)
     else:
         print("colorzoo: no matching model", file=sys.stderr)
     return 0

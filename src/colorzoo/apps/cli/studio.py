@@ -11,7 +11,6 @@ from colorzoo.apps.cli._options import Command
 from colorzoo.errors import ColorzooError, ImageError
 from colorzoo.registry import model_card
 from colorzoo.settings import Range, argument, option
-from colorzoo.weights import choose_model
 
 if TYPE_CHECKING:
     from colorzoo.apps.studio.studio import Studio
@@ -42,7 +41,7 @@ class StudioOptions:
         nargs="*",
     )
     recipe: Path | None = option(None, "JSON file with initial color points and settings", metavar="R.json")
-    model: str | None = option(None, "name of a registered model (default: the best locally available model)")
+    model: str | None = option(None, "name of a registered model (default: the default model for points)")
     weights: str = option(
         "default",
         "model weights: default, a tag listed by `colorzoo weights list`, or the path of a weight file",
@@ -52,7 +51,6 @@ class StudioOptions:
     )
     no_browser: bool = option(False, "print the address without opening a browser")
     device: str = option("auto", "auto, cpu, cuda or mps (default: auto)")
-    fast: bool = option(False, "use a small model that the package includes; ignored with --model")
     host: str = option(
         "127.0.0.1",
         "address to listen on; 0.0.0.0 allows access from other machines with the printed token",
@@ -153,10 +151,11 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> Studio:
     if args.recipe and image_path is None and recipe.sha256 is None:  # the pad could not use the recipe
         raise ColorzooError(f"--recipe {args.recipe} requires IMAGE, because the recipe names no image")
     model_name = args.model or recipe.model
-    choice = choose_model(model_name, "points", args.weights, fast=args.fast)
     # the studio loads registered weights itself, and only when they are used
-    colorizer = None if args.weights == "default" else Colorizer(choice, device=args.device)
-    studio = Studio(colorizer, model=model_name, fast=args.fast, device=args.device)
+    colorizer = None
+    if args.weights != "default":
+        colorizer = Colorizer(model_name, weights=args.weights, device=args.device)
+    studio = Studio(colorizer, model=model_name, device=args.device)
     studio.recipe = recipe.to_dict() if args.recipe else None
     if image_path is not None:
         try:

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from colorzoo.abilities import StyleModel
 from colorzoo.apps.cli._file_options import ModelOptions
 from colorzoo.apps.cli._options import Command, check_output, named_inputs
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import MODEL, Fraction, Range, argument, option
-from colorzoo.weights import choose_model
 
 HELP = "transfer the colors of a style image to a color photograph"
 EXAMPLE = """
@@ -62,10 +60,13 @@ def run(args: StylizeOptions) -> int:
     Raises:
         ColorzooError: An image, a label map or the model cannot be used.
     """
+    from colorzoo.guidance import Recipe
     from colorzoo.image_io import is_gray, read_image, write_image, write_notes
-    from colorzoo.inference import Colorizer, read_labels, require_color, stylize
+    from colorzoo.inference import Colorizer, read_labels, requested_model, require_color, stylize
+    from colorzoo.registry import DEFAULT_MODELS
 
-    choice = choose_model(args.model, "exemplar", args.weights, fast=args.fast, able=StyleModel)
+    requested = requested_model(args.model, Recipe(), args.weights)
+    name = requested or DEFAULT_MODELS["stylize"]
     out = args.output or args.content.parent / f"{args.content.stem}.styled{args.content.suffix}"
     check_output(out, *named_inputs(args), overwrite=args.overwrite)  # also the default output
     content, style = read_image(args.content), read_image(args.style)
@@ -77,7 +78,7 @@ def run(args: StylizeOptions) -> int:
         )
     # called before the model is loaded, because unsupported formats raise an error here
     notes = (*content.notes, *write_notes(out, content))
-    colorizer = Colorizer(choice, device=args.device, size=args.size)
+    colorizer = Colorizer(name, weights=args.weights, device=args.device, size=args.size)
     labels = None
     if args.labels:
         content_path, style_path = args.labels
@@ -92,8 +93,8 @@ def run(args: StylizeOptions) -> int:
         size=args.size,
     )
     write_image(out, result, content, quality=args.quality, overwrite=args.overwrite)
-    if choice.is_default:
-        notes = (choice.name, *notes)
+    if requested is None:
+        notes = (name, *notes)
     print(f"{out} ({'; '.join(notes)})" if notes else out)
     return 0
 

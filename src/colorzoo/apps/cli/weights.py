@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.apps.cli._options import Command
-from colorzoo.card import Use
 from colorzoo.console import print_line, print_table
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.files import megabytes, sha256_of
@@ -17,18 +16,15 @@ from colorzoo.registry import list_models, model_card
 from colorzoo.settings import argument, option
 from colorzoo.weights import (
     UNTRAINED,
-    USES,
     StoredType,
     fetch,
     file_problem,
     list_weights,
-    rank_models,
     weight_file,
 )
 
 HELP = "list, download, verify, convert and export weight files"
 
-_BEST: tuple[Use, ...] = ("automatic", "points", "exemplar", "sketch")  # the most common uses
 _NAME = "model name or alias"
 _LIST_HEADER = ("MODEL", "TAG", "SIZE", "LICENSE", "CODE", "SHA256", "FROM", "WHERE", "FILE")
 
@@ -44,11 +40,7 @@ class ListOptions:
 class FetchOptions:
     """Options of ``colorzoo weights fetch``."""
 
-    name: str = argument(
-        "model name or alias, 'metrics' (networks of all metrics), 'best' (models for the most common uses), "
-        f"or a use: {', '.join(USES)}",
-        "NAME",
-    )
+    name: str = argument("model name or alias, or 'metrics' (networks of all metrics)", "NAME")
     tag: str = option("published", "tag of the weights (default: published)")
 
 
@@ -92,39 +84,24 @@ class ExportOptions:
 
 
 def _fetch(args: FetchOptions) -> int:
-    """Download weights; return 1 if a download failed."""
-    failed = False
-    if args.name == "metrics":
-        from colorzoo.metrics import all_metrics, named_metric
+    """Download weights; return 1 if the download of a metric network failed."""
+    if args.name != "metrics":
+        file = weight_file(model_card(args.name), args.tag)
+        fetch(file)
+        print_line(str(file.path), sys.stdout)
+        return 0
+    from colorzoo.metrics import all_metrics, named_metric
 
-        for name, metric in all_metrics().items():
-            if not metric.default_network:
-                continue
-            try:
-                named_metric(name)
-                print(f"{name}: {metric.default_network} is available")
-            except WeightsError as error:
-                failed = True  # continue with the other networks
-                print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
-        return int(failed)
-    uses = _BEST if args.name == "best" else tuple(use for use in USES if use == args.name)
-    if uses:  # the best model for each use, unless the package includes its weights
-        ranked = (next((row for row in rank_models(use) if row.file is not None), None) for use in uses)
-        best = {row.card.name: row.file for row in ranked if row and row.file and not row.embedded}
-        files = list(best.values())
-    else:
-        files = [weight_file(model_card(args.name), args.tag)]
-    for file in files:
+    failed = False
+    for name, metric in all_metrics().items():
+        if not metric.default_network:
+            continue
         try:
-            fetch(file)
-            print_line(str(file.path), sys.stdout)
+            named_metric(name)
+            print(f"{name}: {metric.default_network} is available")
         except WeightsError as error:
-            if len(files) == 1:
-                raise
-            failed = True  # continue with the other files
-            print(f"colorzoo: error: {error}", file=sys.stderr)
-    if not files:
-        print(f"nothing to download: the package includes the best weights for {', '.join(uses)}")
+            failed = True  # continue with the other networks
+            print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
     return int(failed)
 
 
@@ -204,8 +181,8 @@ COMMANDS = {
         "list all known weight files and their paths", "colorzoo weights list", ListOptions, _list
     ),
     "fetch": Command(
-        "download the weights of a model, or of the best models",
-        "colorzoo weights fetch best\ncolorzoo weights fetch zhang2017_local\ncolorzoo weights fetch metrics",
+        "download the weights of a model, or the networks of the metrics",
+        "colorzoo weights fetch zhang2017_local\ncolorzoo weights fetch metrics",
         FetchOptions,
         _fetch,
     ),

@@ -137,10 +137,11 @@ def export_provenance(
         recipe = recipe.with_fields("exemplar", {"path": reference.file.name, "more": None})
         files = [reference.file, *files]
     provenance = result_provenance(
-        colorizer.choice or colorizer,  # a custom module has no choice
+        colorizer.name if colorizer.is_registered else colorizer,
         recipe,
         ColorSettings(quality=options.quality),
         files,
+        weights=colorizer.weights,
         loaded=colorizer,
         size=colorizer.size,  # of the network input
         max_side=options.side if is_downscaled else None,

@@ -15,8 +15,8 @@ from colorzoo.apps.studio.worker_pool import stop_if_cancelled
 from colorzoo.card import ModelCard
 from colorzoo.inference import Colorizer
 from colorzoo.model import ColoringModel
-from colorzoo.registry import list_models, model_card
-from colorzoo.weights import choose_model, default_files, rank_models
+from colorzoo.registry import DEFAULT_MODELS, list_models, model_card
+from colorzoo.weights import default_files
 
 _MAX_LOADED = 2  # maximum number of loaded models
 _MAX_BYTES = 256 << 20  # maximum size of the stage results
@@ -67,8 +67,7 @@ class ModelPool:
         load: Function that loads the colorizer of a registered model by name.
         own: Colorizer that the caller has loaded. Its model is the default model. None if there is none.
         default: Name of the default model, which colorizes recipes without a model name. The argument is
-            ignored if ``own`` is set. None selects the highest-ranked model for color points.
-        fast: Whether None selects only a model with weights in the package.
+            ignored if ``own`` is set. None selects the default model for color points.
 
     Attributes:
         is_selected: Whether the caller selected the default model, which then also opens drawings.
@@ -79,8 +78,6 @@ class ModelPool:
         load: Callable[[str], Colorizer],
         own: Colorizer | None = None,
         default: str | None = None,
-        *,
-        fast: bool = False,
     ) -> None:
         self._load, self._own = load, own
         self.is_selected = own is not None or default is not None
@@ -89,7 +86,7 @@ class ModelPool:
             self.default = own.name
             _make_cancellable(own)
         else:
-            self.default = model_card(choose_model(default, "points", fast=fast).name).name
+            self.default = model_card(default or DEFAULT_MODELS["points"]).name
         self._loaded: LRUCache[str, Colorizer] = LRUCache(_MAX_LOADED)
         self._lock, self._loading = threading.Lock(), threading.Lock()
 
@@ -167,11 +164,11 @@ class ModelPool:
                 entry |= {"ready": True, "usable": True}
         return entries
 
-    def for_sketches(self) -> str | None:
-        """Return the name of the best sketch model with local weights, or None."""
+    def for_sketches(self) -> str:
+        """Return the name of the default model for sketches."""
         if self._own is not None and self._own.is_sketch_model:
             return self._own.name
-        return next((ranked.card.name for ranked in rank_models("sketch") if ranked.available), None)
+        return DEFAULT_MODELS["sketch"]
 
 
 def _make_cancellable(colorizer: Colorizer) -> None:
@@ -188,16 +185,15 @@ def describe_model(colorizer: Colorizer) -> dict[str, Any]:
 
 
 def _menu_entry(card: ModelCard) -> dict[str, Any]:
-    for_classes = any(quality.use == "classes" for quality in card.quality)
     return {
         "name": card.name,
         "caption": _caption(card.name),
-        "guidance": [kind for kind in card.guidance if kind != "classes" or for_classes],
+        "guidance": [kind for kind in card.guidance if kind != "classes" or "classes" in card.uses],
         "input": card.input,
         "parameters": card.parameters,
         "group": _group(card),
         "purpose": _purpose(card) if card.parameters else None,
-        "rank": max((quality.rank for quality in card.quality), default=0),
+        "recommended": card.name in DEFAULT_MODELS.values(),
     }
 
 

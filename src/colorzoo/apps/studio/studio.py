@@ -30,9 +30,8 @@ class Studio:
     Args:
         colorizer: Loaded colorizer, whose model becomes the default model. None uses the registered model
             ``model`` as the default model and loads it on first use.
-        model: Name of the default model; ignored if ``colorizer`` is set. None selects the highest-ranked
-            model for color points, and opens drawings in the best model for drawings.
-        fast: Whether None selects only a model with weights in the package.
+        model: Name of the default model; ignored if ``colorizer`` is set. None selects the default model for
+            color points, and opens drawings in the default model for drawings.
         device: Device of the models that the studio loads. In addition to the default model, the studio loads
             each registered model that a recipe names.
         limits: Limits of the server.
@@ -52,7 +51,6 @@ class Studio:
         colorizer: Colorizer | None = None,
         *,
         model: str | None = None,
-        fast: bool = False,
         device: str = "auto",
         limits: Limits | None = None,
         inline_files: bool = False,
@@ -61,7 +59,7 @@ class Studio:
         self.network = ColoringModel.working_size if colorizer is None else colorizer.size
         size = None if colorizer is None else colorizer.requested_size
         load = partial(Colorizer, device=device, size=size)
-        self.pool = ModelPool(load, colorizer, model, fast=fast)
+        self.pool = ModelPool(load, colorizer, model)
         self.sessions = SessionStore(self.limits, on_remove=self._cancel_requests)
         self.uploading_bytes = 0
         self.recipe: dict[str, Any] | None = None

@@ -29,15 +29,20 @@ from colorzoo.apps.video.frames import VideoError, VideoFrame, group_shots
 from colorzoo.apps.video.parts import PartsFolder, Shot
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.batch import UsedFile, model_provenance, with_source
-from colorzoo.card import Use
 from colorzoo.color import lab_to_rgb
 from colorzoo.console import progress_bar, record_interrupts
 from colorzoo.files import sha256_of
 from colorzoo.guidance import BorderSetting, Recipe, parse_border
 from colorzoo.image_io import ImageProvenance, RasterImage, read_image, read_provenance, write_image
-from colorzoo.inference import Colorizer, choose_for_image, select_part, shrink_lightness, working_size
-from colorzoo.registry import model_card
-from colorzoo.weights import choose_model
+from colorzoo.inference import (
+    Colorizer,
+    choose_model,
+    requested_model,
+    select_part,
+    shrink_lightness,
+    working_size,
+)
+from colorzoo.registry import DEFAULT_MODELS, model_card
 
 Source = VideoFile | FrameFolder
 _METHOD = 7  # version of colorization, stabilization and encoding; a change invalidates stored shots
@@ -78,7 +83,7 @@ def colorize_video(
         out: Result: a video file, or a folder if ``source`` is a folder.
         keys: Color image or recipe of each key frame, by frame number.
         reference: Color image whose colors are transferred.
-        model: Name of a registered model; None selects the best locally available model.
+        model: Name of a registered model; None selects the default model.
         weights: ``default``, ``published``, or the path of a weight file.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: Numeric precision of the network.
@@ -116,8 +121,8 @@ def colorize_video(
     else:
         film = FrameFolder(source)
     # choose the model, and identify the result by the source, the model and the settings
-    use: Use = "exemplar" if keys or reference else "automatic"
-    choice = choose_model(model, use, weights)
+    references = [*keys.values(), *([reference] if reference else [])]
+    name = choose_model(name=model, weights=weights, references=references)
     try:
         key_hashes = {number: sha256_of(path) for number, path in keys.items()}
         reference_hash = sha256_of(reference) if reference else ""
@@ -137,11 +142,11 @@ def colorize_video(
     used_files = [UsedFile("reference", reference.name, reference_hash)] if reference else []
     keyed = {"memory": key_hashes} if key_hashes else {}  # results without keys keep their identity
     decisive = [_METHOD, settings, keyed, reference_hash, out.suffix.lower()]
-    origin = model_provenance(choice, decisive, options=settings, files=used_files)
+    origin = model_provenance(name, decisive, options=settings, weights=weights, files=used_files)
     origin = with_source(origin, film.digest())
     summary: dict[str, Any] = {
         "status": "planned",
-        "model": choice.name,
+        "model": name,
         "description": film.describe(),
         "notes": [],
     }
@@ -156,10 +161,9 @@ def colorize_video(
         notes = ["already exists with the same source and settings"]
         return summary | {"status": "skipped", "notes": notes}
     # reject line art, except for a model that the user chose
-    photo_choice = choose_model(None, "automatic")
-    if all(choose_for_image(photo_choice, image) is not photo_choice for image in film.sample()):
+    if all(choose_model(image=image) == DEFAULT_MODELS["sketch"] for image in film.sample()):
         problem = f"the frames of {source} are line art, which models for photographs leave gray"
-        if choice.is_replaceable:
+        if requested_model(model, Recipe(), weights) is None and weights == "default":
             frames = source if source.is_dir() else "FOLDER_OF_FRAMES"
             raise VideoError(
                 f"{problem}. To color the frames one by one, run `colorzoo colorize {frames} -o OUT "
@@ -172,12 +176,14 @@ def colorize_video(
         return summary | {"notes": [*film.issues.notes, *([plan] if plan else [])]}
     # load the model, the key frames and the reference
     start = time.monotonic()
-    if (keys or reference) and "exemplar" not in model_card(choice.name).guidance:
+    if (keys or reference) and "exemplar" not in model_card(name).guidance:
         raise VideoError(
-            f"--key and --reference require a model that supports references, got {choice.name}. Run "
+            f"--key and --reference require a model that supports references, got {name}. Run "
             "`colorzoo models --guidance exemplar` to list these models."
         )
-    colorizer = Colorizer(choice, device=device, precision=precision, size=size, temperature=temperature)
+    colorizer = Colorizer(
+        name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
+    )
     colorer = FrameColorer(
         colorizer,
         {number: _read_key(path, number, source, colorizer) for number, path in keys.items()},

@@ -315,8 +315,17 @@ def fill_areas(
     """
     from colorzoo.inference.overlays import ab_at_lightness  # few recipes have areas
 
-    shift = _lightness_shift(drawn, lightness)
+    # shift the median lightness of an area to the lightness of its color; the contrast does not change
+    shifts = []
+    for each in drawn:
+        inside = each.share > _HALF
+        if each.area.lightness == "color" and inside.any():
+            middle = lightness[0, 0][inside].median()
+            units = float(color_lab(cast(str, each.area.color))[0] - middle)
+            shifts.append((each.matte, each.area.opacity * units))
+    shift = LightnessShift(tuple(shifts)) if shifts else None
     shown = lightness if shift is None else shift.apply(lightness)
+    # blend the colors of the areas, except where points override them
     ab = colors.ab
     precedence = torch.zeros(ab.shape[2:])  # weight of the point colors at each pixel
     if extent is not None:
@@ -417,22 +426,6 @@ def restrict_to_areas(boxed: Prediction, plain: Prediction, drawn: Sequence[Draw
     """
     share = torch.stack([each.area.opacity * each.share for each in drawn]).amax(dim=0)[None, None]
     return boxed.with_colors(plain.colors + share * (boxed.colors - plain.colors))
-
-
-def _lightness_shift(drawn: Sequence[DrawnArea], lightness: Tensor) -> LightnessShift | None:
-    """Return the shift of lightness ``(1, 1, h, w)`` by colored areas, or None.
-
-    The shift sets the median lightness of an area to the lightness of its color. Contrast inside the area
-    does not change.
-    """
-    parts = []
-    for each in drawn:
-        inside = each.share > _HALF
-        if each.area.lightness == "color" and inside.any():
-            middle = lightness[0, 0][inside].median()
-            units = float(color_lab(cast(str, each.area.color))[0] - middle)
-            parts.append((each.matte, each.area.opacity * units))
-    return LightnessShift(tuple(parts)) if parts else None
 
 
 def _seeds(share: Map, taken: np.ndarray) -> Iterator[tuple[slice, slice]]:

@@ -89,24 +89,19 @@ def class_map(model: ColoringModel, recipe: Recipe, lightness: Tensor, reference
         edited[0, 0][is_inside] = painted
     if reference is None:
         return ClassMap(edited)
-    return ClassMap(edited, _reference_labels(model, recipe, reference))
-
-
-def _reference_labels(model: ColoringModel, recipe: Recipe, reference: Tensor) -> Tensor:
-    """Return the classes of the reference image from its label image or from the model."""
-    hints = recipe.classes
+    # classes of the reference, from its label image or from the model
     if hints.reference_file:
         if reference.shape[2:] == (1, 1):  # an exemplar without an image
             raise GuidanceError(
                 "--reference-classes requires exactly one reference image; embeddings are not supported"
             )
-        return read_labels(hints.reference_file, reference)
+        return ClassMap(edited, read_labels(hints.reference_file, reference))
     if hints.file:
         raise GuidanceError(
             "recipe.classes.file requires recipe.classes.reference_file (--reference-classes), because "
             "colors are transferred between equal classes of the image and the reference"
         )
-    return find_classes(model, rgb_to_lab(reference)[:, :1])
+    return ClassMap(edited, find_classes(model, rgb_to_lab(reference)[:, :1]))
 
 
 def read_label_image(path: str | Path) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -23,11 +24,9 @@ from colorzoo.guidance import PointHint, Points
 from colorzoo.guidance.hints import color_lab, covered
 from colorzoo.guidance.propagate import Propagator
 from colorzoo.inference.full_size import (
-    CUT,
     FullLightness,
-    PointCorrection,
+    Overlay,
     bicubic_matrix,
-    distance_outside,
     map_size,
 )
 from colorzoo.inference.steps.reach import Extent
@@ -122,7 +121,7 @@ def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor
     return torch.where(points.mask > 0, points.ab, ab + change)
 
 
-def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, points: Points, extent: Extent) -> Tensor:
+def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, is_hinted: Tensor, extent: Extent) -> Tensor:
     """Restrict each point to its reach, the area that its color can change.
 
     Outside the reach, the prediction without the point is used. Inside the reach, the prediction is shifted
@@ -136,14 +135,13 @@ def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, points: Points, 
         ab: Prediction ``(1, 2, h, w)`` with all points, in CIE units.
         base_ab: Prediction ``(1, 2, h, w)`` without the points of limited reach, in CIE units.
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        points: Point maps of size ``(h, w)`` with all points.
+        is_hinted: ``(1, 1, h, w)`` bool, pixels of all points.
         extent: Pixels to which the points with limited reach apply.
 
     Returns:
-        Colors ``(1, 2, h, w)`` that equal the colors of the points at the hinted pixels.
+        Colors ``(1, 2, h, w)`` that equal ``ab`` at the hinted pixels.
     """
-    is_hinted, weight = points.mask > 0, extent.weight
-    change = ab - base_ab
+    change, weight = ab - base_ab, extent.weight
     # mean color and mean color change of the pixels of each point
     is_home = extent.homes >= 0
     point = extent.homes[is_home]  # number of the point at each hinted pixel
@@ -162,7 +160,7 @@ def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, points: Points, 
     # the change is near 0 outside the reach, because both colors are clipped
     clipped_base = reduce_chroma(torch.cat([lightness, base_ab], dim=1))[:, 1:]
     clipped_change = reduce_chroma(torch.cat([lightness, limited_ab], dim=1))[:, 1:] - clipped_base
-    fixed_change = torch.where(is_hinted, points.ab - base_ab, torch.nan)
+    fixed_change = torch.where(is_hinted, change, torch.nan)
     # the filter is narrower for points that color a small area
     nearest = extent.nearest.flatten()
     point_areas = torch.zeros(int(nearest.max()) + 1).index_add_(0, nearest, weight.flatten())
@@ -172,7 +170,7 @@ def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, points: Points, 
     smooth_change = blend(
         clipped_change[0].numpy(), fixed_change[0].numpy(), lightness[0, 0].numpy(), pixel_widths.numpy()
     )
-    return torch.where(is_hinted, points.ab, base_ab + torch.from_numpy(smooth_change)[None])
+    return torch.where(is_hinted, ab, base_ab + torch.from_numpy(smooth_change)[None])
 
 
 def blend(change: Map, fixed_change: Map, lightness: Map, widths: Map) -> Map:
@@ -275,6 +273,7 @@ class CorrectionConstants:
 
 
 CORRECTIONS = CorrectionConstants()
+_CUT = 3.5  # standard deviations at which the Gaussian of a correction is truncated; its weight is then 0.002
 
 
 def correct_points(
@@ -284,7 +283,7 @@ def correct_points(
     *,
     strength: float,
     locked: Tensor | None = None,
-) -> list[PointCorrection]:
+) -> list[Overlay]:
     """Compute corrections that restore the exact colors of points in an upsampled prediction.
 
     If there are more than `CorrectionConstants.most_points` points, the result is empty.
@@ -298,7 +297,7 @@ def correct_points(
         locked: Mask ``(h, w)`` of locked colors in [0, 1]; None without locks.
 
     Returns:
-        Corrections for the prediction upsampled to ``(H, W)``.
+        Correction of each point for the prediction upsampled to ``(H, W)``.
     """
     hints = [hint for hint in hints if hint.strength > 0]
     if not hints or len(hints) > CORRECTIONS.most_points:
@@ -312,8 +311,8 @@ def correct_points(
     boxes = torch.tensor([(y.start, y.stop - 1, x.start, x.stop - 1) for y, x in slices])
     # squared distance of the center of point i (row) from the rectangle of point j (column)
     first_rows, last_rows, first_columns, last_columns = boxes.T
-    row_distances = distance_outside(rows[:, None], first_rows, last_rows)
-    column_distances = distance_outside(columns[:, None], first_columns, last_columns)
+    row_distances = _distance_outside(rows[:, None], first_rows, last_rows)
+    column_distances = _distance_outside(columns[:, None], first_columns, last_columns)
     squared_distances = row_distances.square() + column_distances.square()
     inside = squared_distances == 0  # whether point j (column) contains the center of point i (row)
     is_covered = inside.triu(diagonal=1).any(dim=1)  # above the diagonal, point j is later than point i
@@ -334,7 +333,7 @@ def correct_points(
     cell_size = max(height / ab.shape[1], width / ab.shape[2])  # of the network output, in pixels
     narrowest, widest = CORRECTIONS.narrowest, CORRECTIONS.reach * cell_size
     deviations = (distances / CORRECTIONS.apart).clamp(min=narrowest, max=widest)
-    deviations = torch.minimum(deviations, (lock_distances[corrected] / CUT).clamp(min=narrowest))
+    deviations = torch.minimum(deviations, (lock_distances[corrected] / _CUT).clamp(min=narrowest))
     corrected_hints = [hints[index] for index in corrected.tolist()]
     missing_ab = _missing_ab(corrected_hints, ab, lightness, (rows, columns), strength)
     # weight of the correction of point j (column) at point i (row)
@@ -346,9 +345,46 @@ def correct_points(
             amounts[index] += missing_ab[index] - weights[index] @ amounts
     parameters = zip(boxes.tolist(), deviations.tolist(), amounts, strict=True)
     return [
-        PointCorrection((first_row, last_row), (first_column, last_column), deviation, amount)
+        partial(_add_correction, (first_row, last_row), (first_column, last_column), deviation, amount)
         for (first_row, last_row, first_column, last_column), deviation, amount in parameters
     ]
+
+
+def _add_correction(
+    point_rows: tuple[int, int],
+    point_columns: tuple[int, int],
+    deviation: float,
+    amount: Tensor,
+    ab: Tensor,
+    _lightness: Tensor,
+    first: int,
+) -> None:
+    """Change the color of a point and, with a Gaussian falloff, of nearby pixels; see `Overlay`.
+
+    Args:
+        point_rows: First and last row of the rectangle of pixels that the point covers.
+        point_columns: First and last column of the rectangle.
+        deviation: Standard deviation of the falloff outside the rectangle, in pixels.
+        amount: Change ``(2,)`` of a and b inside the rectangle, in CIE units.
+        ab: ``(2, rows, W)`` of the band, changed in place.
+        first: First row of the band.
+    """
+    margin = _CUT * deviation
+    top = max(int(point_rows[0] - margin) - first, 0)
+    bottom = min(int(point_rows[1] + margin) + 1 - first, ab.shape[1])
+    left = max(int(point_columns[0] - margin), 0)
+    right = min(int(point_columns[1] + margin) + 1, ab.shape[2])
+    if top >= bottom:
+        return
+    away_y = _distance_outside(torch.arange(top, bottom) + first, *point_rows)
+    away_x = _distance_outside(torch.arange(left, right), *point_columns)
+    y, x = (torch.exp(-0.5 * (away / deviation).square()) for away in (away_y, away_x))
+    ab[:, top:bottom, left:right] += amount.view(2, 1, 1) * y.view(1, -1, 1) * x.view(1, 1, -1)
+
+
+def _distance_outside(position: Tensor, first: Tensor | int, last: Tensor | int) -> Tensor:
+    """Return the distance of positions from the range [first, last] in pixels; 0 inside."""
+    return torch.maximum(first - position, position - last).clamp(min=0).float()
 
 
 def _missing_ab(

@@ -1,13 +1,12 @@
 """Default callbacks of ``colorzoo fit``: checkpoints, checks, records and example grids."""
 
-from colorzoo.training.callbacks.averaging import EMAWeightAveraging, GrowingWeightAveraging
+from colorzoo.training.callbacks.averaging import GrowingWeightAveraging, WeightEMA
 from colorzoo.training.callbacks.checkpoints import LastCheckpoint, SignalCheckpoint
 from colorzoo.training.callbacks.guards import FinalValidation, NonFiniteGuard, ResumeGuard, StepSeed
 from colorzoo.training.callbacks.image_grid import ImageGrid
 from colorzoo.training.callbacks.run_files import RunLock, RunRecord
 
 __all__ = [
-    "EMAWeightAveraging",
     "FinalValidation",
     "GrowingWeightAveraging",
     "ImageGrid",
@@ -18,4 +17,5 @@ __all__ = [
     "RunRecord",
     "SignalCheckpoint",
     "StepSeed",
+    "WeightEMA",
 ]

@@ -9,14 +9,14 @@ from torch import Tensor
 from colorzoo.settings import Fraction, check_arguments
 
 
-class EMAWeightAveraging(WeightAveraging):
+class WeightEMA(WeightAveraging):
     """Callback that computes an exponential moving average of weights.
 
-    Integer and boolean buffers, such as indices and masks, are copied. Lightning's class of the same name
+    Integer and boolean buffers, such as indices and masks, are copied. Lightning's `EMAWeightAveraging`
     averages and truncates them.
 
     Examples:
-        >>> trainer = Trainer(callbacks=EMAWeightAveraging(0.99), max_steps=1000)
+        >>> trainer = Trainer(callbacks=WeightEMA(0.99), max_steps=1000)
 
     Args:
         decay: Decay of the average, in [0, 1].
@@ -45,11 +45,11 @@ class EMAWeightAveraging(WeightAveraging):
         return self.average(averaged, current, updates) if averaged.is_floating_point() else current
 
 
-class GrowingWeightAveraging(EMAWeightAveraging):
+class GrowingWeightAveraging(WeightEMA):
     """Callback that computes an exponential moving average of weights, with a decay warmup.
 
     The decay of update n is ``min(decay, (1 + n) / (10 + n))``. With a constant decay near 1, as in
-    `EMAWeightAveraging`, the average would consist mostly of initial weights for many steps.
+    `WeightEMA`, the average would consist mostly of initial weights for many steps.
 
     Examples:
         >>> trainer = Trainer(callbacks=GrowingWeightAveraging(0.999), max_steps=1000)
@@ -61,6 +61,6 @@ class GrowingWeightAveraging(EMAWeightAveraging):
     """
 
     def average(self, averaged: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
-        """Return the new average of a floating-point weight; see `EMAWeightAveraging.average`."""
+        """Return the new average of a floating-point weight; see `WeightEMA.average`."""
         weight = (9 / (10 + torch.as_tensor(updates, device=averaged.device))).clamp(min=1 - self.decay)
         return averaged + weight * (current - averaged)

@@ -1,22 +1,26 @@
-"""Checkpoint callbacks for the best state, the last state and interrupted runs."""
+"""Checkpoint callbacks for the best, the last and interrupted states, and atomic checkpoint files."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import distributed
 
+from colorzoo.files import remove_leftovers, write_atomic
 from colorzoo.training.loggers import run_folder
 
 SAVE_EVERY = 1000
@@ -62,14 +66,9 @@ class LastCheckpoint(ModelCheckpoint):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save ``last.ckpt`` if the epoch ends the training, for example with `EarlyStopping`.
-
-        A checkpoint of the last batch is kept. If a run with a step limit resumes from a checkpoint that was
-        saved here, Lightning runs an empty epoch, so the order of the images of an epoch is skipped.
-        """
+        """Save ``last.ckpt`` if the epoch ends the training, for example with `EarlyStopping`."""
         super().on_train_epoch_end(trainer, pl_module)
-        is_saved = self._last_global_step_saved == trainer.global_step
-        if trainer.should_stop and trainer.is_last_batch and not is_saved:
+        if trainer.should_stop and trainer.is_last_batch:
             self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
@@ -83,13 +82,12 @@ class LastCheckpoint(ModelCheckpoint):
 class SignalCheckpoint(Checkpoint):
     """Callback that saves ``interrupted.ckpt`` and ends the run on a signal.
 
-    The signals are Ctrl+C, SIGTERM, and SIGUSR1 in a SLURM job. After the current optimizer step or
-    validation batch, all processes save the checkpoint and exit with code 130 (Ctrl+C) or 143. A validation
-    that was interrupted, or that follows the step, runs when the run is resumed. Two validations are
-    completed instead: the validation after the last step, and a validation between two batches of the same
-    optimizer step, because checkpoints do not contain gradients. A resumed run gives the same result as an
-    uninterrupted run. After SIGUSR1, the job is requeued. In a single-process run, a second Ctrl+C ends the
-    run immediately.
+    The signals are Ctrl+C, SIGTERM, and SIGUSR1 in a SLURM job. After the current training or validation
+    batch, all processes save the checkpoint and exit with code 130 (Ctrl+C) or 143. A validation that was
+    interrupted, or that follows the batch, runs when the run is resumed. Only the validation after the last
+    step is completed instead. If gradients are being accumulated, the resumed run computes them again. A
+    resumed run gives the same result as an uninterrupted run. After SIGUSR1, the job is requeued. In a
+    single-process run, a second Ctrl+C ends the run immediately.
 
     This callback replaces Lightning's `OnExceptionCheckpoint` and signal handlers. Lightning can save before
     the batch counter is incremented, so a resumed run would train on a batch twice. In runs with several
@@ -112,7 +110,7 @@ class SignalCheckpoint(Checkpoint):
         self._path = f"{self.dirpath or run_folder(trainer) + '/checkpoints'}/interrupted.ckpt"
         self._received = self._reduced = 0
         self._single_process = trainer.world_size == 1
-        self._can_repeat_validation = True  # a resumed run begins after an optimizer step
+        self._can_repeat_validation = True
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Replace the signal handlers that Lightning has just installed."""
@@ -140,15 +138,12 @@ class SignalCheckpoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save ``interrupted.ckpt`` after an optimizer step if any process received a signal."""
-        group = getattr(pl_module, "accumulate", trainer.accumulate_grad_batches)
-        ends_group = (batch_idx + 1) % group == 0 or trainer.is_last_batch
+        """Save ``interrupted.ckpt`` if any process received a signal."""
         # a resumed run has no step left after the last step, so Lightning would not validate
-        self._can_repeat_validation = ends_group and not ends_training(trainer)
-        if ends_group:
-            self._reduced = self._reduce()
-            if self._reduced:
-                trainer.save_checkpoint(self._path)
+        self._can_repeat_validation = not ends_training(trainer)
+        self._reduced = self._reduce()
+        if self._reduced:
+            trainer.save_checkpoint(self._path)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Exit before a validation if the run was interrupted during the previous step.
@@ -239,6 +234,37 @@ class SignalCheckpoint(Checkpoint):
         return int(_PRIORITIES[int(priority)])
 
 
+class CheckpointFile(TorchCheckpointIO):
+    """Checkpoint plugin that writes checkpoints atomically.
+
+    Lightning moves checkpoints from the system's temporary folder. If this folder is on another file system,
+    a process killed during the move leaves a truncated checkpoint. The plugin writes the temporary file to
+    the target folder and renames it. Uploads to a bucket are already atomic.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint.
+
+        Args:
+            checkpoint: Content of the checkpoint.
+            path: A file, or a URL such as ``s3://bucket/run/last.ckpt``.
+            storage_options: Must be None; see `TorchCheckpointIO`.
+
+        Raises:
+            OSError: The file cannot be written; an existing file is unchanged.
+        """
+        if storage_options is not None or "://" in str(path):
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        # only one run writes to the folder, so a temporary file of any age is from a killed process
+        remove_leftovers(Path(path).absolute().parent, age=0)
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_atomic(Path(path), buffer.getbuffer())
+
+
 def missing_checkpoints(configured: Sequence[object], monitor: str) -> list[ModelCheckpoint]:
     """Return the default checkpoint callbacks (best and last) that are not configured.
 
@@ -270,4 +296,8 @@ def ends_training(trainer: Trainer) -> bool:
     """Return whether the current step is the last step of the training."""
     last_epoch = trainer.max_epochs not in (None, -1) and trainer.current_epoch + 1 >= trainer.max_epochs
     limited = trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps
-    return limited or trainer.should_stop or (last_epoch and trainer.is_last_batch)
+    # Lightning ignores the request to stop before these limits
+    is_long_enough = trainer.global_step >= (trainer.min_steps or 0) and trainer.current_epoch >= (
+        trainer.min_epochs or 0
+    )
+    return limited or (trainer.should_stop and is_long_enough) or (last_epoch and trainer.is_last_batch)

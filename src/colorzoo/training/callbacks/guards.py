@@ -85,15 +85,20 @@ class ResumeGuard(Callback):
     the averaged weights with the optimizer state of the current weights. Lightning does not restore the last
     saved step, so a resumed run with gradient accumulation would save a step again. After a checkpoint of the
     last batch of an epoch, Lightning does not count the next epoch as started, so a checkpoint of the resumed
-    run would not be resumable.
+    run would not be resumable. After a checkpoint of an epoch end, Lightning runs an empty epoch if the run
+    has no epoch limit, so the image order of an epoch would be skipped.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Count the next epoch as started after a checkpoint of the last batch of an epoch."""
-        epochs = trainer.fit_loop.epoch_progress
-        if trainer.fit_loop.restarted_mid_epoch and epochs.current.ready == trainer.current_epoch:
+        """Begin the next epoch after a checkpoint of the last batch or of the end of an epoch."""
+        loop, epochs = trainer.fit_loop, trainer.fit_loop.epoch_progress
+        if loop.restarted_mid_epoch and epochs.current.ready == trainer.current_epoch:
             epochs.increment_ready()
             epochs.increment_started()
+        if loop.restarted_on_epoch_end:
+            epochs.increment_completed()
+            loop.reset_restart_stage()
+            loop.epoch_loop.restarting = False
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -114,6 +119,7 @@ class ResumeGuard(Callback):
         for callback in callbacks:
             # a callback with a monitored metric can save later in this step, after a validation
             if isinstance(callback, ModelCheckpoint) and callback.monitor is None:
+                # private attributes, because Lightning neither stores nor exposes these values
                 interval = callback._every_n_train_steps
                 if interval and step % interval == 0:
                     callback._last_global_step_saved = step
@@ -126,6 +132,10 @@ class FinalValidation(Callback):
     a multiple of the interval would never be measured.
     """
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Store the validation interval of the run."""
+        self._interval = trainer.check_val_every_n_epoch
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -133,6 +143,10 @@ class FinalValidation(Callback):
         if ends_training(trainer):
             trainer.should_stop = True
             trainer.check_val_every_n_epoch = None  # an epoch without a scheduled validation
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Restore the validation interval, because the Trainer can run another training."""
+        trainer.check_val_every_n_epoch = self._interval
 
 
 class StepSeed(Callback):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 # Layer weights of 0 disable the perceptual loss, because the VGG network requires pretrained weights.
 _TRIAL = {
@@ -44,7 +44,7 @@ ARTISTIC = ModelCard(
         "published": _published(255_070_532, "https://data.deepai.org/deoldify/ColorizeArtistic_gen.pth")
     },
     config="antic2019/frozen_64.yaml",
-    quality=(Quality("automatic", 60, "Ranked between zhang2016 and kang2023 in Kang et al. 2023."),),
+    uses={"automatic": "Ranked between zhang2016 and kang2023 in Kang et al. 2023."},
     contract_test=ContractTestConfig(
         _TRIAL, size=64, without_gradient=("model.network.blocks.1.conv*.3.*.weight_orig",)
     ),
@@ -69,7 +69,7 @@ STABLE = replace(
         ),
     },
     config="antic2019/stable_frozen_64.yaml",
-    quality=(),  # no published measurement
+    uses={},  # no published measurement
     contract_test=replace(ARTISTIC.contract_test, hparams={**_TRIAL, "nf_factor": 0.5}),
 )
 

@@ -31,7 +31,7 @@ from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization, schedule
 from colorzoo.training.perceptual import frozen_vgg16, load_torchvision
 from colorzoo.training.stages import Stage
-from colorzoo.weights import load_state_dict_file
+from colorzoo.weights import read_weights
 from colorzoo.zoo.antic2019.model import LARGEST_FACTOR, Decoder, DeOldify, Encoder
 
 _CHANNELS = 256
@@ -254,7 +254,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         if self.encoder_weights == "torchvision":
             state_dict = published_weights(str(_ENCODERS[self.encoder_name].url))
         else:
-            state_dict = load_state_dict_file(Path(self.encoder_weights))
+            state_dict = read_weights(Path(self.encoder_weights)).state_dict
         load_torchvision(self.model.network.encoder, state_dict, f"the encoder ({self.encoder_name})")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality
+from colorzoo.card import ContractTestConfig, ModelCard
 
 FULL = ModelCard(
     name="bai2022",
@@ -16,7 +16,7 @@ FULL = ModelCard(
     aliases=("sscn",),
     guidance=("exemplar",),
     config="bai2022/paper.yaml",
-    quality=(Quality("exemplar", 75, "Ranked between zhang2019 and zhao2021 in Chen et al. 2023."),),
+    uses={"exemplar": "Ranked between zhang2019 and zhao2021 in Chen et al. 2023."},
     contract_test=ContractTestConfig(
         {"width": 0.125, "side": 128, "important": 32, "scattered": 32, "class_weight": 0.0},
         size=128,

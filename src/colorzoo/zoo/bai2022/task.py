@@ -59,11 +59,7 @@ class Bai2022(SelfReferenced, SingleOptimizerModule):
         if not class_weight:
             # DDP requires gradients of all trainable parameters
             self.model.network.classifier.requires_grad_(False)
-
-    @property
-    def label_count(self) -> int:
-        """Number of classes of the image labels; 0 if the classification loss is disabled."""
-        return self.model.network.classifier.out_features if self.class_weight else 0
+        self.label_count = classes if class_weight else 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize images with their warped copies as references and return the weighted loss."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 _DROPBOX = "https://www.dropbox.com/s"
 
@@ -37,7 +37,7 @@ FULL = ModelCard(
         "no_positions": _published("tfszakdyrsfuvsm/xcnet_no_pos_model.pth", 118_892_880, positions=False),
     },
     config="blanch2021/paper.yaml",
-    quality=(Quality("exemplar", 58, "Ranked slightly below zhang2019 in Chen et al. 2023."),),
+    uses={"exemplar": "Ranked slightly below zhang2019 in Chen et al. 2023."},
     contract_test=ContractTestConfig(
         {"width": 0.125, "side": 32, "discriminator_width": 0.125},
         scales={f"model.network.heads.{index}.2.weight": 0.05 for index in range(4)},

@@ -105,7 +105,15 @@ class AxialAttention(nn.Module):
             weights = torch.softmax(v.shape[-1] ** -0.5 * q @ k.mT, dim=-1)
             attended = weights @ v
         else:
-            weights, attended = _attend_with_positions(q, k, v, self.relative)
+            # learned encodings of the position of the query relative to the key, shifted to start at 0
+            length, size = q.shape[-2:]
+            steps = torch.arange(length, device=q.device)
+            offsets = steps[:, None] - steps + length - 1
+            for_query, for_key = self.relative[:size, offsets], self.relative[size : 2 * size, offsets.T]
+            for_value = self.relative[2 * size :, offsets]
+            scores = q @ k.mT + torch.einsum("bwhid,dij->bwhij", q, for_query)
+            weights = torch.softmax(scores + torch.einsum("bwhjd,dij->bwhij", k, for_key), dim=-1)
+            attended = weights @ v + torch.einsum("bwhij,dij->bwhid", weights, for_value)
         joined: Tensor = self.out_proj(attended.transpose(2, 3).flatten(3))
         return joined.permute(0, 3, 2, 1), weights
 
@@ -140,25 +148,6 @@ class BothAxes(nn.Module):
         along: Tensor = self.rows(query, key)
         across: Tensor = self.cols(along.mT, plain_key.mT)
         return across.mT
-
-
-def _attend_with_positions(q: Tensor, k: Tensor, v: Tensor, relative: Tensor) -> tuple[Tensor, Tensor]:
-    """Return weights and output of position-sensitive attention (Axial-DeepLab).
-
-    Args:
-        q: ``(B, W, heads, H, D)`` queries.
-        k: ``(B, W, heads, H, D)`` keys.
-        v: ``(B, W, heads, H, 2 * D)`` values.
-        relative: ``(4 * D, 2 * H - 1)`` embeddings for queries, keys and values by the offset of positions.
-    """
-    side, size = q.shape[-2:]
-    steps = torch.arange(side, device=q.device)
-    offsets = steps[:, None] - steps + side - 1  # query minus key, shifted to start at 0
-    for_query, for_key = relative[:size, offsets], relative[size : 2 * size, offsets.T]
-    scores = q @ k.mT + torch.einsum("bwhid,dij->bwhij", q, for_query)
-    weights = torch.softmax(scores + torch.einsum("bwhjd,dij->bwhij", k, for_key), dim=-1)
-    for_value = relative[2 * size :, offsets]
-    return weights, weights @ v + torch.einsum("bwhij,dij->bwhid", weights, for_value)
 
 
 def _heads(rows: Tensor) -> Tensor:

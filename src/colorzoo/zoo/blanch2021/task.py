@@ -19,7 +19,6 @@ from colorzoo.losses import (
     least_squares_loss,
     soft_histogram,
     total_variation,
-    weighted_sum,
 )
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, squashed
@@ -136,11 +135,9 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
             ab=AB_SCALE * maps[0], generated=generated, truth=truths, reference=references
         )
 
-    def generator_loss(self, batch: Batch, generated: ScaledPrediction) -> Tensor:
-        """Return the weighted sum of the generator losses and log each unweighted loss."""
-        sums = {name: torch.stack(each).sum() for name, each in self.losses(generated).items()}
-        self.log_losses(sums, len(generated.ab))
-        return weighted_sum(sums, self.hparams)
+    def generator_terms(self, batch: Batch, generated: ScaledPrediction) -> dict[str, Tensor]:
+        """Return the generator losses by name, without their weights: sums over the scales."""
+        return {name: torch.stack(each).sum() for name, each in self.losses(generated).items()}
 
     def losses(self, generated: ScaledPrediction) -> dict[str, list[Tensor]]:
         """Return a dict that maps loss names to unweighted losses, one loss for each scale."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 _TRIAL = {
     "features": "zhang2016_small",
     "segmenter": "clusters",
-    **dict.fromkeys(("segmenter_weights", "start")),
+    "segmenter_weights": None,
     **dict.fromkeys(("width", "color_width", "discriminator_width"), 0.125),
     "discriminator_layers": 3,
     "tau": 1.0,  # with random features, rounding error can change the best match at tau 0.01
@@ -28,10 +28,10 @@ FULL = ModelCard(
     aliases=("spcolor",),
     guidance=("exemplar", "classes"),
     config="chen2023/paper.yaml",
-    quality=(
-        Quality("exemplar", 90, "Best result in the table of the paper."),
-        Quality("classes", 50, "Published networks; this paper introduced class guidance."),
-    ),
+    uses={
+        "exemplar": "Best result in the table of the paper.",
+        "classes": "Published networks; this paper introduced class guidance.",
+    },
     contract_test=ContractTestConfig(
         _TRIAL, size=64, without_gradient=_WITHOUT_GRADIENT, scales={"model.network.ab.weight": 0.005}
     ),
@@ -64,14 +64,10 @@ SMALL = replace(
         )
     },
     config="chen2023/small.yaml",
-    quality=(
-        Quality(
-            "exemplar",
-            15,
-            "PSNR similar to zhang2019_small; more colorful, but less similar to the reference.",
-        ),
-        Quality("classes", 20, "Included weights, trained for class guidance."),
-    ),
+    uses={
+        "exemplar": "PSNR similar to zhang2019_small; more colorful, but less similar to the reference.",
+        "classes": "Included weights, trained for class guidance.",
+    },
 )
 
 CARDS = (FULL, SMALL)

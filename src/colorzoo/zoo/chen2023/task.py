@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
@@ -17,17 +17,20 @@ from colorzoo.settings import Fraction, NonNegativeFloat, Positive, PositiveInt,
 from colorzoo.training.exemplar import ExemplarGANModule, ExemplarPrediction, references_of, with_noise
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
-from colorzoo.training.stages import Start, copy_layers
-from colorzoo.weights import apply_weights, load_state_dict_file
+from colorzoo.weights import apply_weights, read_weights
 from colorzoo.zoo.chen2023.model import ClassPair, ClusterSegmenter, ProjectedMaps, SPColor, convert_stego
 
 _MAX_CLASSES = 256
-_NEW_LAYERS = {
-    "model.features": (),
-    "model.correspondence": ("theta.", "phi."),
-    "model.network": ("conv1.0.", "conv1.1."),
-    "discriminator": ("layers.0.", "last."),
-}  # layers that differ from the networks of Zhang et al. 2019; they start from random weights
+# networks of Zhang et al. 2019, and their layers that differ and start from random weights
+_SHARED = ("model.features.", "model.correspondence.", "model.network.", "discriminator.")
+_NEW_LAYERS = (
+    "model.correspondence.theta.",
+    "model.correspondence.phi.",
+    "model.network.conv1.0.",
+    "model.network.conv1.1.",
+    "discriminator.layers.0.",
+    "discriminator.last.",
+)
 
 
 class Chen2023(ExemplarGANModule):
@@ -76,7 +79,6 @@ class Chen2023(ExemplarGANModule):
         discriminator_layers: Number of strided convolutions of the discriminator. The published 6 layers
             require images of at least 192 pixels; 4 layers require at least 48 pixels.
         matching_lr: Learning rate of the correspondence network; None uses the color network's learning rate.
-        start: Trained Zhang et al. 2019 model that provides initial weights; None copies no weights.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -109,11 +111,10 @@ class Chen2023(ExemplarGANModule):
         discriminator_width: Positive = 1.0,
         discriminator_layers: PositiveInt = 6,
         matching_lr: Positive | None = 2e-5,
-        start: Start | str | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
         model = SPColor(features, width, color_width, tau, segmenter, classes, gated, unrelated)
-        super().__init__(model, start=start, **optimization)
+        super().__init__(model, **optimization)
         self.segmenter_weights = segmenter_weights
         self.lightness_noise = lightness_noise
         self.without_reference, self.hide_classes, self.one_class = without_reference, hide_classes, one_class
@@ -134,17 +135,18 @@ class Chen2023(ExemplarGANModule):
             load_segmenter(segmenter, path)
             self.missing_weights.discard("STEGO")
 
-    def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the weights of a Zhang et al. 2019 task, including VGG-19.
-
-        Layers that are new in SPColor are not copied.
-        """
-        source_networks = dict(source.named_modules())
-        for name, new_layers in _NEW_LAYERS.items():
-            weights = source_networks.get(name, nn.Identity()).state_dict()
-            shared = {key: value for key, value in weights.items() if not key.startswith(new_layers)}
-            copy_layers(shared, self.get_submodule(name), source, "Zhang et al. 2019")
+    def filter_weights(self, source: ColorizationModule) -> dict[str, Tensor]:
+        """Return the weights of a Zhang et al. 2019 task, including VGG-19, without layers that differ."""
+        weights = source.state_dict()
+        has_networks = all(any(key.startswith(shared) for key in weights) for shared in _SHARED)
+        if isinstance(source, Chen2023) or not has_networks:
+            return {}
         self.missing_weights.discard("VGG-19")
+        return {
+            key: value
+            for key, value in weights.items()
+            if key.startswith(_SHARED) and not key.startswith(_NEW_LAYERS)
+        }
 
     def generate(self, batch: Batch) -> ExemplarPrediction:
         """Colorize a training batch with its references; see `references_of`.
@@ -235,7 +237,7 @@ def load_segmenter(segmenter: ClusterSegmenter, path: str) -> None:
         WeightsError: The file does not exist, or its weights do not match the segmenter.
     """
     encoder = segmenter.encode
-    state_dict = load_state_dict_file(Path(path))
+    state_dict = read_weights(Path(path)).state_dict
     if not isinstance(encoder, ProjectedMaps):
         state_dict = convert_stego(state_dict)
-    apply_weights(encoder, state_dict, name=path, published=False)
+    apply_weights(encoder, state_dict, name=path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 # mean error of g in each segment without a hint, measured on training images
 _MEASURED = {0: 0.0317, 1: 0.0825, 2: 0.0846, 11: 0.0691, 24: 0.0672, 27: 0.0807}
@@ -25,12 +25,10 @@ FULL = ModelCard(
     input="sketch",
     output="rgb",
     config="cho2023/paper.yaml",
-    quality=(
-        Quality("regions", 50, "Published networks; this paper introduced region guidance."),
-        Quality(
-            "sketch", 50, "Published networks; no published comparison with other models of this library."
-        ),
-    ),
+    uses={
+        "regions": "Published networks; this paper introduced region guidance.",
+        "sketch": "Published networks; no published comparison with other models of this library.",
+    },
     contract_test=ContractTestConfig(
         hparams={"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}
     ),
@@ -61,10 +59,10 @@ SMALL = replace(
         )
     },
     config="cho2023/small.yaml",
-    quality=(
-        Quality("regions", 20, "The only model with region guidance and included weights."),
-        Quality("sketch", 20, "Included weights; brown results without region colors."),
-    ),
+    uses={
+        "regions": "The only model with region guidance and included weights.",
+        "sketch": "Included weights; brown results without region colors.",
+    },
 )
 
 POINTS = replace(
@@ -76,7 +74,7 @@ POINTS = replace(
     parameters=17_268_675,
     aliases=(),
     guidance=("points",),
-    quality=(),
+    uses={},
     config="cho2023/points.yaml",
     contract_test=ContractTestConfig(hparams={"width": 0.125}),
 )
@@ -96,7 +94,7 @@ POINTS_SMALL = replace(
             trained_on="9,061 openly licensed drawings, 4,000 steps; see the model page and NOTICE.",
         )
     },
-    quality=(Quality("sketch", 17, "Baseline with included weights; gray results without points."),),
+    uses={"sketch": "Baseline with included weights; gray results without points."},
     config="cho2023/points_small.yaml",
 )
 

@@ -20,7 +20,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.guidance import Guidance
 from colorzoo.guidance.color_statistics import region_means
-from colorzoo.losses import least_squares_discriminator_loss, least_squares_loss, weighted_sum
+from colorzoo.losses import least_squares_discriminator_loss, least_squares_loss
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.unet import initialize_gan
 from colorzoo.precision import in_float32
@@ -35,7 +35,7 @@ from colorzoo.settings import (
     Width,
     check_choice,
 )
-from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.points import simulate_points
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import AdversarialOptimization, Optimization
@@ -50,8 +50,6 @@ from colorzoo.zoo.cho2023.model import (
     gumbel_noise,
     look_up_hints,
 )
-
-VALIDATION_REGIONS = (0, 1, 3, 10, 30)
 
 Smoothness = Literal["four_l1", "eight_l1", "eight_l2"]
 
@@ -79,6 +77,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         **optimization: See `AdversarialOptimization`.
     """
 
+    validation_names = ("0", "1", "3", "10", "30")  # numbers of colored regions
     model: GuidingPainter
 
     def __init__(
@@ -153,34 +152,16 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         """Generate images with random numbers that depend on the image seeds and on ``purpose``."""
         return self.generate_drawn(sketches_of(batch), batch["rgb"], *self.draws_of(batch, purpose))
 
-    def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the weighted sum of the generator losses and log each unweighted loss."""
-        terms = self.generator_terms(sketches_of(batch), batch["rgb"], generated)
-        self.log_losses(terms, len(batch["rgb"]))
-        return weighted_sum(terms, self.hparams)
-
-    def generator_terms(self, sketch: Tensor, rgb: Tensor, generated: RgbPrediction) -> dict[str, Tensor]:
-        """Return a dict that maps the names of the generator losses to their unweighted values.
-
-        The dict contains only enabled losses (section 3.4).
-
-        Args:
-            sketch: ``(B, 1, H, W)`` in [0, 1].
-            rgb: Ground truth ``(B, 3, H, W)`` in [0, 1].
-            generated: Output of `generate`.
-        """
+    def generator_terms(self, batch: Batch, generated: RgbPrediction) -> dict[str, Tensor]:
+        """Return the enabled generator losses by name, without their weights (section 3.4)."""
+        rgb, extras = batch["rgb"], generated.extras
         terms = {"reconstruction": 2 * (generated.rgb - rgb).abs().mean()}
-        terms |= self.segmenter_terms(rgb, generated)
+        if "filled" in extras:  # the segmenter is trained
+            terms["variance"] = total_variance(extras["filled"], 2 * rgb - 1)
+            terms["smoothness"] = smoothness(extras["logits"], self.smoothness_form)
         if self.is_adversarial():
-            terms["adversarial"] = least_squares_loss(self._scores(sketch, generated.rgb))
+            terms["adversarial"] = least_squares_loss(self._scores(sketches_of(batch), generated.rgb))
         return terms
-
-    def segmenter_terms(self, rgb: Tensor, generated: RgbPrediction) -> dict[str, Tensor]:
-        """Return the unweighted losses that train only the segmenter f; see `generator_terms`."""
-        return {
-            "variance": total_variance(generated.extras["filled"], 2 * rgb - 1),
-            "smoothness": smoothness(generated.extras["logits"], self.smoothness_form),
-        }
 
     def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Return the least-squares loss of the discriminator, times ``adversarial_weight``."""
@@ -193,10 +174,6 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         """Return the softmax temperature after a fraction ``progress`` in [0, 1] of the training."""
         first, last = self.initial_temperature, self.final_temperature
         return float(first * (last / first) ** progress)
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the validation settings: numbers of regions with a hint."""
-        return tuple(str(count) for count in VALIDATION_REGIONS)
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
         """Yield the name and guidance of each validation setting.
@@ -211,7 +188,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         sketch, rgb = sketches_of(batch), batch["rgb"]
         regions = self.model.propose(sketch)
         colors, _ = region_means(regions.index, rgb, SEGMENTS)
-        for count in self.validation_settings():
+        for count in self.validation_names:
             given = first_given(torch.full((len(rgb),), int(count), device=rgb.device), SEGMENTS)
             yield count, Guidance(regions=replace(regions, rgb=colors, given=given))
 
@@ -256,13 +233,9 @@ class Cho2023Painter(Cho2023):
         generated = self.model.forward(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
         return RgbPrediction(rgb=generated.rgb, extras={"truth": truth})
 
-    def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Compare with the recolored images; see `Cho2023.generator_loss`."""
-        return super().generator_loss({**batch, "rgb": generated.extras["truth"]}, generated)
-
-    def segmenter_terms(self, rgb: Tensor, generated: RgbPrediction) -> dict[str, Tensor]:
-        """Return no losses, because f is frozen."""
-        return {}
+    def generator_terms(self, batch: Batch, generated: RgbPrediction) -> dict[str, Tensor]:
+        """Compare with the recolored images; see `Cho2023.generator_terms`."""
+        return super().generator_terms({**batch, "rgb": generated.extras["truth"]}, generated)
 
     def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Compare with the recolored images; see `Cho2023.discriminator_loss`."""
@@ -274,7 +247,7 @@ class Cho2023Points(SingleOptimizerModule):
 
     Args:
         width: See `PointPainter`.
-        stop_probability: Parameter of the distribution of the number of points; see `PointSimulation`.
+        stop_probability: Parameter of the distribution of the number of points; see `simulate_points`.
         reconstruction_weight: Weight of the L1 loss between generated and true images.
         hint_residual: See `PointPainter`.
         **optimization: See `Optimization`.
@@ -299,8 +272,8 @@ class Cho2023Points(SingleOptimizerModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Simulate color points, generate images and return the weighted L1 loss."""
         rgb = batch["rgb"]
-        simulation = PointSimulation(self.stop_probability)
-        points = simulate_points(rgb_to_lab(rgb), image_generators(batch["seed"], "points"), simulation)
+        generators = image_generators(batch["seed"], "points")
+        points = simulate_points(rgb_to_lab(rgb), generators, stop_probability=self.stop_probability)
         generated = self.model.forward(sketches_of(batch), Guidance(points=points)).rgb
         loss: Tensor = self.reconstruction_weight * 2 * (generated - rgb).abs().mean()
         self.log_losses({"loss": loss}, len(rgb))

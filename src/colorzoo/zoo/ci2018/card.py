@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 FULL = ModelCard(
     name="ci2018",
@@ -20,11 +20,7 @@ FULL = ModelCard(
     input="sketch",
     output="rgb",
     config="ci2018/paper.yaml",
-    quality=(
-        Quality(
-            "sketch", 30, "Published network; no published comparison with other models of this library."
-        ),
-    ),
+    uses={"sketch": "Published network; no published comparison with other models of this library."},
     # without Illustration2Vec and VGG-16, whose weights must be downloaded
     contract_test=ContractTestConfig(
         hparams={
@@ -58,7 +54,7 @@ SMALL = replace(
         )
     },
     config="ci2018/small.yaml",
-    quality=(Quality("sketch", 18, "Included weights; gray results without points."),),
+    uses={"sketch": "Included weights; gray results without points."},
     contract_test=ContractTestConfig(hparams={"width": 0.125, "blocks": (1, 1, 1, 1)}),
 )
 

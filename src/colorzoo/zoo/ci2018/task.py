@@ -24,7 +24,7 @@ from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import AdversarialOptimization, Optimization
 from colorzoo.training.perceptual import frozen_vgg
 from colorzoo.weights import apply_weights
-from colorzoo.weights.load import load_state_dict_file
+from colorzoo.weights.load import read_weights
 from colorzoo.zoo.ci2018.model import (
     BLOCKS,
     HINT_STRIDE,
@@ -118,9 +118,9 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
                 "--model.i2v_weights must be the path of the authors' i2v.pth, because Illustration2Vec is "
                 "frozen. Alternatively, set --model.local_features trained."
             )
-        state = load_state_dict_file(Path(self.i2v_weights))
+        state = read_weights(Path(self.i2v_weights)).state_dict
         layers = {f"layers.{k}": v for k, v in state.items() if int(k.partition(".")[0]) <= LAST_FEATURE}
-        apply_weights(features, layers, name=self.i2v_weights, published=False)
+        apply_weights(features, layers, name=self.i2v_weights)
 
     def generate(self, batch: Batch) -> RgbPrediction:
         """Colorize the line art of a batch with random line contrast and simulated hints.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 COLORZOO = ModelCard(
     name="colorzoo2026",
@@ -27,22 +27,12 @@ COLORZOO = ModelCard(
         )
     },
     config="colorzoo2026/train.yaml",
-    quality=(
-        Quality(
-            "automatic",
-            30,
-            "Lower measured error than zhang2017_local_small, confirmed by visual comparison.",
-        ),
-        Quality(
-            "points", 30, "Measured results better than zhang2017_local_small at every number of points."
-        ),
-        Quality("statistics", 30, "Lower measured error than zhang2017_global_small with equal statistics."),
-        Quality(
-            "exemplar",
-            22,
-            "Lowest measured error of all models with included weights.",
-        ),
-    ),
+    uses={
+        "automatic": "Lower measured error than zhang2017_local_small, confirmed by visual comparison.",
+        "points": "Measured results better than zhang2017_local_small at every number of points.",
+        "statistics": "Lower measured error than zhang2017_global_small with equal statistics.",
+        "exemplar": "Lowest measured error of all models with included weights.",
+    },
     contract_test=ContractTestConfig(
         hparams={"stem": (4, 8), "widths": (16, 32, 32), "blocks": (1, 1, 1), "decoder": 16, "vector": 16},
         size=64,

@@ -13,10 +13,11 @@ statistics (`condition`).
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -45,12 +46,6 @@ from colorzoo.zoo.colorzoo2026.points import (
     cell_covariance,
     observe,
     pool_logits,
-)
-from colorzoo.zoo.colorzoo2026.references import (
-    Blocks,
-    mix_references,
-    observe_references,
-    reference_embedding,
 )
 
 STRIDE = 4
@@ -86,6 +81,21 @@ _EPSILON = 1e-30
 _MATCH_CELL = 8  # side of a cell in pixels
 _MATCH_WEIGHTS = (0.3, 0.3, 0.1, 0.3)  # encoder maps at 1/8, 1/16 and 1/32, and decoder features
 _MIN_SATURATION = 1e-3
+
+# references
+BLOCK = 2
+"""Side of a matched block in cells."""
+STRENGTH = 3.5
+"""Log factor on the weight of references; 0 would maximize PSNR over pairs of all kinds."""
+_TEMPERATURE = 0.02
+_LEAST_VARIANCE = 1e-3  # added to variances before the logarithm
+_EXCLUDED = -4.0  # similarity of blocks of different classes: softmax weight e^-150
+
+# Fitted by L-BFGS to the mean log squared error of ab over 600 pairs of training images: halves of an image,
+# neighbors in an album, images of one category, and unrelated images. The fit was validated on 300 pairs.
+_CENTERS = (0.85, 0.85, 0.85, -4.9, -3.0)  # means of the predictors in `_trust`
+_FACTORS = (2.17, 23.20, 16.58, -0.42, 0.53)
+_BIAS = -1.85
 
 
 class Maps(NamedTuple):
@@ -264,6 +274,213 @@ def match_saturation(mean: Tensor, lightness: Tensor, saturation: Tensor) -> Ten
     return factor * mean
 
 
+# Conditioning on reference images by matching blocks of cells.
+#
+# A block has 2 x 2 cells, and a cell has 4 x 4 pixels. Blocks of the image are matched with blocks of the
+# reference by their features, which the network computes from the lightness of both images.
+#
+# The matched colors are treated as noisy observations. Their variance is a multiple of the variance that the
+# model predicts for its color error without references. The factor was fitted on pairs of training images and
+# is small for good matches between related images. Colors of several references are averaged in each block,
+# weighted by the user's weights and the match quality.
+
+
+class Blocks(NamedTuple):
+    """Features and colors of R blocks of cells in reference images.
+
+    Attributes:
+        directions: ``(B, R, C)``, features of each block minus their mean over the reference, normalized to
+            length 1.
+        colors: ``(B, R, 2)``, mean color of each block. All colors in this module must have the same unit.
+        centers: ``(B, R, 2)``, x and y of each block center as fractions of the reference size.
+        weight: ``(B, R, 1)``, weight of the reference that contains the block, divided by the largest weight
+            of all references.
+        number: ``(B, R, 1)``, index of the reference that contains the block.
+    """
+
+    directions: Tensor
+    colors: Tensor
+    centers: Tensor
+    weight: Tensor
+    number: Tensor
+
+    @classmethod
+    def of(cls, embedding: Tensor) -> Blocks:
+        """Split the output of `reference_embedding` or `mix_references` into its fields."""
+        return cls(*torch.split(embedding, [embedding.shape[2] - 6, 2, 2, 1, 1], dim=2))
+
+
+def reference_embedding(features: Tensor, colors: Tensor) -> Tensor:
+    """Encode a batch of references as a tensor ``(B, R, C + 6)`` with R blocks each.
+
+    The last dimension concatenates the fields of `Blocks`.
+
+    Args:
+        features: ``(B, h, w, C)``, decoder features of the references; h and w are multiples of `BLOCK`.
+        colors: ``(B, h, w, 2)``, true color of each reference cell, in the unit of `Blocks.colors`.
+    """
+    blocks = _blocks(features)
+    directions = _directions(blocks)
+    number = torch.zeros_like(directions[..., :1])
+    parts = Blocks(
+        directions, _blocks(colors).flatten(1, 2), _centers(blocks), torch.ones_like(number), number
+    )
+    return torch.cat(parts, dim=2)
+
+
+def observe_references(
+    features: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    references: Sequence[Blocks],
+    alpha: float,
+    labels: tuple[Tensor, Tensor] | None = None,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Condition the predicted colors on the colors of the most similar reference blocks.
+
+    Args:
+        features: ``(B, h, w, C)``, decoder features of each cell; h and w are multiples of `BLOCK`.
+        mean: ``(B, h, w, 2)``, color of each cell predicted without a reference, in the unit of
+            `Blocks.colors`.
+        variance: ``(B, h, w, 1)``, predicted variance of the difference between true color and ``mean``.
+        references: Blocks of each reference.
+        alpha: Strength of the reference colors in [0, 1]; 0 does not change the predicted colors.
+        labels: Class maps ``(B, 1, H, W)`` of the images and ``(B, 1, H', W')`` of the single reference. Only
+            blocks of equal class are matched. Image blocks of a class that is missing from the reference keep
+            their predicted colors. None matches blocks regardless of their class.
+
+    Returns:
+        Color difference ``(B, h, w, 2)`` to add to the mean color of each cell. Inverse variance
+        ``(B, h, w, 1)`` of the matched colors; 0 without a match. For each block of 2 x 2 cells, x and y
+        ``(B, 2, h / 2, w / 2)`` of the most similar block of the reference as fractions of the reference
+        size: NaN where the color predicted without a reference has more weight than the matched color, and
+        None for several references.
+    """
+    blocks, block_mean, block_variance = _blocks(features), _blocks(mean), _blocks(variance)
+    block_grid = (blocks.shape[1], blocks.shape[2])
+    matches = [_match(blocks, block_variance, reference, labels) for reference in references]
+
+    # average the matched colors of several references; the weight of a reference is the user's weight times
+    # the odds of its trust, so that a reference without matches has no weight
+    trust = torch.stack([each for _, each, _ in matches])
+    odds = trust / (1 - trust).clamp(min=_LEAST_VARIANCE)
+    weights = odds * torch.stack([each.weight[:, :1, 0] for each in references])
+    weights = weights / weights.sum(0).clamp(min=_LEAST_VARIANCE)
+    matched_colors = (weights[..., None] * torch.stack([each for each, _, _ in matches])).sum(0)
+    odds = (weights * odds).sum(0)[..., None]
+
+    gain = alpha * odds / (1 + odds)  # weight of the matched colors, (B, N, 1) for N blocks
+    change = gain * (matched_colors - block_mean.flatten(1, 2))
+    # solves gain = precision * variance / (1 + precision * variance), the gain of a Bayesian update; the
+    # lower limit e^-6 keeps the precision finite
+    precision = gain / ((1 - gain).clamp(min=math.exp(-6)) * block_variance.flatten(1, 2))
+
+    # interpolate from blocks to cells
+    block_maps = torch.cat([change, precision], dim=-1).mT.reshape(change.shape[0], 3, *block_grid)
+    cell_grid = (mean.shape[1], mean.shape[2])
+    cell_maps = F.interpolate(block_maps, cell_grid, mode="bilinear").permute(0, 2, 3, 1)
+
+    match_map = None
+    if len(matches) == 1:
+        _, trust, source = matches[0]
+        source = torch.where(trust[..., None] >= 0.5, source, torch.nan)
+        match_map = source.mT.reshape(source.shape[0], 2, *block_grid)
+    return cell_maps[..., :2], cell_maps[..., 2:], match_map
+
+
+def _match(
+    blocks: Tensor, variance: Tensor, reference: Blocks, labels: tuple[Tensor, Tensor] | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Match image blocks with the blocks of one reference; see `observe_references`.
+
+    Args:
+        blocks: ``(B, h, w, C)``, features of the image blocks.
+        variance: ``(B, h, w, 1)``, variance of the error of the colors predicted without a reference.
+        reference: Blocks of the reference.
+        labels: Class maps of the images and the reference, or None.
+
+    Returns:
+        Matched colors ``(B, N, 2)``, their weight ``(B, N)`` in [0, 1] in the prediction, and the center
+        ``(B, N, 2)`` of the most similar block of the reference.
+    """
+    similarity = _directions(blocks) @ reference.directions.mT
+    comparable = torch.ones_like(similarity, dtype=torch.bool)
+    if labels is not None:
+        image_labels = _labels_at(labels[0], _centers(blocks))
+        reference_labels = _labels_at(labels[1], reference.centers)
+        comparable = image_labels[:, :, None] == reference_labels[:, None, :]
+        similarity = torch.where(comparable, similarity, _EXCLUDED)
+    weights = (similarity / _TEMPERATURE).softmax(-1)
+    colors = weights @ reference.colors
+    spread = (weights @ reference.colors.square() - colors.square()).clamp(min=0).sum(-1)
+    trust = _trust(similarity, comparable, spread, variance.flatten(1))
+    source = similarity.argmax(2, keepdim=True).expand(-1, -1, 2)
+    return colors, trust, reference.centers.gather(1, source)
+
+
+def _trust(similarity: Tensor, comparable: Tensor, spread: Tensor, variance: Tensor) -> Tensor:
+    """Compute the weight ``(B, N)`` in [0, 1] of the matched colors by logistic regression.
+
+    The weight of a block without a comparable reference block is 0.
+
+    Args:
+        similarity: ``(B, N, R)``, similarity of each image block to each reference block.
+        comparable: ``(B, N, R)`` bool, False for two blocks of different classes.
+        spread: ``(B, N)``, variance of the reference colors that were averaged to a matched color.
+        variance: ``(B, N)``, variance of the error of the colors predicted without a reference.
+    """
+    best_of_image = similarity.amax(2)  # best similarity of each image block, (B, N)
+    best_of_reference = similarity.amax(1)  # best similarity of each reference block, (B, R)
+    has_match = comparable.any(2)
+    image_mean = _mean(best_of_image, has_match)  # (B, 1)
+    reference_mean = _mean(best_of_reference, comparable.any(1))  # (B, 1)
+    # how well the block, the whole image and the whole reference match, and how certain the colors are
+    predictors = torch.stack(
+        [
+            best_of_image,
+            image_mean.expand_as(best_of_image),
+            reference_mean.expand_as(best_of_image),
+            (spread + _LEAST_VARIANCE).log(),
+            (variance + _LEAST_VARIANCE).log(),
+        ],
+        dim=-1,
+    )
+    centered = predictors - predictors.new_tensor(_CENTERS)
+    logit = centered @ predictors.new_tensor(_FACTORS) + _BIAS + STRENGTH
+    return torch.where(has_match, logit.sigmoid(), 0.0)
+
+
+def _blocks(maps: Tensor) -> Tensor:
+    """Average maps ``(B, h, w, C)`` over blocks of 2 x 2 cells."""
+    return F.avg_pool2d(maps.permute(0, 3, 1, 2), BLOCK).permute(0, 2, 3, 1)
+
+
+def _directions(features: Tensor) -> Tensor:
+    """Center features over the image, normalize them to length 1, and return ``(B, N, C)``."""
+    flat = features.flatten(1, 2)
+    return F.normalize(flat - flat.mean(dim=1, keepdim=True), dim=-1)
+
+
+def _centers(blocks: Tensor) -> Tensor:
+    """Return relative x and y ``(B, N, 2)`` of the block centers of ``(B, h, w, C)``."""
+    height, width = blocks.shape[1:3]
+    y, x = ((torch.arange(side, device=blocks.device) + 0.5) / side for side in (height, width))
+    grid = torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
+    return grid.flatten(0, 1).to(blocks).expand(blocks.shape[0], -1, -1)
+
+
+def _labels_at(labels: Tensor, centers: Tensor) -> Tensor:
+    """Return labels ``(B, N)`` of a map ``(B, 1, H, W)`` at relative centers ``(B, N, 2)``."""
+    height, width = labels.shape[2:]
+    x, y = (centers[..., 0] * width).long(), (centers[..., 1] * height).long()
+    return labels.flatten(1).gather(1, y * width + x)
+
+
+def _mean(values: Tensor, known: Tensor) -> Tensor:
+    """Return the mean ``(B, 1)`` of the values ``(B, N)`` at which ``known`` is True."""
+    return (values * known).sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp(min=1)
+
+
 class Analysis(NamedTuple):
     """Network output for a batch of images, before color points are applied.
 
@@ -293,6 +510,22 @@ class Analysis(NamedTuple):
         return self.light.shape[2], self.light.shape[3]
 
 
+class EncodedImage(NamedTuple):
+    """Parts of a prediction that do not depend on color points; see `EncodingModel.encode_image`.
+
+    Attributes:
+        analysis: Network output.
+        conditions: Reference, statistics and classes.
+        conditioned: Network output after these conditions.
+        automatic: ``(B, 2, H, W)``, prediction without points in CIE units.
+    """
+
+    analysis: Analysis
+    conditions: Guidance
+    conditioned: Analysis
+    automatic: Tensor
+
+
 class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel):
     """Colorization model with optional color points, references, classes and statistics.
 
@@ -310,6 +543,7 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
 
     accepts = frozenset({"classes", "exemplar", "points", "statistics"})
     working_size = 256
+    reproduces_points = True
     training_only = ("label_head.",)
     network: Network
     centers: Tensor
@@ -337,26 +571,34 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
         If the guidance contains a single reference, ``extras["match"]`` contains the position in the
         reference that matches each block of the image; see `observe_references`.
         """
-        return self.edit(lightness, Guidance() if guidance is None else guidance, {})
+        guidance = Guidance() if guidance is None else guidance
+        return self.decode_image(lightness, guidance, self.encode_image(lightness, guidance))
 
-    def edit(self, lightness: Tensor, guidance: Guidance, state: dict[str, Any]) -> AbPrediction:
-        """Colorize an image; reuse the network output in the state. See `ColoringModel.edit`."""
+    def encode_image(
+        self, lightness: Tensor, guidance: Guidance, encoded: EncodedImage | None = None
+    ) -> EncodedImage:
+        """Run the network and apply all guidance except points; see `EncodingModel.encode_image`."""
         conditions = Guidance(
             exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
         )
-        if "automatic" not in state or not conditions.equals(state["conditions"]):
-            analysis = self.analyze(lightness, state)
-            if guidance.exemplar is not None:
-                analysis = self._match_reference(analysis, guidance.exemplar, guidance.classes)
-            if guidance.statistics is not None:
-                with torch.autocast(lightness.device.type, enabled=False):  # small probabilities need float32
-                    mean, logits = condition(
-                        analysis.mean, analysis.logits, analysis.light, self.centers, guidance.statistics
-                    )
-                analysis = analysis._replace(mean=mean, logits=logits)
-            ab = _enlarge(analysis.mean, analysis, lightness)
-            state |= {"conditioned": analysis, "automatic": ab, "conditions": conditions}
-        analysis, automatic = state["conditioned"], state["automatic"]
+        if encoded is not None and conditions.equals(encoded.conditions):
+            return encoded
+        analysis = self.analyze(lightness) if encoded is None else encoded.analysis
+        conditioned = analysis
+        if guidance.exemplar is not None:
+            conditioned = self._match_reference(analysis, guidance.exemplar, guidance.classes)
+        if guidance.statistics is not None:
+            with torch.autocast(lightness.device.type, enabled=False):  # small probabilities need float32
+                mean, logits = condition(
+                    conditioned.mean, conditioned.logits, analysis.light, self.centers, guidance.statistics
+                )
+            conditioned = conditioned._replace(mean=mean, logits=logits)
+        automatic = _enlarge(conditioned.mean, conditioned, lightness)
+        return EncodedImage(analysis, conditions, conditioned, automatic)
+
+    def decode_image(self, lightness: Tensor, guidance: Guidance, encoded: EncodedImage) -> AbPrediction:
+        """Apply color points; see `EncodingModel.decode_image`."""
+        analysis, automatic = encoded.conditioned, encoded.automatic
         extras = {} if analysis.match is None else {"match": analysis.match}
         if guidance.points is None:
             logits = _maps(analysis.logits, analysis.grid)
@@ -379,13 +621,13 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
         compute_logits = partial(self._logits, analysis, posterior._replace(change=change))
         return AbPrediction(ab=ab, extras=extras, compute_logits=compute_logits)
 
-    def similarity(self, lightness: Tensor, mask: Tensor, state: dict[str, Any]) -> Tensor:
+    def similarity(self, encoded: EncodedImage, mask: Tensor) -> Tensor:
         """Return the similarity ``(B, 1, h, w)`` of each cell to the cells inside a mask.
 
         The similarity of a cell is its largest correlation in [0, 1] with a cell inside the mask, computed
         from the learned covariance between cell colors. See `SimilarityModel.similarity`.
         """
-        analysis = self.analyze(lightness, state)
+        analysis = encoded.analysis
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
             correlation = cell_correlation(analysis.cells, analysis.cells.take(points.cell))
@@ -406,7 +648,7 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
         """
         grid = [max(1, round(side / _MATCH_CELL)) for side in lightness.shape[2:]]
         lightness = self._resize(lightness)  # so that `feature_maps` adds no padding
-        decoder = self.analyze(lightness, {}).features.permute(0, 3, 1, 2)
+        decoder = self.analyze(lightness).features.permute(0, 3, 1, 2)
         _, *encoder = self.feature_maps(lightness)
         features = []
         for maps, weight in zip((*encoder, decoder), _MATCH_WEIGHTS, strict=True):
@@ -429,30 +671,34 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
         return reference_embedding(analysis.features, colors.permute(0, 2, 3, 1))
 
     def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-        """Concatenate the embeddings of several references.
+        """Concatenate the embeddings of several references; drop references with weight 0.
 
         Args:
             embeddings: Outputs of `encode_reference` or of this method.
             weights: Nonnegative weight of each embedding; only the ratios of weights matter.
         """
-        return mix_references(embeddings, weights)
+        mixed: list[Tensor] = []
+        count = 0.0
+        for embedding, weight in zip(embeddings, weights, strict=True):
+            if weight > 0:
+                blocks = Blocks.of(embedding)
+                weighted = blocks.weight * (weight / max(weights))
+                mixed.append(torch.cat(blocks._replace(weight=weighted, number=blocks.number + count), dim=2))
+                count += float(blocks.number.max()) + 1
+        return torch.cat(mixed, dim=1)
 
-    def analyze(self, lightness: Tensor, state: dict[str, Any]) -> Analysis:
+    def analyze(self, lightness: Tensor) -> Analysis:
         """Run the network, combine the colors of correlated cells and increase the chroma.
 
-        See `pool_logits` and `boost_chroma`. The result is stored in the state of the image and reused.
+        See `pool_logits` and `boost_chroma`.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            state: State of the image, as in `ColoringModel.edit`; empty for a new image.
         """
-        if "analysis" not in state:
-            found = self._run(lightness)
-            with torch.autocast(lightness.device.type, enabled=False):
-                mean = pool_logits(found.mean, found.logits, found.cells, found.grid, self.centers)
-                state["analysis"] = found._replace(mean=boost_chroma(mean))
-        analysis: Analysis = state["analysis"]
-        return analysis
+        found = self._run(lightness)
+        with torch.autocast(lightness.device.type, enabled=False):
+            mean = pool_logits(found.mean, found.logits, found.cells, found.grid, self.centers)
+            return found._replace(mean=boost_chroma(mean))
 
     def _run(self, lightness: Tensor) -> Analysis:
         """Resize the input and run the network."""
@@ -485,7 +731,12 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
         """Return the network output conditioned on a reference."""
         blocks = Blocks.of(exemplar.embed_by(self.encode_reference).float())
         # only an embedding can contain several references; their number depends on the data
-        references = [blocks] if exemplar.embedding is None else blocks.by_reference()
+        references = [blocks]
+        if exemplar.embedding is not None:
+            number = blocks.number[0, :, 0]
+            references = [
+                Blocks(*(part[:, number == each] for part in blocks)) for each in torch.unique(number)
+            ]
         labels = None
         if classes is not None and classes.exemplar is not None:
             labels = (classes.target, classes.exemplar)

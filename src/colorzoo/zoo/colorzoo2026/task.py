@@ -70,12 +70,8 @@ class Colorzoo2026Task(MuonModule):
         model = Colorzoo2026(stem, widths, blocks, decoder, vector, heads, encoder)
         super().__init__(model, **optimization)
         self.delta = delta
+        self.label_count = label_count
         self.label_head = nn.Linear(vector, label_count) if label_count else None
-
-    @property
-    def label_count(self) -> int:
-        """Number of classes of the auxiliary image classifier; 0 without a classifier."""
-        return 0 if self.label_head is None else self.label_head.out_features
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
         """Return parameter groups: hidden weight matrices for Muon, other parameters for AdamW."""
@@ -119,24 +115,14 @@ class Colorzoo2026Task(MuonModule):
         errors, errors_after, prior, variance = (
             take_cells(values, queries) for values in (residual, residual - posterior.change, prior, variance)
         )
-        losses["variance"] = variance_loss(errors.detach(), errors_after.detach(), prior, variance)
+        squared, squared_after = (each.detach().square().sum(-1) for each in (errors, errors_after))
+        # negative log-likelihood of a Gaussian in two dimensions, without constants
+        likelihood = (squared / prior + squared_after / variance) / 2 + prior.log() + variance.log()
+        losses["variance"] = likelihood.mean()
 
         loss = torch.stack([self.hparams[name] * value for name, value in losses.items()]).sum()
         self.log_losses({**losses, "loss": loss}, len(lightness))
         return loss
-
-
-def variance_loss(errors: Tensor, errors_after: Tensor, prior: Tensor, variance: Tensor) -> Tensor:
-    """Return the mean negative log-likelihood of color errors without and with points.
-
-    Args:
-        errors: ``(B, n, 2)``, true color minus the color predicted without points, of n cells.
-        errors_after: ``(B, n, 2)``, true color minus the color predicted with points.
-        prior: ``(B, n)``, predicted variance of ``errors``.
-        variance: ``(B, n)``, predicted variance of ``errors_after``.
-    """
-    before, after = errors.square().sum(-1), errors_after.square().sum(-1)
-    return ((before / prior + after / variance) / 2 + prior.log() + variance.log()).mean()
 
 
 def random_cells(

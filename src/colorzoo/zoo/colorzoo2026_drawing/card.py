@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 DRAWING = ModelCard(
     name="colorzoo2026_drawing",
@@ -26,7 +26,7 @@ DRAWING = ModelCard(
         )
     },
     config="colorzoo2026_drawing/train.yaml",
-    quality=(Quality("sketch", 60, "Lower measured error than cho2023_small on drawn lines."),),
+    uses={"sketch": "Lower measured error than cho2023_small on drawn lines."},
     contract_test=ContractTestConfig(
         hparams={"stem": (4, 8), "widths": (16, 32, 32), "blocks": (1, 1, 1), "decoder": 16, "vector": 16},
         size=64,

@@ -4,7 +4,8 @@ The network predicts the distribution from lines and hints. The encoder has resi
 the drawing size and attention blocks at 1/32. A global vector is computed from the last feature map. The
 decoder returns to 1/4 of the size. Three heads predict the logits of 256 colors, a mean color and an
 embedding of each cell. `CopyAttention` copies the colors of points and references to cells with a similar
-embedding. The module `regions` chooses the colors of regions from the distributions.
+embedding. The module
+`colorzoo.inference.steps.region_colors` chooses the colors of regions from the distributions.
 """
 
 from __future__ import annotations
@@ -21,14 +22,7 @@ from colorzoo.card import InputKind, OutputKind
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import drawn_lines
 from colorzoo.guidance import Guidance
-from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import is_traced, take_cells, thin_out
-from colorzoo.networks.channels_last import INITIAL_SCALE, SLOPE, EncoderDecoder
-from colorzoo.networks.hint_unet import point_colors
-from colorzoo.precision import distances
-from colorzoo.prediction import Prediction, RgbPrediction
-from colorzoo.settings import PositiveInt
-from colorzoo.zoo.colorzoo2026_drawing.regions import (
+from colorzoo.inference.steps.region_colors import (
     CONTRASTING_SHARE,
     DISTINCT,
     DULL,
@@ -47,6 +41,13 @@ from colorzoo.zoo.colorzoo2026_drawing.regions import (
     region_colorfulness,
     vivid_color,
 )
+from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import is_traced, take_cells, thin_out
+from colorzoo.networks.channels_last import INITIAL_SCALE, SLOPE, EncoderDecoder
+from colorzoo.networks.hint_unet import point_colors
+from colorzoo.precision import distances
+from colorzoo.prediction import Prediction, RgbPrediction
+from colorzoo.settings import PositiveInt
 
 STRIDE = 4
 """Side of a cell of the output maps in pixels."""

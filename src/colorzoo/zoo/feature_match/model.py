@@ -51,47 +51,24 @@ class FeatureMatching(ColoringModel):
         with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
             lab = rgb_to_lab(pad_to_multiple(guidance.exemplar.rgb.float(), 2 * CELL))
             target = self._features(pad_to_multiple(lightness.float(), 2 * CELL))
-            matched_ab = match_colors(target, self._features(lab[:, :1]), F.avg_pool2d(lab[:, 1:], CELL))
+            query, key = _directions(target), _directions(self._features(lab[:, :1]))
+            colors = F.avg_pool2d(lab[:, 1:], CELL).flatten(2)
+            matched = []  # the color of the most similar reference cell, for parts of the image
+            for part in torch.split(query, _CHUNK, dim=1):
+                nearest = (part @ key.transpose(1, 2)).argmax(dim=2)
+                matched.append(colors.gather(2, nearest[:, None].expand(-1, 2, -1)))
+            matched_ab = torch.cat(matched, dim=2).view(colors.shape[0], 2, *target.shape[-2:])
             ab = F.interpolate(matched_ab, scale_factor=CELL, mode="bilinear", align_corners=False)
         return AbPrediction(ab=ab[:, :, :height, :width])
 
     def _features(self, lightness: Tensor) -> Tensor:
         """Return features ``(B, C, H/4, W/4)`` of a lightness map."""
         if self.encoder is None:
-            return window_features(lightness)
+            return F.pixel_unshuffle(lightness, CELL)  # the lightness values of each cell
         if not self._encoder_model:
             self._encoder_model = (create_coloring_model(self.encoder),)
         model: Any = cast(Any, self._encoder_model[0].to(lightness.device))
         return model.features(lightness_to_rgb(lightness))
-
-
-def window_features(gray: Tensor) -> Tensor:
-    """Return the 16 pixels of each 4 x 4 cell as features ``(B, 16, H/4, W/4)``.
-
-    Args:
-        gray: ``(B, 1, H, W)``; H and W are multiples of 4.
-    """
-    return F.pixel_unshuffle(gray, CELL)
-
-
-def match_colors(target: Tensor, source: Tensor, ab: Tensor) -> Tensor:
-    """Return the color of the most similar exemplar cell for each image cell.
-
-    Args:
-        target: Features of the image cells, ``(B, C, h, w)``.
-        source: Features of the exemplar cells, ``(B, C, h', w')``.
-        ab: Colors of the exemplar cells, ``(B, 2, h', w')``.
-
-    Returns:
-        Colors of the image cells, ``(B, 2, h, w)``.
-    """
-    query, key = _directions(target), _directions(source)
-    colors = ab.flatten(2)
-    matched = []
-    for part in torch.split(query, _CHUNK, dim=1):
-        nearest = (part @ key.transpose(1, 2)).argmax(dim=2)
-        matched.append(colors.gather(2, nearest[:, None].expand(-1, 2, -1)))
-    return torch.cat(matched, dim=2).view(ab.shape[0], 2, *target.shape[-2:])
 
 
 def _directions(features: Tensor) -> Tensor:

@@ -214,6 +214,8 @@ class SuperpixelColorization(ColoringModel):
             other: Reference lightness ``(H', W')`` in [0, 100].
             ab: Reference ab ``(2, H', W')`` in CIE units.
         """
+        from skimage.segmentation import felzenszwalb  # slow import
+
         target_gray, reference_gray = gray / 100, other / 100
         target_cells = superpixels(target_gray, self.pixels)
         reference_cells = superpixels(reference_gray, self.pixels)
@@ -222,8 +224,11 @@ class SuperpixelColorization(ColoringModel):
 
         # the colors of the matches, corrected by a vote in each segment
         reference_colors = reference_cells.means @ ab.reshape(2, -1).T  # (M, 2)
-        segments = segments_of(target_gray, target_cells, self.pixels)
-        colors = vote(reference_colors[matches], segments)
+        segment_map = felzenszwalb(
+            target_gray, scale=100, sigma=0.8, min_size=_SEGMENT * self.pixels, channel_axis=None
+        )
+        pixel_shares = target_cells.means @ np.eye(int(segment_map.max()) + 1)[segment_map.ravel()]
+        colors = vote(reference_colors[matches], pixel_shares.argmax(axis=1))
 
         # only the colors of confident matches are propagated
         confident = np.flatnonzero(costs <= np.quantile(costs, self.confident))  # includes ties
@@ -261,23 +266,6 @@ def match(target: Features, reference: Features) -> tuple[Labels, Array]:
     return best, cost[np.arange(len(best)), best]
 
 
-def segments_of(gray: Array, cells: Superpixels, pixels: int) -> Labels:
-    """Assign each superpixel to a larger segment and return the segment indices ``(N,)``.
-
-    Each segment has at least the area of 20 average superpixels.
-
-    Args:
-        gray: ``(H, W)`` in [0, 1].
-        cells: Superpixels of the image.
-        pixels: Approximate area of a superpixel in pixels.
-    """
-    from skimage.segmentation import felzenszwalb
-
-    segments = felzenszwalb(gray, scale=100, sigma=0.8, min_size=_SEGMENT * pixels, channel_axis=None)
-    counts = cells.means @ np.eye(int(segments.max()) + 1)[segments.ravel()]
-    return counts.argmax(axis=1)
-
-
 def vote(colors: Array, segments: Labels) -> Array:
     """Replace minority colors in each segment with the mean majority color.
 
@@ -294,22 +282,16 @@ def vote(colors: Array, segments: Labels) -> Array:
     for segment in np.unique(segments):
         inside = np.flatnonzero(segments == segment)
         if len(inside) >= 3:
-            majority = majority_of(colors[inside])
+            # two clusters: the first starts at the color farthest from the mean, the second at the color
+            # farthest from the first
+            points = torch.from_numpy(colors[inside])
+            first = int((points - points.mean(dim=0)).square().sum(dim=1).argmax())
+            second = int((points - points[first]).square().sum(dim=1).argmax())
+            starts = torch.tensor([[first, second]], device=points.device)
+            clusters = kmeans(points[None], starts)[0].numpy()
+            majority = clusters == np.bincount(clusters, minlength=2).argmax()
             voted[inside[~majority]] = colors[inside[majority]].mean(axis=0)
     return voted
-
-
-def majority_of(colors: Array) -> NDArray[np.bool_]:
-    """Return a mask ``(N,)`` of the larger of two clusters of colors ``(N, 2)``.
-
-    Clustering starts with the color farthest from the mean and the color farthest from this color.
-    """
-    points = torch.from_numpy(colors)
-    first = int((points - points.mean(dim=0)).square().sum(dim=1).argmax())
-    second = int((points - points[first]).square().sum(dim=1).argmax())
-    clusters = kmeans(points[None], torch.tensor([[first, second]], device=points.device))[0].numpy()
-    largest = int(np.bincount(clusters, minlength=2).argmax())
-    return np.asarray(clusters == largest)
 
 
 def scribbles(
@@ -330,21 +312,12 @@ def scribbles(
     ab = np.zeros((2, height, width))
     boxes = ndimage.find_objects(cells.labels + 1)  # bounding boxes; SciPy ignores the label 0
     for index in selected:
-        rows, columns = center_pixels(cells.labels, index, boxes[index])
+        # pixels of the superpixel near its center
+        box = boxes[index]
+        pixels = np.argwhere(cells.labels[box] == index)
+        distance = np.abs(pixels - pixels.mean(axis=0)).max(axis=1)
+        near = pixels[distance <= max(_REACH, distance.min())]
+        rows, columns = near[:, 0] + box[0].start, near[:, 1] + box[1].start
         mask[rows, columns] = True
         ab[:, rows, columns] = colors[index][:, None]
     return mask, ab
-
-
-def center_pixels(labels: Labels, index: int, box: tuple[slice, ...]) -> tuple[Labels, Labels]:
-    """Return rows and columns of the pixels of a superpixel that are nearest to its center.
-
-    Args:
-        labels: Superpixel index of each pixel, ``(H, W)``.
-        index: Index of the superpixel.
-        box: Bounding box of the superpixel.
-    """
-    pixels = np.argwhere(labels[box] == index)
-    distance = np.abs(pixels - pixels.mean(axis=0)).max(axis=1)
-    near = pixels[distance <= max(_REACH, distance.min())]
-    return near[:, 0] + box[0].start, near[:, 1] + box[1].start

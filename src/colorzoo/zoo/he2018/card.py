@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality
+from colorzoo.card import ContractTestConfig, ModelCard
 
 FULL = ModelCard(
     name="he2018",
@@ -15,7 +15,7 @@ FULL = ModelCard(
     parameters=47_010_632,
     guidance=("exemplar",),
     config="he2018/paper.yaml",
-    quality=(Quality("exemplar", 45, "Published networks; no published color metric, slower than xu2020."),),
+    uses={"exemplar": "Published networks; no published color metric, slower than xu2020."},
     contract_test=ContractTestConfig(
         {"width": 0.125, "color_width": 0.125, "perceptual_weight": 0.0},
         # small weights, because with random features rounding error can change the matches

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 _FILES = "https://huggingface.co/luckyhzt/unicolor-pretrained-model/resolve/main"
 _NONE = "not stated: all rights reserved; ask the authors"
@@ -37,13 +37,11 @@ UNICOLOR = ModelCard(
         "coco": _published("mscoco_step259999.ckpt", "COCO train2017, 259,999 steps, by the authors."),
     },
     config="huang2022/imagenet.yaml",
-    quality=(
-        Quality(
-            "automatic", 52, "No published comparison with other models; takes minutes per image on a CPU."
-        ),
-        Quality("points", 55, "No published comparison with other models; takes minutes per image on a CPU."),
-        Quality("exemplar", 70, "Second-best result in Chen et al. 2023; takes minutes per image on a CPU."),
-    ),
+    uses={
+        "automatic": "No published comparison with other models; takes minutes per image on a CPU.",
+        "points": "No published comparison with other models; takes minutes per image on a CPU.",
+        "exemplar": "Second-best result in Chen et al. 2023; takes minutes per image on a CPU.",
+    },
     contract_test=ContractTestConfig(
         {
             "channels": 128,  # GroupNorm has 32 groups; fewer channels amplify rounding error

@@ -207,12 +207,6 @@ def sample(
     return codes
 
 
-def gumbel_noise(generator: torch.Generator, steps: int, codes: int) -> Tensor:
-    """Draw Gumbel noise ``(steps, codes)``, one row per sampled cell."""
-    exponential = torch.empty(steps, codes, device=generator.device).exponential_(generator=generator)
-    return -exponential.log()
-
-
 def most_probable(logits: Tensor, top_k: int) -> Tensor:
     """Replace all but the ``top_k`` largest logits ``(codes,)`` with -inf, but keep ties."""
     least = logits.topk(min(top_k, len(logits))).values[-1]
@@ -367,7 +361,8 @@ class UniColor(ColoringModel):
         # all images use the same random numbers
         cell_count = codes.shape[1] * codes.shape[2]
         generator = torch.Generator().manual_seed(self.seed)
-        noise = gumbel_noise(generator, cell_count, transformer.mask_token).to(codes.device)
+        exponential = torch.empty(cell_count, transformer.mask_token, device="cpu")
+        noise = -exponential.exponential_(generator=generator).log().to(codes.device)  # Gumbel noise
 
         def draw(logits: Tensor, step: int) -> int:
             return int((most_probable(logits, self.top_k) + noise[step].to(logits)).argmax())
@@ -380,7 +375,7 @@ class UniColor(ColoringModel):
                 gray = vqgan.gray_encoder(self._gray(lightness[image]))
                 hints = self.hints(lightness[image], guidance[image])
                 sampled = sample(transformer, gray.flatten(2).mT, codes[index], unknown_cells, hints, draw)
-                rgb = vqgan.decode_codes(sampled[None], gray).clamp(-1, 1)
+                rgb = vqgan.decode(vqgan.quantize.vectors(sampled[None]), gray).clamp(-1, 1)
                 image_ab = rgb_to_lab((rgb + 1) / 2)[:, 1:]
                 size = lightness.shape[-2:]
                 ab.append(F.interpolate(image_ab, size=size, mode="bilinear", antialias=True))

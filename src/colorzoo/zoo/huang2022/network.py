@@ -97,10 +97,6 @@ class ChromaVQGAN(nn.Module):
         """Return the color codes ``(B, h, w)`` of RGB ``(B, 3, H, W)`` in [-1, 1]."""
         return self.quantize.nearest(self.color_features(rgb))
 
-    def decode_codes(self, codes: Tensor, gray_features: Tensor) -> Tensor:
-        """Look up the code vectors of codes ``(B, h, w)`` and return the output of `decode`."""
-        return self.decode(self.quantize.vectors(codes), gray_features)
-
     def decode(self, vectors: Tensor, gray_features: Tensor) -> Tensor:
         """Decode code vectors and gray features, each ``(B, C, h, w)``, to unclipped RGB."""
         return self.decoder(self.post_quant_conv(torch.cat([vectors, gray_features], dim=1)))
@@ -168,7 +164,7 @@ class Encoder(nn.Module):
             attends = level in attention
             self.down.append(_Level(before, width, blocks, attends=attends, downsample=not last))
             before = width
-        self.mid = _Middle(before)
+        self.mid = _middle(before)
         self.norm_out = _norm(before)
         self.conv_out = conv3x3(before, out_channels)
 
@@ -196,7 +192,7 @@ class Decoder(nn.Module):
         super().__init__()
         before = widths[-1]
         self.conv_in = conv3x3(in_channels, before)
-        self.mid = _Middle(before)
+        self.mid = _middle(before)
         levels: list[nn.Module] = []
         for level in reversed(range(len(widths))):
             attends = level in attention
@@ -262,15 +258,9 @@ class _Level(nn.Module):
         return self.upsample(self.downsample(x))
 
 
-class _Middle(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.block_1 = _ResidualBlock(width, width)
-        self.attn_1 = _Attention(width)
-        self.block_2 = _ResidualBlock(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.block_2(self.attn_1(self.block_1(x)))
+def _middle(width: int) -> nn.Sequential:
+    blocks = [_ResidualBlock(width, width) for _ in range(2)]
+    return nn.Sequential(OrderedDict(block_1=blocks[0], attn_1=_Attention(width), block_2=blocks[1]))
 
 
 class _ResidualBlock(nn.Module):
@@ -433,10 +423,9 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply self-attention to tokens ``(B, N, C)`` and return tokens of this shape."""
-        query, key, value = (self.split_heads(layer(x)) for layer in (self.query, self.key, self.value))
+        query, key, value = (
+            layer(x).reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
+            for layer in (self.query, self.key, self.value)
+        )
         attended = F.scaled_dot_product_attention(query, key, value)
         return self.proj(attended.transpose(1, 2).flatten(2))
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        """Split channels ``(B, N, C)`` into heads ``(B, heads, N, c)``."""
-        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)

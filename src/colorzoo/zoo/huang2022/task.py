@@ -32,7 +32,7 @@ from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Positi
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import AdversarialOptimization, Optimization
-from colorzoo.weights import load_state_dict_file
+from colorzoo.weights import read_weights
 from colorzoo.zoo.huang2022.model import Cell, MatchedSide, UniColor
 from colorzoo.zoo.huang2022.network import CELL, Hints, HybridTransformer
 
@@ -426,18 +426,6 @@ class LPIPS(nn.Module):
         load_by_name(self.linear, names, linear, "the linear layers of LPIPS")
 
 
-def published_lpips() -> LPIPS:
-    """Return LPIPS with the weights of torchvision's VGG-16 and torchmetrics' linear layers.
-
-    Raises:
-        WeightsError: The VGG-16 weights are not available.
-    """
-    network = LPIPS()
-    shipped = Path(torchmetrics_lpips.__file__).parent / "lpips_models" / "vgg.pth"
-    network.load(published_weights(str(VGG16_Weights.IMAGENET1K_V1.url)), load_state_dict_file(shipped))
-    return network
-
-
 def patch_discriminator(width: float = 1.0) -> PatchDiscriminator:
     """Build the discriminator with the authors' initialization.
 
@@ -587,8 +575,14 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
             WeightsError: VGG-16 is not available.
         """
         super().setup(stage)
-        if stage == "fit":
-            self.lpips = FrozenNetwork(LPIPS() if self.allow_untrained else published_lpips())
+        if stage != "fit":
+            return
+        lpips = LPIPS()
+        if not self.allow_untrained:
+            shipped = Path(torchmetrics_lpips.__file__).parent / "lpips_models" / "vgg.pth"
+            vgg = published_weights(str(VGG16_Weights.IMAGENET1K_V1.url))
+            lpips.load(vgg, read_weights(shipped).state_dict)
+        self.lpips = FrozenNetwork(lpips)
 
     @property
     def completes_model(self) -> bool:
@@ -629,8 +623,4 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
 
     def adversarial_factor(self) -> float:
         """Return the factor of the adversarial losses: 1 from step ``disc_start`` on, else 0."""
-        return float(self.current_step() >= self.disc_start)
-
-    def current_step(self) -> int:
-        """Return the number of completed training steps."""
-        return self.trainer.global_step
+        return float(self.global_step >= self.disc_start)

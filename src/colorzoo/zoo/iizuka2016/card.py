@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality
+from colorzoo.card import ContractTestConfig, ModelCard
 
 CARDS = (
     ModelCard(
@@ -17,10 +17,10 @@ CARDS = (
         aliases=("lettherebecolor",),
         guidance=("exemplar",),
         config="iizuka2016/paper.yaml",
-        quality=(
-            Quality("automatic", 45, "Ranked between zhang2016 and zhang2017_local in Zhang et al. 2017."),
-            Quality("exemplar", 25, "Published network; uses the style of a reference, not its colors."),
-        ),
+        uses={
+            "automatic": "Ranked between zhang2016 and zhang2017_local in Zhang et al. 2017.",
+            "exemplar": "Published network; uses the style of a reference, not its colors.",
+        },
         contract_test=ContractTestConfig(
             hparams={"width": 0.125, "scene_side": 32, "classes": 0},
             scales={"model.network.color.conv6.weight": 0.3},

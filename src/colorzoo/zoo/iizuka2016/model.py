@@ -47,15 +47,10 @@ LAYERS = (
 def torch7_lab(rgb: Tensor) -> Tensor:
     """Convert RGB ``(B, 3, H, W)``, which can exceed [0, 1], to Lab in CIE units."""
     linear = torch.where(rgb > 0.04045, ((rgb.clamp(min=0) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
-    xyz = multiply(_XYZ, linear) / torch7_white(rgb)
+    xyz = multiply(_XYZ, linear) / rgb.new_tensor(WHITE).view(3, 1, 1)
     cubic = torch.where(xyz > EPSILON, xyz.clamp(min=EPSILON) ** (1 / 3), (KAPPA * xyz + 16) / 116)
     x, y, z = cubic.unbind(1)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
-
-
-def torch7_white(like: Tensor) -> Tensor:
-    """Return Torch7's XYZ white point ``(3, 1, 1)`` with the dtype and device of ``like``."""
-    return torch.tensor(WHITE, dtype=like.dtype, device=like.device).view(3, 1, 1)
 
 
 def multiply(rows: Sequence[Sequence[float]], maps: Tensor) -> Tensor:
@@ -173,10 +168,6 @@ class JointPriorNetwork(nn.Module):
         height, width = gray.shape[-2:]
         return scale(gray, (whole_cells(height), whole_cells(width))) - self.mean
 
-    def scene_input(self, local: Tensor) -> Tensor:
-        """Resize the output of `local_input` to the global branch's square input size."""
-        return scale(local, (self.scene_side, self.scene_side))
-
     def _style(self, local: Tensor, low: Tensor | None) -> Tensor:
         """Compute the global vector in float32; casting the large weights is slow."""
         features = self._scene_input(local, low)
@@ -188,7 +179,7 @@ class JointPriorNetwork(nn.Module):
         """Return low-level features at the input size of the global branch."""
         if low is not None and not is_traced() and local.shape[-2:] == (self.scene_side,) * 2:
             return low
-        return self.low(self.scene_input(local))
+        return self.low(scale(local, (self.scene_side, self.scene_side)))
 
 
 def linear(

@@ -47,7 +47,7 @@ class Iizuka2016(SingleOptimizerModule):
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(LetThereBeColor(width, scene_side, normalization), **optimization)
-        self.classes = classes
+        self.label_count = classes
         self.class_weight = class_weight
         self.classifier: nn.Sequential | None = None
         if classes:
@@ -55,11 +55,6 @@ class Iizuka2016(SingleOptimizerModule):
             layers = linear("fc1", network.scene_channels, network.style_channels, network.normalization)
             layers["fc2"] = nn.Linear(network.style_channels, classes)
             self.classifier = nn.Sequential(layers)
-
-    @property
-    def label_count(self) -> int:
-        """Number of scene classes; 0 disables the classifier."""
-        return self.classes
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the color loss plus the weighted classification loss of a batch."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 _HUB = "https://huggingface.co/piddnad"
 _IMAGENET = "ImageNet, 400,000 steps of 16 images of 256 pixels, by the authors, as in the paper."
@@ -58,7 +58,7 @@ LARGE = ModelCard(
         ),
     },
     config="kang2023/paper.yaml",
-    quality=(Quality("automatic", 90, "Best FID in the table of the paper."),),
+    uses={"automatic": "Best FID in the table of the paper."},
     contract_test=ContractTestConfig(
         hparams={**_TRIAL, "size": "tiny"}, size=64, without_gradient=_WITHOUT_GRADIENT
     ),
@@ -73,7 +73,7 @@ TINY = replace(
     hparams={"size": "tiny"},
     weights={"published": _published("ddcolor_paper_tiny", _TINY_BYTES, _IMAGENET)},
     config="kang2023/tiny.yaml",
-    quality=(Quality("automatic", 80, "Second-best FID in the paper, with a quarter of the parameters."),),
+    uses={"automatic": "Second-best FID in the paper, with a quarter of the parameters."},
 )
 
 SMALL = replace(
@@ -99,14 +99,12 @@ SMALL = replace(
         )
     },
     config="kang2023/small.yaml",
-    quality=(
-        Quality(
-            "automatic",
-            15,
+    uses={
+        "automatic": (
             "Lower measured error than zhang2016_small and less chroma in neutral regions; worse than "
-            "zhang2017_local_small on people.",
-        ),
-    ),
+            "zhang2017_local_small on people."
+        )
+    },
     contract_test=ContractTestConfig(
         hparams={**_TRIAL, "trunk": "zhang2017_local_small"}, size=64, without_gradient=_WITHOUT_GRADIENT
     ),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -40,29 +40,6 @@ PIXEL_CHANNELS = (512, 512, 256)
 FEED_CHANNELS = 2048
 TRUNK_SIZE = 256
 """Shorter side of the network input in pixels with the encoder `TrunkEncoder`."""
-
-
-class Encoder(Protocol):
-    """Encoder with four feature maps; each map has half the size of the previous map.
-
-    Attributes:
-        channels: Channels of the maps, finest first.
-        stride: Stride of the coarsest map in pixels; image height and width are multiples of this stride.
-        finest: Stride of the finest map in pixels.
-    """
-
-    channels: tuple[int, ...]
-    stride: int
-    finest: int
-
-    def __call__(self, lightness: Tensor, image: Tensor) -> tuple[Tensor, ...]:
-        """Return the feature maps, finest first.
-
-        Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100].
-            image: Gray RGB ``(B, 3, H, W)`` with ImageNet normalization.
-        """
-        ...
 
 
 class PixelDecoder(nn.Module):
@@ -187,7 +164,13 @@ class DDColorNetwork(nn.Module):
     """
 
     def __init__(
-        self, encoder: Encoder, widths: Sequence[int], *, queries: int, layers: int, feed: int
+        self,
+        encoder: ConvNextEncoder | TrunkEncoder,
+        widths: Sequence[int],
+        *,
+        queries: int,
+        layers: int,
+        feed: int,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -219,23 +202,10 @@ class DDColorNetwork(nn.Module):
         """
         image = normalized(gray)
         maps = self.pixel_decoder(self.encoder(lightness, image))
-        return self.combine(self.color_decoder(maps), maps[-1], image)
-
-    def combine(self, colors: Tensor, finest: Tensor, image: Tensor) -> Tensor:
-        """Compute ab from color embeddings and pixel features (section 3.4).
-
-        The paper multiplies embeddings by pixel features, which gives one map per query, and then applies a 1
-        x 1 convolution. This function applies the convolution to the embeddings first, so it computes only
-        two maps. The result is the same because all operations are linear.
-
-        Args:
-            colors: Color embeddings ``(B, queries, C)``.
-            finest: Output of the pixel decoder's last block, ``(B, C, h, w)``.
-            image: Gray images ``(B, 3, H, W)`` with ImageNet normalization.
-
-        Returns:
-            ab ``(B, 2, H, W)`` in CIE units.
-        """
+        colors, finest = self.color_decoder(maps), maps[-1]  # color embeddings (B, queries, C)
+        # The paper multiplies embeddings by pixel features, which gives one map per query, and then applies a
+        # 1 x 1 convolution (section 3.4). Applying the convolution to the embeddings first gives the same
+        # result with two maps, because all operations are linear.
         # the 1 x 1 convolution reads one map for each query, and the three channels of the image
         weight = self.refine.divided_weight().flatten(1).float()
         queries = colors.shape[1]
@@ -266,8 +236,8 @@ class ConvNextEncoder(nn.Module):
         depth: Multiplier for the number of blocks in each stage; 1.0 matches the published network.
     """
 
-    stride = 32
-    finest = 4
+    stride = 32  # of the coarsest map in pixels; image height and width are multiples of this stride
+    finest = 4  # stride of the finest map in pixels
 
     def __init__(self, size: Size, width: float = 1.0, depth: float = 1.0) -> None:
         import timm  # slow import
@@ -318,8 +288,8 @@ class TrunkEncoder(nn.Module):
         ColorzooError: The model is not a Local Hints model.
     """
 
-    stride = 16
-    finest = 2
+    stride = 16  # of the coarsest map in pixels
+    finest = 2  # stride of the finest map in pixels
 
     def __init__(self, model: ColoringModel) -> None:
         super().__init__()
@@ -404,7 +374,7 @@ class DDColor(ColoringModel):
         trunk: str | None = None,
     ) -> None:
         if trunk is not None:
-            encoder: Encoder = TrunkEncoder(create_backbone(trunk, "trunk"))
+            encoder: ConvNextEncoder | TrunkEncoder = TrunkEncoder(create_backbone(trunk, "trunk"))
         else:
             encoder = ConvNextEncoder(size, width, depth)
         network = DDColorNetwork(

@@ -15,7 +15,7 @@ from torchvision.transforms.v2.functional import adjust_saturation
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.losses import cross_entropy_gan_loss, smooth_l1_map, weighted_by_chroma, weighted_sum
+from colorzoo.losses import cross_entropy_gan_loss, smooth_l1_map, weighted_by_chroma
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.imagenet import normalized
@@ -114,22 +114,12 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         """Predict the ab of a training batch from its lightness."""
         return self.model.forward(rgb_to_lab(batch["rgb"])[:, :1])
 
-    def generator_loss(self, batch: Batch, generated: AbPrediction) -> Tensor:
-        """Return the weighted sum of the generator losses, and log each unweighted loss."""
-        terms = self.generator_terms(rgb_to_lab(batch["rgb"]), generated)
-        self.log_losses(terms, len(batch["rgb"]))
-        return weighted_sum(terms, self.hparams)
-
-    def generator_terms(self, lab: Tensor, generated: AbPrediction) -> dict[str, Tensor]:
-        """Return a dict that maps the names of the generator losses to unweighted values (section 3.5).
+    def generator_terms(self, batch: Batch, generated: AbPrediction) -> dict[str, Tensor]:
+        """Return the generator losses by name, without their weights (section 3.5).
 
         Losses with the weight 0 are omitted.
-
-        Args:
-            lab: Ground truth Lab ``(B, 3, H, W)`` in CIE units.
-            generated: Predicted ab of these images.
         """
-        weights = self.hparams
+        weights, lab = self.hparams, rgb_to_lab(batch["rgb"])
         lightness, target_ab = lab[:, :1], lab[:, 1:]
         rgb = generated.to_rgb(lightness)
         terms = {}

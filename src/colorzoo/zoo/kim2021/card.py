@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 _TINY = {"backbone": "zhang2017_local_small", "hidden": (8,), "propagation": 0}
 _NEAR = {"reach": 12, "propagation": 12}
@@ -21,7 +21,7 @@ FULL = ModelCard(
     aliases=("edge_aware",),
     guidance=("points", "scribbles"),
     config="kim2021/paper.yaml",
-    quality=(Quality("scribbles", 50, "Published network; this paper introduced scribbles over edges."),),
+    uses={"scribbles": "Published network; this paper introduced scribbles over edges."},
     contract_test=ContractTestConfig(hparams=_TINY, size=48),
 )
 
@@ -32,9 +32,7 @@ SMALL = replace(
     parameters=4_721_499,
     aliases=(),
     hparams={"backbone": "zhang2017_local_small", "hidden": (48, 32, 16), **_NEAR},
-    quality=(
-        Quality("scribbles", 20, "Its backbone has the lowest error without scribbles; accepts points."),
-    ),
+    uses={"scribbles": "Its backbone has the lowest error without scribbles; accepts points."},
     weights={
         "default": Weights(
             sha256="cdb0368626e5b219c9e99e47e68acec6d97dce1fe7d7fd9e7f41cf69fecb6c96",
@@ -65,13 +63,9 @@ ON_ZHANG2016 = replace(
         )
     },
     config="kim2021/zhang2016_small.yaml",
-    quality=(
-        Quality(
-            "scribbles",
-            10,
-            "Larger gain from scribbles, but its backbone has a larger error and accepts no points.",
-        ),
-    ),
+    uses={
+        "scribbles": "Larger gain from scribbles, but its backbone has a larger error and accepts no points."
+    },
     # A random E changes the distribution strongly; a low temperature would amplify rounding error.
     contract_test=ContractTestConfig(
         hparams={"hidden": (8,), "propagation": 0, "reach": 0, "backbone_hparams": {"temperature": 30.0}},
@@ -98,7 +92,10 @@ ON_SU2020 = replace(
         )
     },
     config="kim2021/su2020_small.yaml",
-    quality=(Quality("scribbles", 15, "Results similar to kim2021_small; slower, but accepts boxes."),),
+    uses={
+        "scribbles": "Results similar to kim2021_small; slower, but accepts boxes.",
+        "objects": "The only model that accepts both boxes and scribbles.",
+    },
     contract_test=ContractTestConfig(hparams={"hidden": (8,), "propagation": 0}, size=48),
     limits=("export",),
 )

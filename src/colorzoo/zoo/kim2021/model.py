@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.abilities import EncodingModel
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model, is_meta
 from colorzoo.guidance import Guidance
@@ -264,7 +265,19 @@ class Propagation(nn.Module):
         return belief * (neighbor_ab - ab)
 
 
-class EdgeAwareColorization(ColoringModel):
+class EncodedImage(NamedTuple):
+    """Encoding of an image by the backbone; see `EncodingModel.encode_image`.
+
+    Attributes:
+        maps: Output of the backbone's encoder.
+        guidance: Guidance of the encoder, without scribbles.
+    """
+
+    maps: Any
+    guidance: Guidance
+
+
+class EdgeAwareColorization(ColoringModel, EncodingModel):
     """Edge-enhancing network E on top of a frozen backbone.
 
     The arguments from ``read_lightness`` on are extensions that are not in the paper.
@@ -332,9 +345,15 @@ class EdgeAwareColorization(ColoringModel):
         ab, residuals = self.network.refine(backbone, encoded, guidance.scribbles.mask, lightness)
         return AbPrediction(ab=ab, extras=residuals)
 
-    def edit(self, lightness: Tensor, guidance: Guidance, state: dict[str, Any]) -> Prediction:
-        """Colorize an image again; reuse the backbone's encoding if only the scribbles changed."""
+    def encode_image(
+        self, lightness: Tensor, guidance: Guidance, encoded: EncodedImage | None = None
+    ) -> EncodedImage | None:
+        """Run the backbone's encoder if there are scribbles; see `EncodingModel.encode_image`."""
         others = replace(guidance, scribbles=None)
-        if guidance.scribbles is not None and (not state or not others.equals(state["guidance"])):
-            state |= {"encoded": self.backbone.model.encode(lightness, others), "guidance": others}
-        return self(lightness, guidance, state.get("encoded"))
+        if guidance.scribbles is None or (encoded is not None and others.equals(encoded.guidance)):
+            return encoded
+        return EncodedImage(self.backbone.model.encode(lightness, others), others)
+
+    def decode_image(self, lightness: Tensor, guidance: Guidance, encoded: EncodedImage | None) -> Prediction:
+        """Run E and the backbone's decoder; see `EncodingModel.decode_image`."""
+        return self(lightness, guidance, None if encoded is None else encoded.maps)

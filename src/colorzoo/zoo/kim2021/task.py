@@ -19,13 +19,12 @@ from colorzoo.guidance import Boxes, Guidance
 from colorzoo.losses.edges import color_error, edge_error, widened
 from colorzoo.randomness import image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt
-from colorzoo.simulation.points import PointSimulation, simulate_points
-from colorzoo.simulation.scribbles import ScribbleSimulation, simulate_scribbles
+from colorzoo.simulation.points import simulate_points
+from colorzoo.simulation.scribbles import simulate_scribbles
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.kim2021.model import EdgeAwareColorization
 
-SETTINGS = ("plain", "scribbles")
 _SOUND = 2e-4  # squared error of ab / 110 for an image without bleeding: 1.6 CIE units
 _MAX_BOXES = 8  # boxes of an image that are used, as in the training of su2020
 
@@ -58,6 +57,7 @@ class Kim2021(SingleOptimizerModule):
         **optimization: See `Optimization`.
     """
 
+    validation_names = ("plain", "scribbles")
     model: EdgeAwareColorization
 
     def __init__(
@@ -89,8 +89,8 @@ class Kim2021(SingleOptimizerModule):
         self.con_weight, self.reg_weight = con_weight, reg_weight
         self.edge_band, self.relative = edge_band, relative
         self.color_weight, self.hold_weight = color_weight, hold_weight
-        self.point_simulation = PointSimulation(none=1 - hints)
-        self.scribble_simulation = ScribbleSimulation(lost=lost, most=strokes, jitter=jitter, none=empty)
+        self.hints, self.lost, self.strokes = hints, lost, strokes
+        self.jitter, self.empty = jitter, empty
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Simulate scribbles over edges with color bleeding and return the weighted loss.
@@ -107,12 +107,21 @@ class Kim2021(SingleOptimizerModule):
         with torch.no_grad():
             points = None
             if "points" in self.accepts:
-                points = simulate_points(ab, image_generators(batch["seed"], "points"), self.point_simulation)
+                generators = image_generators(batch["seed"], "points")
+                points = simulate_points(ab, generators, none=1 - self.hints)
             guidance = Guidance(points=points, boxes=self._boxes_of(batch))
             encoded = backbone.encode(lightness, guidance)
             backbone_ab = backbone.decode(encoded, (lightness.shape[-2], lightness.shape[-1]))
             generators = image_generators(batch["seed"], "strokes")
-            scribbles = simulate_scribbles(backbone_ab, ab, generators, self.scribble_simulation)
+            scribbles = simulate_scribbles(
+                backbone_ab,
+                ab,
+                generators,
+                lost=self.lost,
+                most=self.strokes,
+                jitter=self.jitter,
+                none=self.empty,
+            )
 
         prediction = self.model(lightness, replace(guidance, scribbles=scribbles), encoded)
         predicted = prediction.to_ab()
@@ -145,10 +154,6 @@ class Kim2021(SingleOptimizerModule):
         boxes = [each[:_MAX_BOXES] for each in relative_boxes(batch)]
         return Boxes.of(boxes).to(batch["rgb"].device)
 
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the validation settings ``plain`` (without scribbles) and ``scribbles``."""
-        return SETTINGS
-
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
         """Yield the name and guidance of each validation setting.
 
@@ -163,5 +168,5 @@ class Kim2021(SingleOptimizerModule):
         yield "plain", plain
         first = self.model.backbone.model(lab[:, :1], plain).to_ab()
         generators = image_generators(batch["seed"], "strokes")
-        drawn = simulate_scribbles(first, lab[:, 1:], generators, ScribbleSimulation(none=0))
+        drawn = simulate_scribbles(first, lab[:, 1:], generators, none=0)
         yield "scribbles", replace(plain, scribbles=drawn)

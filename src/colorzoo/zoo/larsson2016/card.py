@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality
+from colorzoo.card import ContractTestConfig, ModelCard
 
 CARDS = (
     ModelCard(
@@ -16,7 +16,7 @@ CARDS = (
         parameters=147_041_024,
         aliases=("autocolorize",),
         config="larsson2016/paper.yaml",
-        quality=(Quality("automatic", 55, "Ranked above zhang2017_local in Zhang et al. 2017."),),
+        uses={"automatic": "Ranked above zhang2017_local in Zhang et al. 2017."},
         # the expectation, because the median is discontinuous between bins
         contract_test=ContractTestConfig(
             hparams={"width": 0.0625, "dropout": 0.0, "chroma": "expectation", "margin": 4, "places": 32},

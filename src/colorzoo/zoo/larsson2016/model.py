@@ -87,25 +87,22 @@ def hue_of(shares: Tensor, rule: HueRule) -> tuple[Tensor, Tensor]:
         Hue in [0, 1) and factor in [0, 1], each ``(B, H, W)``.
     """
     check_choice("rule", rule, HueRule)
+    no_fading = torch.ones_like(shares[:, 0])
     if rule == "mode":
-        return _without_fading((shares.argmax(1).to(shares) + 0.5) / BINS)
+        return (shares.argmax(1).to(shares) + 0.5) / BINS, no_fading
     if rule == "median":
-        return _without_fading(_quantile(shares, 0.5))
+        return _quantile(shares, 0.5), no_fading
     # hue is circular, so its expectation is the direction of the mean unit vector
     angle = 2 * math.pi * _centers(shares)
     x, y = (shares * angle.cos()).sum(1), (shares * angle.sin()).sum(1)
     hue = (torch.atan2(y, x) / (2 * math.pi)) % 1
     if rule == "expectation":
-        return _without_fading(hue)
+        return hue, no_fading
     # a short mean vector means an uncertain hue, whose chroma fades
     length = torch.linalg.vector_norm(torch.stack([x, y]), dim=0)  # ONNX has no hypot
     mean_length = length / BINS  # mean over the bins, as in the paper
     fading = mean_length.clamp(max=_FADED_BELOW) / _FADED_BELOW
     return hue, fading
-
-
-def _without_fading(hue: Tensor) -> tuple[Tensor, Tensor]:
-    return hue, torch.ones_like(hue)
 
 
 def to_rgb(
@@ -236,7 +233,11 @@ class HypercolumnNetwork(nn.Module):
         hidden = max(1, round(_HIDDEN * width))
         self.hidden = nn.Conv2d(sum(self.channels), hidden, 1)
         self.hue, self.chroma = nn.Conv2d(hidden, BINS, 1), nn.Conv2d(hidden, BINS, 1)
-        self.apply(_initialize)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                reach = (3 / layer.weight[0].numel()) ** 0.5
+                nn.init.uniform_(layer.weight, -reach, reach)
+                nn.init.zeros_(cast(Tensor, layer.bias))
         nn.init.normal_(self.hidden.weight, std=1e-4)
 
     def forward(self, gray: Tensor) -> Histograms:
@@ -279,7 +280,11 @@ class HypercolumnNetwork(nn.Module):
         """
         # maps of equal stride form a group, whose channels are adjacent in the hypercolumn
         scales = (4, 8, 16, 32)
-        groups = [torch.cat(_maps_at(scale, maps), dim=1) for scale in scales]
+        pairs = [
+            (at_quarter(each, stride), max(stride, QUARTER))
+            for each, stride in zip(maps, SCALES, strict=True)
+        ]
+        groups = [torch.cat([each for each, stride in pairs if stride == scale], dim=1) for scale in scales]
         weights = torch.split(self.hidden.weight, [group.shape[1] for group in groups], dim=1)
         hidden = F.conv2d(groups[0], weights[0], self.hidden.bias)
         for scale, group, weight in zip(scales[1:], groups[1:], weights[1:], strict=True):
@@ -300,12 +305,6 @@ class HypercolumnNetwork(nn.Module):
         hidden = F.linear(column, self.hidden.weight.flatten(1), self.hidden.bias).relu()
         hidden = F.dropout(hidden, self.dropout, self.training)[:, :, None, None]
         return Histograms(self.hue(hidden).float().flatten(1), self.chroma(hidden).float().flatten(1))
-
-
-def _maps_at(scale: int, maps: Sequence[Tensor]) -> list[Tensor]:
-    """Return the maps of a stride; maps of a stride below 4 belong to stride 4. See `at_quarter`."""
-    pairs = zip(maps, SCALES, strict=True)
-    return [at_quarter(each, stride) for each, stride in pairs if max(stride, QUARTER) == scale]
 
 
 def at_quarter(maps: Tensor, scale: int) -> Tensor:
@@ -367,14 +366,6 @@ def sample(maps: Tensor, positions: Tensor) -> Tensor:
     return F.grid_sample(maps, grid.flip(2)[:, None], align_corners=True)[:, :, 0].mT
 
 
-def _initialize(layer: nn.Module) -> None:
-    """Initialize weights with Caffe's "xavier" filler."""
-    if isinstance(layer, nn.Conv2d):
-        reach = (3 / layer.weight[0].numel()) ** 0.5
-        nn.init.uniform_(layer.weight, -reach, reach)
-        nn.init.zeros_(cast(Tensor, layer.bias))
-
-
 _MARGIN = 6  # minimum zero padding in pixels; the outermost histograms do not sum to 1
 
 # In the authors' file ``autocolorize.caffemodel.h5``, ``data/LAYER/0`` is the weight of a layer, and
@@ -430,17 +421,14 @@ class HypercolumnColorization(ColoringModel):
         """Colorize a batch; guidance is ignored."""
         gray = lightness_to_rgb(lightness)[:, :1]
         height, width = gray.shape[-2:]
-        left, right, top, bottom = _zero_padding(height, width)
-        padded = F.pad(gray - self.network.mean, (left, right, top, bottom))
+        # zeros around the image, at least `_MARGIN` pixels, up to a multiple of the stride
+        more_rows, more_columns = (
+            STRIDE * cells(side + 2 * _MARGIN, STRIDE) - side for side in (height, width)
+        )
+        left, top = more_columns // 2, more_rows // 2
+        padded = F.pad(gray - self.network.mean, (left, more_columns - left, top, more_rows - top))
         histograms: Histograms = self.network(padded)
         rows, columns = slice(top, top + height), slice(left, left + width)
         hue, chroma = (enlarge(each, QUARTER)[:, :, rows, columns] for each in histograms)
         rgb = to_rgb(gray, hue, chroma, hue=self.hue, chroma=self.chroma, boost=self.boost)
         return AbPrediction(ab=rgb_to_lab(keep_gray(rgb, gray))[:, 1:])
-
-
-def _zero_padding(height: int, width: int) -> tuple[int, int, int, int]:
-    """Return the zero padding of an image on the left, right, top and bottom in pixels."""
-    padded_height, padded_width = (STRIDE * cells(side + 2 * _MARGIN, STRIDE) for side in (height, width))
-    left, top = (padded_width - width) // 2, (padded_height - height) // 2
-    return left, padded_width - width - left, top, padded_height - height - top

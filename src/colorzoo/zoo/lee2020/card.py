@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 FULL = ModelCard(
     name="lee2020",
@@ -21,7 +21,7 @@ FULL = ModelCard(
     input="sketch",
     output="rgb",
     config="lee2020/paper.yaml",
-    quality=(Quality("sketch", 40, "Requires a reference; no published comparison with other models."),),
+    uses={"sketch": "Requires a reference; no published comparison with other models."},
     # the other losses require weights of VGG-19, which must be downloaded
     contract_test=ContractTestConfig(
         hparams={"width": 0.125, "discriminator_width": 0.125, "perceptual_weight": 0.0, "style_weight": 0.0}
@@ -44,7 +44,7 @@ SMALL = replace(
             trained_on="9,061 openly licensed drawings, 8,000 steps; see the model page and NOTICE.",
         )
     },
-    quality=(Quality("sketch", 16, "Included weights; copies the main colors of a reference."),),
+    uses={"sketch": "Included weights; copies the main colors of a reference."},
     config="lee2020/small.yaml",
 )
 

@@ -9,6 +9,7 @@ except for normalization layers and biases. Network inputs and outputs are in [-
 from __future__ import annotations
 
 import math
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from colorzoo.card import InputKind, OutputKind
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple, scaled_width
+from colorzoo.networks.levels import Residual
 from colorzoo.networks.renaming import Pattern
 from colorzoo.precision import at_least_float32
 from colorzoo.prediction import RgbPrediction
@@ -119,28 +121,6 @@ class SpatiallyCorrespondingTransfer(nn.Module):
         return Attended(sketch + attended, query, key, weights)
 
 
-class ResidualBlock(nn.Module):
-    """Two normalized 3 x 3 convolutions with a residual connection and no final activation.
-
-    Args:
-        channels: Number of input channels and of output channels.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.BatchNorm2d(channels),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the block to a feature map ``(B, channels, H, W)``; the shape is unchanged."""
-        return x + self.layers(x)
-
-
 class Decoder(nn.Module):
     """Decoder of ten convolutions with skip connections from the sketch encoder.
 
@@ -199,7 +179,13 @@ class SCFTNetwork(nn.Module):
         channels = self.encoder_sketch.channels
         features = sum(channels)
         self.transfer = SpatiallyCorrespondingTransfer(features)
-        self.refine = nn.Sequential(*(ResidualBlock(features) for _ in range(_BLOCKS)))
+        conv, norm = partial(nn.Conv2d, features, features, 3, padding=1), nn.BatchNorm2d
+        self.refine = nn.Sequential(
+            *(
+                Residual(conv(), norm(features), nn.ReLU(inplace=True), conv(), norm(features))
+                for _ in range(_BLOCKS)
+            )
+        )
         self.decoder = Decoder(features, channels)
 
     def forward(self, sketch: Tensor, reference: Tensor) -> Painted:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.losses import least_squares_loss, weighted_sum
+from colorzoo.losses import least_squares_loss
 from colorzoo.losses.exemplar import gram_matrix, triplet_loss
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import cells, scaled_width
@@ -121,14 +121,10 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
         super().__init__(ReferencePainter(width), **optimization)
-        self.perceptual_weight, self.style_weight = perceptual_weight, style_weight
+        self.compares_features = perceptual_weight > 0 or style_weight > 0
         self.triplet_weight, self.margin = triplet_weight, margin
         self.color_shift = color_shift
         self.discriminator = SketchDiscriminator(discriminator_width)
-
-    def compares_features(self) -> bool:
-        """Return whether the perceptual loss or the style loss, which use VGG-19, is enabled."""
-        return self.perceptual_weight > 0 or self.style_weight > 0
 
     def setup(self, stage: str) -> None:
         """Load VGG-19 at the start of ``fit`` if a loss requires it.
@@ -137,7 +133,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
             WeightsError: The VGG-19 weights are not available.
         """
         super().setup(stage)
-        if stage == "fit" and self.compares_features():
+        if stage == "fit" and self.compares_features:
             self.vgg = frozen_vgg(VGGOutputs(19, _LAYERS), "VGG-19", untrained=self.allow_untrained)
 
     def generate(self, batch: Batch) -> RgbPrediction:
@@ -168,27 +164,16 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         with torch.no_grad():
             return self.generate(batch)
 
-    def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the weighted sum of the generator losses, and log each unweighted loss."""
-        terms = self.generator_terms(sketches_of(batch), generated)
-        self.log_losses(terms, len(batch["rgb"]))
-        return weighted_sum(terms, self.hparams)
-
-    def generator_terms(self, sketch: Tensor, generated: RgbPrediction) -> dict[str, Tensor]:
-        """Return a dict that maps the names of the enabled generator losses to unweighted values.
-
-        Args:
-            sketch: Sketches ``(B, 1, H, W)`` in [0, 1].
-            generated: Output of `generate`.
-        """
+    def generator_terms(self, batch: Batch, generated: RgbPrediction) -> dict[str, Tensor]:
+        """Return the enabled generator losses by name, without their weights."""
         extras = generated.extras
         terms = {"reconstruction": 2 * (generated.rgb - extras["target"]).abs().mean()}
-        if self.compares_features():
+        if self.compares_features:
             with torch.no_grad():
                 target_features = self.vgg(2 * extras["target"] - 1)
             terms |= feature_terms(self.vgg(2 * generated.rgb - 1), target_features)
         if self.is_adversarial():
-            terms["adversarial"] = least_squares_loss(self._scores(sketch, generated.rgb))
+            terms["adversarial"] = least_squares_loss(self._scores(sketches_of(batch), generated.rgb))
         if self.triplet_weight:
             vectors = [extras[name].float() for name in ("query", "positive", "negative", "present")]
             terms["triplet"] = triplet_loss(*vectors, margin=self.margin)

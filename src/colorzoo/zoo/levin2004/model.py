@@ -28,6 +28,7 @@ class ColorizationByOptimization(ColoringModel):
     """
 
     accepts = frozenset({"points"})
+    reproduces_points = True
 
     def __init__(self, variance_share: float = 0.3) -> None:
         super().__init__(nn.Identity())

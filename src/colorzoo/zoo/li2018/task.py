@@ -28,6 +28,7 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
         **optimization: See `Optimization`.
     """
 
+    validation_names = ("reference",)
     model: ClosedFormStylization
 
     def __init__(
@@ -65,7 +66,3 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
         loss = sum(losses.values(), start=rgb.new_zeros(()))
         self.log_losses({"loss": loss, **losses}, len(rgb))
         return loss
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the only validation setting, ``reference``."""
-        return ("reference",)

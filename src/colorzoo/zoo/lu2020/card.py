@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality
+from colorzoo.card import ContractTestConfig, ModelCard
 
 FULL = ModelCard(
     name="lu2020",
@@ -16,7 +16,7 @@ FULL = ModelCard(
     aliases=("gray2colornet",),
     guidance=("exemplar",),
     config="lu2020/paper.yaml",
-    quality=(Quality("exemplar", 56, "Ranked slightly below blanch2021 in Chen et al. 2023."),),
+    uses={"exemplar": "Ranked slightly below blanch2021 in Chen et al. 2023."},
     contract_test=ContractTestConfig(
         # at 0.01, rounding errors change the matches of random features
         {"width": 0.125, "reference_side": 32, "tau": 1.0, "discriminator_width": 0.125, "class_weight": 0.0},

@@ -237,14 +237,14 @@ class CoupledVariation(ColoringModel):
         with torch.autocast(lightness.device.type, enabled=False):  # float32 for small patch distances
             luminance = 255 * lightness_to_rgb(lightness.float())[:, :1]
             references = rgb_to_yuv(guidance.exemplar.rgb.float())
-            pairs = zip(torch.split(luminance, 1), torch.split(references, 1), strict=True)
-            yuv = torch.cat([self._color(image, reference) for image, reference in pairs])
-            return AbPrediction(ab=rgb_to_lab(yuv_to_rgb(yuv).clamp(0, 1))[:, 1:])
-
-    def _color(self, luminance: Tensor, reference: Tensor) -> Tensor:
-        """Return YUV ``(1, 3, H, W)`` of a colorized image inside the sRGB gamut."""
-        colors = candidates(luminance, reference, self.step)
-        uv = choose(
-            luminance[0], colors, fidelity=self.fidelity, coupling=self.coupling, iterations=self.iterations
-        )
-        return into_gamut(torch.cat([luminance, uv[None]], dim=1))
+            colored = []
+            for image, reference in zip(torch.split(luminance, 1), torch.split(references, 1), strict=True):
+                uv = choose(
+                    image[0],
+                    candidates(image, reference, self.step),
+                    fidelity=self.fidelity,
+                    coupling=self.coupling,
+                    iterations=self.iterations,
+                )
+                colored.append(into_gamut(torch.cat([image, uv[None]], dim=1)))
+            return AbPrediction(ab=rgb_to_lab(yuv_to_rgb(torch.cat(colored)).clamp(0, 1))[:, 1:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 FULL = ModelCard(
     name="su2020",
@@ -18,10 +18,8 @@ FULL = ModelCard(
     aliases=("instcolor",),
     guidance=("points", "boxes"),
     config="su2020/full.yaml",
-    quality=(
-        Quality("boxes", 50, "Published networks; this paper introduced boxes. Convert the weights first."),
-    ),
-    contract_test=ContractTestConfig(hparams={"width": 0.125, "trunk": None, "stage": "full", "start": None}),
+    uses={"boxes": "Published networks; this paper introduced boxes. Convert the weights first."},
+    contract_test=ContractTestConfig(hparams={"width": 0.125, "trunk": None, "stage": "full"}),
     limits=("export",),  # tensor shapes depend on the number and size of boxes
 )
 
@@ -42,7 +40,7 @@ SMALL = replace(
         )
     },
     config="su2020/small_fusion.yaml",
-    quality=(Quality("boxes", 20, "Included weights; boxes have little effect."),),
+    uses={"boxes": "Included weights; boxes have little effect."},
     contract_test=replace(FULL.contract_test, hparams={**FULL.contract_test.hparams, "hints": 1.0}),
 )
 

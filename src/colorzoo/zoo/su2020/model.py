@@ -43,7 +43,7 @@ from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.networks.shared_weights import borrow
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width
-from colorzoo.weights.load import apply_weights, load_state_dict_file
+from colorzoo.weights.load import apply_weights, read_weights
 
 # Fused maps: name, channels at width 1, stride.
 FUSED: tuple[tuple[str, int, int], ...] = (
@@ -453,7 +453,7 @@ def torchvision_detector(path: str) -> Detector:
     from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2  # slow import
 
     model = fasterrcnn_resnet50_fpn_v2(weights_backbone=None).eval()
-    apply_weights(model, load_state_dict_file(Path(path)), name=path, published=False)
+    apply_weights(model, read_weights(Path(path)).state_dict, name=path)
 
     def detect(image: Tensor) -> tuple[Tensor, Tensor]:
         with torch.inference_mode():

@@ -21,11 +21,10 @@ from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.precision import in_float32
 from colorzoo.randomness import image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Positive, PositiveInt, Width
-from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.points import simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.training.stages import Stage, Start
-from colorzoo.weights import apply_weights
+from colorzoo.training.stages import Stage
 from colorzoo.zoo.su2020.model import InstanceColorization, cut, to_rectangle
 
 LOSS_SCALE = 10 / AB_SCALE  # the paper's Huber loss applies to ab / 110 with weight 10
@@ -64,8 +63,6 @@ class Su2020(SingleOptimizerModule):
         hints: Fraction of the training images with simulated color points; 0 in the paper.
         stage: ``"full"`` trains the full-image network, ``"instance"`` trains the instance network on boxes,
             and ``"fusion"`` trains the fusion layers and the fusion network's last layers.
-        start: Model with the initial weights: a Local Hints model of equal shape, which initializes all three
-            networks, or an su2020 model, loaded as with ``--init_from``. None uses random weights.
         most_boxes: Maximum number of boxes per training image.
         delta: Error in CIE units at which the loss changes from quadratic to linear; 1 in the paper.
         detector: See `InstanceColorization`.
@@ -73,6 +70,7 @@ class Su2020(SingleOptimizerModule):
     """
 
     stages = STAGES
+    validation_names = ("automatic", "boxes")
     model: InstanceColorization
 
     def __init__(
@@ -84,48 +82,34 @@ class Su2020(SingleOptimizerModule):
         colorfulness: NonNegativeFloat = 0.0,
         hints: Fraction = 0.0,
         stage: Literal["full", "instance", "fusion"] = "full",
-        start: Start | str | None = None,
         most_boxes: PositiveInt = 8,
         delta: Positive = 1.0,
         detector: str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
         model = InstanceColorization(width, mask_center, trunk, detector)
-        super().__init__(model, stage=stage, start=start, **optimization)
+        super().__init__(model, stage=stage, **optimization)
         self.random_boxes, self.most_boxes = random_boxes, most_boxes
         self.delta, self.colorfulness = delta, colorfulness
-        self.point_simulation = PointSimulation(none=1 - hints) if hints else None
+        self.hints = hints
 
-    def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the weights of a Local Hints model or another su2020 model.
-
-        A Local Hints model initializes each of the three networks. From an su2020 model, all weights are
-        copied; then `continue_from` prepares the current stage. The ``mask_center`` of the models must be
-        equal: the value that a network subtracts from the mask of the color points.
+    def filter_weights(self, source: ColorizationModule) -> dict[str, Tensor]:
+        """Return the weights of a Local Hints model for each of the three networks.
 
         Args:
-            source: Task of the other model.
+            source: Task of the Local Hints model.
 
         Raises:
-            ColorzooError: The other model is of another kind, does not match this model, or is a Local Hints
-                model although ``trunk`` is set.
+            ColorzooError: The other model is of another kind, its ``mask_center`` differs (the value that a
+                network subtracts from the mask of the color points), or this model has a ``trunk``.
         """
         if isinstance(source, Su2020):
-            found = (source.model.trunk, source.model.network.mask_center)
-            expected = (self.model.trunk, self.model.network.mask_center)
-            if found != expected:
-                raise ColorzooError(
-                    f"--model.start must name a model with (trunk, mask_center) {expected}, got {found}"
-                )
-            apply_weights(self.model, source.model.state_dict(), name="--model.start", published=False)
-            self.continue_from(source.provenance.stage)
-            return
+            return {}
         if self.model.trunk is not None:
-            raise ColorzooError("--model.start cannot be combined with --model.trunk. Remove one option.")
-        network = self.model.network
-        weights = start_weights(source.model, network.mask_center)  # requires a Local Hints model
-        for unet in (network.full, network.instance, network.fusion):
-            apply_weights(unet, weights, name="--model.start", published=False)
+            raise ColorzooError("--init_from cannot replace --model.trunk. Remove one option.")
+        weights = start_weights(source.model, self.model.network.mask_center)
+        names = ("full", "instance", "fusion")
+        return {f"model.network.{name}.{key}": value for name in names for key, value in weights.items()}
 
     def continue_from(self, stage: str | None) -> None:
         """Copy full-image network weights to the networks that no earlier stage has trained.
@@ -149,8 +133,8 @@ class Su2020(SingleOptimizerModule):
 
         # the paper trains without points
         points = Points.none(ab)
-        if self.point_simulation is not None:
-            points = simulate_points(ab, image_generators(batch["seed"], "points"), self.point_simulation)
+        if self.hints:
+            points = simulate_points(ab, image_generators(batch["seed"], "points"), none=1 - self.hints)
 
         # ab predicted by the network of the current stage
         if self.stage == "instance":  # the forward pass of the model never returns the colors of this network
@@ -187,10 +171,6 @@ class Su2020(SingleOptimizerModule):
             else:
                 boxes.append(torch.tensor([[0.0, 0.0, 1.0, 1.0]], device="cpu"))
         return boxes
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the two validation settings: ``automatic`` and ``boxes``."""
-        return ("automatic", "boxes")
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> list[tuple[str, Guidance]]:
         """Return the name and guidance of each validation setting: without boxes, with boxes."""

@@ -48,7 +48,17 @@ class ColorTransfer(ColoringModel):
             lab = rgb_to_lab(guidance.exemplar.rgb.float())
             source = remap(lab[:, :1], lightness.float())
             features = torch.cat([source, window_deviation(source)], dim=1)
-            ab = self._match(lightness.float(), self._sample(features), self._sample(lab[:, 1:]))
+            samples, sample_ab = self._sample(features), self._sample(lab[:, 1:])
+            # colors of the sample with the most similar lightness and deviation
+            target = torch.cat([lightness.float(), window_deviation(lightness.float())], dim=1)
+            best = torch.full_like(target[:, :1], torch.inf)
+            ab = target.new_zeros(target.shape)
+            for index in range(len(self.places)):  # a full distance matrix needs gigabytes
+                place = slice(index, index + 1)
+                distance = (target - samples[..., place, None]).abs().sum(dim=1, keepdim=True)
+                nearer = distance < best
+                best = torch.where(nearer, distance, best)
+                ab = torch.where(nearer, sample_ab[..., place, None], ab)
         return AbPrediction(ab=ab)
 
     def _sample(self, maps: Tensor) -> Tensor:
@@ -57,19 +67,6 @@ class ColorTransfer(ColoringModel):
         rows = (self.places[:, 0] * height).long().clamp(max=height - 1)
         columns = (self.places[:, 1] * width).long().clamp(max=width - 1)
         return maps[:, :, rows, columns]
-
-    def _match(self, lightness: Tensor, features: Tensor, ab: Tensor) -> Tensor:
-        """Return the ab of the sample with the nearest features for each pixel."""
-        target = torch.cat([lightness, window_deviation(lightness)], dim=1)
-        best = torch.full_like(lightness, torch.inf)
-        output = lightness.new_zeros(lightness.shape[0], 2, *lightness.shape[-2:])
-        for index in range(len(self.places)):  # loop over samples; a full distance matrix needs gigabytes
-            place = slice(index, index + 1)
-            distance = (target - features[..., place, None]).abs().sum(dim=1, keepdim=True)
-            nearer = distance < best
-            best = torch.where(nearer, distance, best)
-            output = torch.where(nearer, ab[..., place, None], output)
-        return output
 
 
 def remap(source: Tensor, target: Tensor) -> Tensor:

@@ -105,14 +105,12 @@ class Encoder(nn.Module):
         patches = self.patch_embed["proj"](((lightness - 50) / 100).expand(-1, 3, -1, -1))
         size = patches.shape[-2:]
         tokens = torch.cat([self.cls_token.expand(patches.shape[0], -1, -1), to_tokens(patches)], dim=1)
-        tokens = self.norm(self.blocks(tokens + self.positions(size)))
-        return to_map(tokens[:, 1:], size)
-
-    def positions(self, size: torch.Size) -> Tensor:
-        """Return the position embeddings ``(1, 1 + h w, C)`` for a grid of ``size`` patches."""
+        # position embeddings, resized to the size of the image
         grid = to_map(self.pos_embed[:, 1:], (TRAINED_GRID, TRAINED_GRID))
         grid = F.interpolate(grid, size=size, mode="bilinear")
-        return torch.cat([self.pos_embed[:, :1], to_tokens(grid)], dim=1)
+        positions = torch.cat([self.pos_embed[:, :1], to_tokens(grid)], dim=1)
+        tokens = self.norm(self.blocks(tokens + positions))
+        return to_map(tokens[:, 1:], size)
 
 
 class MaskedBlock(nn.Module):

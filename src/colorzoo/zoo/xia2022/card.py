@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 FULL = ModelCard(
     name="xia2022",
@@ -27,9 +27,7 @@ FULL = ModelCard(
         )
     },
     config="xia2022/paper.yaml",
-    quality=(
-        Quality("automatic", 47, "Published network; the authors state FID only, without its protocol."),
-    ),
+    uses={"automatic": "Published network; the authors state FID only, without its protocol."},
     contract_test=ContractTestConfig(
         hparams={"width": 0.125, "dropout": 0.0},
         scales={"model.network.refinement.leave.weight": 0.02},

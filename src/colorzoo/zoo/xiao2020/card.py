@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality
+from colorzoo.card import ContractTestConfig, ModelCard
 
 FULL = ModelCard(
     name="xiao2020",
@@ -16,7 +16,7 @@ FULL = ModelCard(
     aliases=("depn",),
     guidance=("exemplar", "statistics"),
     config="xiao2020/first.yaml",
-    quality=(Quality("exemplar", 35, "Published networks, which match color histograms, not positions."),),
+    uses={"exemplar": "Published networks, which match color histograms, not positions."},
     contract_test=ContractTestConfig(hparams={"width": 0.0625, "level": 128}),
 )
 

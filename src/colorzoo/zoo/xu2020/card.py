@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 XU = ModelCard(
     name="xu2020",
@@ -19,7 +19,7 @@ XU = ModelCard(
     aliases=("stylization",),
     guidance=("exemplar", "points"),
     config="xu2020/color.yaml",
-    quality=(Quality("exemplar", 50, "Networks of the paper; no published comparison available."),),
+    uses={"exemplar": "Networks of the paper; no published comparison available."},
     contract_test=ContractTestConfig(hparams={"width": 0.125}),
 )
 
@@ -42,7 +42,10 @@ XU_SMALL = replace(
         )
     },
     config="xu2020/small_encoder.yaml",
-    quality=(Quality("exemplar", 10, "Low measured error, but little influence of the reference."),),
+    uses={
+        "exemplar": "Low measured error, but little influence of the reference.",
+        "stylize": "The only model with included weights that transfers the colors of color images.",
+    },
 )
 
 CARDS = (XU, XU_SMALL)

@@ -223,14 +223,6 @@ class Encoder(nn.Module):
         self.conv3_3, self.conv3_4 = ReflectConv(c3, c3), ReflectConv(c3, c3)
         self.conv4_1 = ReflectConv(c3, c4)
 
-    @torch.no_grad()
-    def normalize_imagenet(self) -> None:
-        """Set the first layer to ImageNet normalization."""
-        deviation = torch.tensor(IMAGENET_DEVIATION)
-        self.conv0.weight.copy_(torch.diag(1 / deviation)[:, :, None, None])
-        assert self.conv0.bias is not None
-        self.conv0.bias.copy_(-torch.tensor(IMAGENET_MEAN) / deviation)
-
     def forward(self, rgb: Tensor, adapt: Adapt) -> EncoderMaps:
         """Encode images and return the feature maps that the decoder requires.
 
@@ -545,7 +537,12 @@ class StylizationColorization(ColoringModel, ExemplarModel, StyleModel):
     ) -> None:
         network = ExemplarNetwork(width, places, backbone)
         initialize(network.transfer, None)
-        network.transfer.encoder.normalize_imagenet()
+        conv0 = network.transfer.encoder.conv0  # ImageNet normalization
+        deviation = torch.tensor(IMAGENET_DEVIATION)
+        with torch.no_grad():
+            conv0.weight.copy_(torch.diag(1 / deviation)[:, :, None, None])
+            assert conv0.bias is not None
+            conv0.bias.copy_(-torch.tensor(IMAGENET_MEAN) / deviation)
         super().__init__(network)
         self.transfer_error = transfer_error
         self.register_buffer("centers", grid_centers(), persistent=False)

@@ -23,11 +23,10 @@ from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.precision import in_float32
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import NonNegativeFloat, Positive, Probability, Width
-from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.points import simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.training.stages import Stage, Start, require_frozen
-from colorzoo.weights import apply_weights
+from colorzoo.training.stages import Stage, require_frozen
 from colorzoo.zoo.xu2020.model import (
     MASK_CENTER,
     PLACE_SETS,
@@ -64,14 +63,13 @@ class Xu2020(SingleOptimizerModule):
         transfer_error: See `StylizationColorization`.
         stage: ``"decoder"`` trains the transfer decoder, and ``"color"`` trains the colorization sub-net.
             ``"encoder"``, which is not in the paper, trains encoder and decoder of the transfer sub-net.
-        start: Model with the initial weights: a Local Hints model for the colorization sub-net, or an xu2020
-            model for all weights. None uses random weights.
         stop_probability: Parameter p of the distribution of the number n of training points,
             P(n) = (1 - p)^n p.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
     stages = STAGES
+    validation_names = ("automatic", "reference")
     model: StylizationColorization
 
     def __init__(
@@ -85,15 +83,14 @@ class Xu2020(SingleOptimizerModule):
         backbone: str | None = None,
         transfer_error: Positive | None = None,
         stage: Literal["decoder", "color", "encoder"] = "color",
-        start: Start | str | None = None,
         stop_probability: Probability = 1 / 8,
         **optimization: Unpack[Optimization],
     ) -> None:
         model = StylizationColorization(width, places, backbone, transfer_error)
-        super().__init__(model, stage=stage, start=start, **optimization)
+        super().__init__(model, stage=stage, **optimization)
         self.image_weight, self.perceptual_weight = image_weight, perceptual_weight
         self.hint_weight, self.delta = hint_weight, delta
-        self.points = PointSimulation(stop_probability, reveal_all=0.0)
+        self.stop_probability = stop_probability
 
     def prepare_fit(self) -> None:
         """Check that the encoder has trained weights in stage ``decoder``.
@@ -102,37 +99,33 @@ class Xu2020(SingleOptimizerModule):
             WeightsError: The encoder has random weights, and ``allow_untrained`` is not set.
         """
         super().prepare_fit()
-        if self.stage == "decoder" and not (self.start or self.allow_untrained):
+        if self.stage == "decoder" and not self.allow_untrained:
             require_frozen(self.trained, "--model.stage decoder uses an encoder", "xu2020 VGG19.pth")
 
-    def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the weights of an xu2020 model or a Local Hints model.
-
-        A Local Hints model initializes the colorization sub-net.
+    def filter_weights(self, source: ColorizationModule) -> dict[str, Tensor]:
+        """Return the weights of a Local Hints model for the colorization sub-net.
 
         Args:
-            source: Task of the other model.
+            source: Task of the Local Hints model.
 
         Raises:
             ColorzooError: The other model does not match this model, has no encoder for stage ``decoder``, or
-                is a Local Hints model although ``backbone`` is set.
+                this model has a ``backbone``.
         """
         if isinstance(source, Xu2020):
-            apply_weights(self.model, source.model.state_dict(), name="--model.start", published=False)
-            return
+            return {}
         if self.stage == "decoder":
             raise ColorzooError(
-                f"--model.start must name an xu2020 model for the stage 'decoder', got "
-                f"{type(source).__name__}"
+                f"--init_from must name an xu2020 model for the stage 'decoder', got {type(source).__name__}"
             )
         if self.hparams["backbone"] is not None:
-            raise ColorzooError("--model.start cannot be combined with --model.backbone. Remove one option.")
+            raise ColorzooError("--init_from cannot replace --model.backbone. Remove one option.")
         weights = start_weights(source.model, MASK_CENTER)
-        apply_weights(self.model.network.color.unet, weights, name="--model.start", published=False)
+        return {f"model.network.color.unet.{key}": value for key, value in weights.items()}
 
     @property
     def completes_model(self) -> bool:
-        """Whether no part keeps random weights; a backbone provides the colorization sub-net."""
+        """True if no part keeps random weights; a backbone provides the colorization sub-net."""
         return self.hparams["backbone"] is not None or super().completes_model
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -161,7 +154,12 @@ class Xu2020(SingleOptimizerModule):
     def color_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the masked Huber loss of colorization from hints (L_c in the paper)."""
         lab = rgb_to_lab(batch["rgb"])
-        points = simulate_points(lab[:, 1:], image_generators(batch["seed"], "points"), self.points)
+        points = simulate_points(
+            lab[:, 1:],
+            image_generators(batch["seed"], "points"),
+            stop_probability=self.stop_probability,
+            reveal_all=0.0,
+        )
         ab = self.model(lab[:, :1], Guidance(points=points)).ab
         loss = masked_huber(ab, lab[:, 1:], points.mask, hint_weight=self.hint_weight, delta=self.delta)
         return {"loss": loss}
@@ -185,10 +183,6 @@ class Xu2020(SingleOptimizerModule):
             content_ab = torch.where(draws[:, 3:] < WRONG_SHARE, wrong, automatic)
             content = lab_to_rgb(torch.cat([lightness, content_ab], dim=1))
         return {"loss": F.mse_loss(network.transfer(content, network.adapt(embedding)), rgb)}
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the validation settings: ``automatic`` and ``reference``."""
-        return "automatic", "reference"
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> list[tuple[str, Guidance]]:
         """Return guidance without a reference, and with the reference of `reference_of`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality
+from colorzoo.card import ContractTestConfig, ModelCard
 
 FULL = ModelCard(
     name="yin2021",
@@ -15,7 +15,7 @@ FULL = ModelCard(
     parameters=72_829_686,
     guidance=("exemplar",),
     config="yin2021/paper.yaml",
-    quality=(Quality("exemplar", 66, "Ranked between blanch2021 and bai2022 in Chen et al. 2023."),),
+    uses={"exemplar": "Ranked between blanch2021 and bai2022 in Chen et al. 2023."},
     contract_test=ContractTestConfig(
         # at 0.01, rounding errors change the matches of random features; at 1, all colors are equal
         {

@@ -88,7 +88,11 @@ class Yun2023(SingleOptimizerModule):
             lab: Ground truth ``(B, 3, H, W)``.
             seeds: Per-image seeds ``(B,)``.
         """
-        return Guidance(points=count_cells(lab[:, 1:], int(setting), image_generators(seeds, "points")))
+        batch, _, height, width = lab.shape
+        generators = image_generators(seeds, "points")
+        order = draw_uniform(generators, batch, (height // CELL) * (width // CELL), lab.device)
+        counts = order.new_full((batch,), int(setting))
+        return Guidance(points=_reveal(lab[:, 1:], counts, order))
 
 
 def simulate_cells(ab: Tensor, generators: Generators, most: int) -> Points:
@@ -103,21 +107,6 @@ def simulate_cells(ab: Tensor, generators: Generators, most: int) -> Points:
     draws = draw_uniform(generators, batch, 1 + (height // CELL) * (width // CELL), ab.device)
     counts = (draws[:, 0] * (most + 1)).floor()
     return _reveal(ab, counts, draws[:, 1:])
-
-
-def count_cells(ab: Tensor, count: int, generators: Generators) -> Points:
-    """Return hints with the true colors of ``count`` random 2 x 2 pixel cells per image.
-
-    Images with fewer cells get a hint in every cell.
-
-    Args:
-        ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
-        count: Number of hints per image.
-        generators: One generator for the batch, or one generator per image.
-    """
-    batch, _, height, width = ab.shape
-    draws = draw_uniform(generators, batch, (height // CELL) * (width // CELL), ab.device)
-    return _reveal(ab, draws.new_full((batch,), count), draws)
 
 
 def _reveal(ab: Tensor, counts: Tensor, order: Tensor) -> Points:

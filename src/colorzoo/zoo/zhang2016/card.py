@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 FULL = ModelCard(
     name="zhang2016",
@@ -28,10 +28,8 @@ FULL = ModelCard(
         )
     },
     config="zhang2016/paper.yaml",
-    quality=(
-        Quality("automatic", 40, "Published network; ranked below zhang2017_local in Zhang et al. 2017."),
-    ),
-    contract_test=ContractTestConfig(hparams={"width": 0.125, "start": None}),
+    uses={"automatic": "Published network; ranked below zhang2017_local in Zhang et al. 2017."},
+    contract_test=ContractTestConfig(hparams={"width": 0.125}),
 )
 
 SMALL = replace(
@@ -51,7 +49,7 @@ SMALL = replace(
         )
     },
     config="zhang2016/small.yaml",
-    quality=(Quality("automatic", 10, "Lower measured PSNR than zhang2017_local_small, but more colorful."),),
+    uses={"automatic": "Lower measured PSNR than zhang2017_local_small, but more colorful."},
 )
 
 CARDS = (FULL, SMALL)

@@ -49,14 +49,6 @@ class DistributionNetwork(nn.Module):
         self.class_head = nn.Conv2d(c256, len(hull_centers()), 1)
         self.centers = nn.Parameter(hull_centers().clone(), requires_grad=False)
 
-    def logits(self, lightness: Tensor) -> Tensor:
-        """Return logits ``(B, 313, ceil(H/4), ceil(W/4))`` of the 313 ab bins.
-
-        Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100].
-        """
-        return self._head(self.encode(lightness), (lightness.shape[-2], lightness.shape[-1]))
-
     def forward(self, lightness: Tensor) -> PointNetworkOutput:
         """Colorize images of any size.
 
@@ -66,8 +58,8 @@ class DistributionNetwork(nn.Module):
         Returns:
             ab ``(B, 2, H, W)`` in CIE units and logits ``(B, 313, ceil(H/4), ceil(W/4))`` of the ab bins.
         """
-        logits = self.logits(lightness)
         height, width = lightness.shape[-2:]
+        logits = self._head(self.encode(lightness), (height, width))
         return PointNetworkOutput(self._decode(logits)[:, :, :height, :width], logits)
 
     def encode(self, lightness: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from colorzoo.color import hull_mask, prior_probabilities, rebalancing_weights, rgb_to_lab
 from colorzoo.data.dataset import Batch
@@ -21,12 +21,10 @@ from colorzoo.losses import rebalanced_cross_entropy
 from colorzoo.settings import Fraction, Positive, PositiveInt, Width
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.training.stages import Start, copy_layers
 from colorzoo.zoo.zhang2016.model import LOGIT_STRIDE, ColorfulColorization
 
 _SAME = tuple(f"block{index}." for index in range(1, 8))
 _RENAMED = {"up8.": "block8.0.", "block8.1.": "block8.2.", "block8.3.": "block8.4."}
-_PREFIX = "network.unet."
 _BATCH_NORM_EPS = 1e-5
 
 
@@ -42,8 +40,6 @@ class Zhang2016(SingleOptimizerModule):
             ``colorzoo data prior``; None uses the ImageNet frequencies.
         neighbors: Number of nearest bins that encode a true color (eq. 2): 10 in the published code, 5 in
             the paper.
-        start: Name of a zhang2017 model of equal width that provides initial weights for the shared layers;
-            None uses random weights. The paper uses a k-means initialization.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
@@ -57,29 +53,47 @@ class Zhang2016(SingleOptimizerModule):
         uniform: Fraction = 0.5,
         prior: str | None = None,
         neighbors: PositiveInt = 10,
-        start: Start | str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(ColorfulColorization(width, temperature), start=start, **optimization)
+        super().__init__(ColorfulColorization(width, temperature), **optimization)
         self.neighbors = neighbors
         # loss weights of the 313 color bins, which are higher for rare colors
         frequencies = prior_probabilities() if prior is None else read_prior(prior)
         weights = rebalancing_weights(frequencies.double(), uniform).float()
         self.register_buffer("class_weights", weights, persistent=False)
 
-    def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the layers that this model shares with a zhang2017 model.
+    def filter_weights(self, source: ColorizationModule) -> dict[str, Tensor]:
+        """Return the layers that this model shares with a zhang2017 model of equal width.
+
+        The paper uses a k-means initialization instead.
 
         Args:
             source: Task of the zhang2017 model.
 
         Raises:
-            ColorzooError: The other model lacks the layers, or has a different width or input normalization.
+            ColorzooError: The input normalization of the other model differs.
         """
         mask_center = getattr(source.model.network, "mask_center", 0.0)
         if mask_center:  # the mask without points, -mask_center, is part of the input of the copied layers
-            raise ColorzooError(f"--model.start must name a model with mask_center 0.0, got {mask_center}")
-        copy_trunk(source.model, self.model.network)
+            raise ColorzooError(f"--init_from must name a model with mask_center 0.0, got {mask_center}")
+        # subsampling by 2 in zhang2017 is equivalent to stride 2 in the network of this model
+        prefix = "network.unet."
+        state = source.model.state_dict()
+        unet = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        if "class_head.weight" not in unet or "up8.weight" not in unet:
+            return {}
+        copied = {key: value for key, value in unet.items() if key.startswith(_SAME)}
+        copied["block1.0.weight"] = copied["block1.0.weight"][:, :1]  # keep the lightness channel only
+        for source_layer, layer in _RENAMED.items():
+            for parameter in ("weight", "bias"):
+                copied[layer + parameter] = unet[source_layer + parameter]
+        # select the 313 bins of the head and fold the preceding BatchNorm into its weights
+        scale = unet["block8.5.weight"] / torch.sqrt(unet["block8.5.running_var"] + _BATCH_NORM_EPS)
+        shift = unet["block8.5.bias"] - unet["block8.5.running_mean"] * scale
+        weight = unet["class_head.weight"][hull_mask()]
+        copied["class_head.weight"] = weight * scale[None, :, None, None]
+        copied["class_head.bias"] = unet["class_head.bias"][hull_mask()] + weight[:, :, 0, 0] @ shift
+        return {f"model.network.{name}": value for name, value in copied.items()}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the rebalanced cross-entropy of the predicted color distributions."""
@@ -108,33 +122,3 @@ def read_prior(path: str) -> Tensor:
     if not is_valid:
         raise ColorzooError(f"{option} must contain {bins} frequencies that sum to 1. {hint}")
     return prior
-
-
-def copy_trunk(model: nn.Module, network: nn.Module) -> None:
-    """Copy the layers that a zhang2017 model shares with a `DistributionNetwork`.
-
-    Subsampling by 2 in zhang2017 is equivalent to stride 2 in `DistributionNetwork`.
-
-    Args:
-        model: Model with a `colorzoo.networks.hint_unet.HintUNet` as ``network.unet``.
-        network: `DistributionNetwork` of equal width.
-
-    Raises:
-        ColorzooError: The model lacks the layers or has a different width.
-    """
-    state = model.state_dict()
-    source = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
-    if "class_head.weight" not in source or "up8.weight" not in source:
-        copy_layers({}, network, model, "zhang2017")  # raises an error that names the missing layers
-    copied = {key: value for key, value in source.items() if key.startswith(_SAME)}
-    copied["block1.0.weight"] = copied["block1.0.weight"][:, :1]  # keep the lightness channel only
-    for source_layer, layer in _RENAMED.items():
-        for parameter in ("weight", "bias"):
-            copied[layer + parameter] = source[source_layer + parameter]
-    # select the 313 bins of the head and fold the preceding BatchNorm into its weights
-    scale = source["block8.5.weight"] / torch.sqrt(source["block8.5.running_var"] + _BATCH_NORM_EPS)
-    shift = source["block8.5.bias"] - source["block8.5.running_mean"] * scale
-    weight = source["class_head.weight"][hull_mask()]
-    copied["class_head.weight"] = weight * scale[None, :, None, None]
-    copied["class_head.bias"] = source["class_head.bias"][hull_mask()] + weight[:, :, 0, 0] @ shift
-    copy_layers(copied, network, model, "zhang2017")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 LOCAL = ModelCard(
     name="zhang2017_local",
@@ -29,10 +29,10 @@ LOCAL = ModelCard(
         )
     },
     config="zhang2017/local.yaml",
-    quality=(
-        Quality("automatic", 50, "Published network; ranked above zhang2016 in Zhang et al. 2017."),
-        Quality("points", 50, "Published network for color points."),
-    ),
+    uses={
+        "automatic": "Published network; ranked above zhang2016 in Zhang et al. 2017.",
+        "points": "Published network for color points.",
+    },
     contract_test=ContractTestConfig(hparams={"width": 0.125}),
 )
 
@@ -55,12 +55,10 @@ LOCAL_SMALL = replace(
     },
     config="zhang2017/local_small.yaml",
     contract_test=ContractTestConfig(hparams={"width": 0.125, "scene_blocks": 1}),
-    quality=(
-        Quality(
-            "automatic", 20, "Higher measured PSNR than zhang2016_small, confirmed by visual comparison."
-        ),
-        Quality("points", 20, "Included weights; a quarter of the width of zhang2017_local."),
-    ),
+    uses={
+        "automatic": "Higher measured PSNR than zhang2016_small, confirmed by visual comparison.",
+        "points": "Included weights; a quarter of the width of zhang2017_local.",
+    },
 )
 
 # random masking can hide a statistic in all images of a batch; its layer then has no gradient
@@ -77,14 +75,10 @@ GLOBAL = replace(
     guidance=("statistics",),
     weights={},
     config="zhang2017/global.yaml",
-    quality=(
-        Quality(
-            "statistics",
-            50,
-            "Published network; this paper introduced statistics. Convert the Caffe weights first.",
-        ),
-    ),
-    contract_test=ContractTestConfig(hparams={"width": 0.125, "start": None, **_ALL_STATISTICS}),
+    uses={
+        "statistics": "Published network; this paper introduced statistics. Convert the Caffe weights first."
+    },
+    contract_test=ContractTestConfig(hparams={"width": 0.125, **_ALL_STATISTICS}),
 )
 
 GLOBAL_SMALL = replace(
@@ -103,7 +97,7 @@ GLOBAL_SMALL = replace(
         )
     },
     config="zhang2017/global_small.yaml",
-    quality=(Quality("statistics", 20, "Included weights; a quarter of the width of zhang2017_global."),),
+    uses={"statistics": "Included weights; a quarter of the width of zhang2017_global."},
     contract_test=ContractTestConfig(hparams={"trunk": "zhang2017_local_small", **_ALL_STATISTICS}),
 )
 

@@ -183,7 +183,16 @@ class LocalHints(ColoringModel):
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Convert ``model.caffemodel`` of the authors' interactive demo; see `convert_local`."""
-        return convert_local(layers)
+        named = _named(layers, "Local Hints", (_LIGHTNESS, _HINTS, "conv8_3"))
+        tensors = {key: value for key, value in named.items() if key.startswith("model")}
+        lightness_weight = _LIGHTNESS_UNIT * named[f"{_LIGHTNESS}.weight"]
+        hint_weight = _AB_UNIT * named[f"{_HINTS}.weight"]
+        tensors["model1.0.weight"] = torch.cat([lightness_weight, hint_weight], dim=1)
+        tensors["model1.0.bias"] = named[f"{_LIGHTNESS}.bias"] + named[f"{_HINTS}.bias"]
+        head_channels = tensors["model8.3.bias"].numel()
+        tensors["model_class.0.weight"] = torch.zeros(GRID_BINS, head_channels, 1, 1)
+        tensors["model_class.0.bias"] = torch.zeros(GRID_BINS)
+        return tensors, {"mask_center": 0.0, "ab_scale": ab_scale_of(layers)}
 
 
 class GlobalHints(ColoringModel):
@@ -230,7 +239,12 @@ class GlobalHints(ColoringModel):
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Convert ``global_model.caffemodel`` of the authors' demo; see `convert_global`."""
-        return convert_global(layers)
+        named = _named(layers, "Global Hints", (_LIGHTNESS, *_BRANCH))
+        kept = ("model", *(f"{name}." for name in (*_BRANCH, *_BRANCH_NORMS)))
+        tensors = {key: value for key, value in named.items() if key.startswith(kept)}
+        tensors["model1.0.weight"] = _LIGHTNESS_UNIT * named[f"{_LIGHTNESS}.weight"]
+        tensors["model1.0.bias"] = named[f"{_LIGHTNESS}.bias"]
+        return tensors, {"ab_scale": ab_scale_of(layers)}
 
 
 def _numbered(found: re.Match[str]) -> str:
@@ -250,54 +264,6 @@ _TRUNK: tuple[Pattern, ...] = (
     (r"conv10_ab\.", "model_out.0."),
     (r"conv(\d+)_([1-3])(norm)?\.", _numbered),
 )
-
-
-def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Convert the Caffe file of the Local Hints network (``model.caffemodel``).
-
-    The Caffe network adds the outputs of separate first layers for L and for the hints. A single layer for
-    the concatenated input replaces these layers. The Caffe network has no classification head, so the head's
-    weights are set to 0 (uniform distribution).
-
-    Args:
-        layers: Output of `read_caffe`.
-
-    Returns:
-        Tensors with the names of the authors' PyTorch checkpoint, and constructor arguments of the model.
-
-    Raises:
-        WeightsError: A required layer is missing.
-    """
-    named = _named(layers, "Local Hints", (_LIGHTNESS, _HINTS, "conv8_3"))
-    tensors = {key: value for key, value in named.items() if key.startswith("model")}
-    lightness_weight = _LIGHTNESS_UNIT * named[f"{_LIGHTNESS}.weight"]
-    hint_weight = _AB_UNIT * named[f"{_HINTS}.weight"]
-    tensors["model1.0.weight"] = torch.cat([lightness_weight, hint_weight], dim=1)
-    tensors["model1.0.bias"] = named[f"{_LIGHTNESS}.bias"] + named[f"{_HINTS}.bias"]
-    head_channels = tensors["model8.3.bias"].numel()
-    tensors["model_class.0.weight"] = torch.zeros(GRID_BINS, head_channels, 1, 1)
-    tensors["model_class.0.bias"] = torch.zeros(GRID_BINS)
-    return tensors, {"mask_center": 0.0, "ab_scale": ab_scale_of(layers)}
-
-
-def convert_global(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Convert the Caffe file of the Global Hints network (``global_model.caffemodel``).
-
-    Args:
-        layers: Output of `read_caffe`.
-
-    Returns:
-        Tensors of the U-Net and the statistics branch, and constructor arguments of the model.
-
-    Raises:
-        WeightsError: A required layer is missing.
-    """
-    named = _named(layers, "Global Hints", (_LIGHTNESS, *_BRANCH))
-    kept = ("model", *(f"{name}." for name in (*_BRANCH, *_BRANCH_NORMS)))
-    tensors = {key: value for key, value in named.items() if key.startswith(kept)}
-    tensors["model1.0.weight"] = _LIGHTNESS_UNIT * named[f"{_LIGHTNESS}.weight"]
-    tensors["model1.0.bias"] = named[f"{_LIGHTNESS}.bias"]
-    return tensors, {"ab_scale": ab_scale_of(layers)}
 
 
 def _named(layers: CaffeLayers, network: str, required: Sequence[str]) -> dict[str, Tensor]:

@@ -317,14 +317,25 @@ class HintAttention(nn.Module):
         hinted_fraction = cell_hints[:, 2:]  # fraction of the cell's pixels that have a hint
         projected = self.key(features)
         projected_cells = F.adaptive_avg_pool2d(projected.float(), grid)
-        query = _extend_query(self._embed(projected))
-        key = _extend_key(self._embed(projected_cells), self.bias, hinted_fraction)
+        # The dot product of the extended vectors is the negative squared distance, plus `bias` for cells with
+        # a hint and `MASKED` for other cells. The logit of the null cell is 0.
+        query, key = self._embed(projected), self._embed(projected_cells)
+        query_norm, key_norm = (each.square().sum(-1, keepdim=True) for each in (query, key))
+        query = torch.cat([2 * query, -query_norm, torch.ones_like(query_norm)], dim=-1)
+        is_hinted = hinted_fraction.flatten(2).transpose(1, 2) > 0
+        level = torch.where(is_hinted, self.bias - key_norm, MASKED)
+        key = torch.cat([key, torch.ones_like(key_norm), level], dim=-1)
+        key = torch.cat([key, torch.zeros_like(key[:, :1])], dim=1)
         # dividing by the fraction gives the mean color of the hinted pixels, and 1 as the third channel
         hint_means = cell_hints / hinted_fraction.clamp(min=1e-6)
         value = hint_means.flatten(2).transpose(1, 2)  # (B, cells, 3)
         value = torch.cat([value, torch.zeros_like(value[:, :1])], dim=1)  # the null cell is 0
         if not torch.is_grad_enabled() and not is_traced():
-            key, value = _hinted_in_some_image(key, value, hinted_fraction)
+            # Keep the null cell and cells with a hint in some image, because the attention weights of other
+            # cells are exactly 0. Training and export require static shapes.
+            in_some_image = is_hinted.any(dim=0)[:, 0]
+            kept = torch.cat([in_some_image, in_some_image.new_ones(1)]).nonzero().flatten()
+            key, value = key[:, kept], value[:, kept]
         # one attention head, because ONNX export supports only 4D attention
         heads = F.scaled_dot_product_attention(query[:, None], key[:, None], value[:, None], scale=1.0)
         attended = heads[:, 0]  # (B, h * w, 3)
@@ -340,36 +351,6 @@ class HintAttention(nn.Module):
         coordinates = torch.stack(torch.meshgrid(rows, columns, indexing="ij")) / reach
         coordinates = coordinates.expand(batch, -1, -1, -1)
         return torch.cat([projected.float(), coordinates], dim=1).flatten(2).transpose(1, 2)
-
-
-def _extend_query(query: Tensor) -> Tensor:
-    """Return ``[2 q, -|q|^2, 1]``, whose product with `_extend_key` is ``bias - |q - k|^2``."""
-    norm = query.square().sum(-1, keepdim=True)
-    return torch.cat([2 * query, -norm, torch.ones_like(norm)], dim=-1)
-
-
-def _extend_key(key: Tensor, bias: Tensor, weight: Tensor) -> Tensor:
-    """Return the key ``[k, 1, bias - |k|^2]`` of each cell, followed by the null key 0.
-
-    For cells without a hint, the last element is `MASKED`.
-    """
-    norm = key.square().sum(-1, keepdim=True)
-    hinted = weight.flatten(2).transpose(1, 2) > 0
-    level = torch.where(hinted, bias - norm, MASKED)
-    keys = torch.cat([key, torch.ones_like(norm), level], dim=-1)
-    return torch.cat([keys, torch.zeros_like(keys[:, :1])], dim=1)
-
-
-def _hinted_in_some_image(key: Tensor, value: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Drop cells that have no hint in any image of the batch.
-
-    The output does not change, because the attention weights of these cells are exactly 0. Images have
-    thousands of cells but only dozens of points, so most of the computation is saved. Training and export
-    keep all cells, because they require static shapes.
-    """
-    hinted = (weight > 0).any(dim=0).flatten()
-    kept = torch.cat([hinted, hinted.new_ones(1)]).nonzero().flatten()
-    return key[:, kept], value[:, kept]
 
 
 class AttendedConv(nn.Module):
@@ -567,22 +548,19 @@ class SteeredNetwork(GlobalNetwork):
         vector = self.branch(statistics, lightness.shape[0]) * is_known[:, :, None, None]
         x = hint_input(lightness, Points.none(lightness), self.mask_center)
         encoded = self.unet.encode(x, context=vector)
-        likely = self._likely_colors(encoded.trunk, lightness, statistics)
-        hinted_colors = (
-            torch.cat([likely, torch.ones_like(likely[:, :1])], dim=1) * is_known[:, :, None, None]
-        )
-        return encoded._replace(trunk=encoded.trunk + self.bring(hinted_colors.to(encoded.trunk)))
-
-    def _likely_colors(self, trunk: Tensor, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
-        """Return mean colors ``(B, 2, H/4, W/4)`` of the matched distributions, ab / 110."""
+        # mean color of the reweighted distribution of each cell
         rows, columns = cells(lightness.shape[-2], _CELL), cells(lightness.shape[-1], _CELL)
-        logits = self.unet.distribution(trunk)[:, self.shown]
-        with torch.autocast(trunk.device.type, enabled=False):  # float32 for small probabilities
+        logits = self.unet.distribution(encoded.trunk)[:, self.shown]
+        with torch.autocast(logits.device.type, enabled=False):  # float32 for small probabilities
             shares = logits.float().softmax(dim=1)
             inside = shares.detach()[:, :, :rows, :columns].flatten(2)
             light = F.avg_pool2d(lightness.float(), _CELL, ceil_mode=True).flatten(1)
             weights = self._weights(inside, light, statistics)
-            return mean_colors(shares.flatten(2), weights).view(-1, 2, *trunk.shape[2:]) / AB_SCALE
+            likely = mean_colors(shares.flatten(2), weights).view(-1, 2, *logits.shape[2:]) / AB_SCALE
+        hinted_colors = (
+            torch.cat([likely, torch.ones_like(likely[:, :1])], dim=1) * is_known[:, :, None, None]
+        )
+        return encoded._replace(trunk=encoded.trunk + self.bring(hinted_colors.to(encoded.trunk)))
 
     @torch.no_grad()
     def _weights(self, shares: Tensor, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:

@@ -18,16 +18,15 @@ from colorzoo.networks.hint_unet import Detach
 from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Positive, Probability, Width
-from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.points import simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.training.stages import Stage, Start, copy_layers
+from colorzoo.training.stages import Stage
 from colorzoo.zoo.zhang2017.model import GlobalHints, LocalHints
 
 LOGIT_STRIDE = 4
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Loss of a prediction and the ground truth ab ``(B, 2, H, W)``."""
-VALIDATION_STATISTICS = ("automatic", "saturation", "histogram", "both")
 
 _FIRST = "unet.block1.0.weight"  # input layer: lightness, and hints in the Local Hints network
 
@@ -71,12 +70,10 @@ class Zhang2017Local(SingleOptimizerModule):
         scene_blocks: See `LocalHints`.
         colorfulness: Factor c in the smooth L1 weight 1 + c * chroma / 20, with chroma in CIE units. Larger
             factors counteract desaturated predictions.
-        many: Fraction of the training images with a log-uniform number of points; see `PointSimulation`.
+        many: Fraction of the training images with a log-uniform number of points; see `simulate_points`.
         stage: ``classification`` trains the trunk (the layers before the heads) with the classification loss,
             and ``regression`` trains the trunk with the regression loss. ``distribution`` trains only the
             hypercolumn head. `LOCAL_STAGES` describes the stages that are not in the paper.
-        start: Local Hints model of equal width that provides initial weights for the shared layers; None uses
-            random weights.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
@@ -104,7 +101,6 @@ class Zhang2017Local(SingleOptimizerModule):
         colorfulness: NonNegativeFloat = 0.0,
         many: Fraction = 0.0,
         stage: LocalStage = "regression",
-        start: Start | str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
         model = LocalHints(
@@ -118,35 +114,38 @@ class Zhang2017Local(SingleOptimizerModule):
             rank_layers=rank_layers,
             scene_blocks=scene_blocks,
         )
-        super().__init__(model, stage=stage, start=start, **optimization)
+        super().__init__(model, stage=stage, **optimization)
         self.regression_weight, self.classification_weight = regression_weight, classification_weight
         self.delta, self.colorfulness = delta, colorfulness
-        self.points = PointSimulation(
-            stop_probability,
-            reveal_all=reveal_all,
-            many=many,
-            none=1 - hints,  # fraction of the images without points
-        )
+        self.hints, self.stop_probability = hints, stop_probability
+        self.reveal_all, self.many = reveal_all, many
         self.classification_loss: Loss = hull_cross_entropy  # 313 bins
         if not hypercolumn:  # 529 bins
             self.classification_loss = partial(grid_cross_entropy, stride=LOGIT_STRIDE)
 
-    def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the layers that this model shares with a Local Hints model.
+    def filter_weights(self, source: ColorizationModule) -> dict[str, Tensor]:
+        """Return the layers that this model shares with a Local Hints model with other extensions.
 
         Args:
             source: Task of the Local Hints model.
 
         Raises:
-            ColorzooError: The other model is not a Local Hints model, or its width or normalization differs.
+            ColorzooError: The normalization of the other model differs.
         """
-        copy_shared_layers(source.model.network, self.model.network)
+        return shared_layers(source.model.network, self.model.network)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize images with simulated points and return the weighted sum of the losses."""
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
-        points = simulate_points(ab, image_generators(batch["seed"], "points"), self.points)
+        points = simulate_points(
+            ab,
+            image_generators(batch["seed"], "points"),
+            stop_probability=self.stop_probability,
+            reveal_all=self.reveal_all,
+            many=self.many,
+            none=1 - self.hints,  # fraction of the images without points
+        )
         detach = _DETACHED.get(self.stage, "none")  # head whose gradient does not reach the trunk
         prediction = self.model(lightness, Guidance(points=points), detach)
         errors = smooth_l1_map(prediction.ab, ab, delta=self.delta)
@@ -171,14 +170,10 @@ class Zhang2017Global(SingleOptimizerModule):
         histogram_share: Fraction of the training images with a histogram; not stated in the paper.
         saturation_share: Fraction of the training images with a mean saturation; not stated in the paper.
         delta: Error in CIE units at which the loss changes from quadratic to linear.
-        start: Local Hints model of equal width that provides initial weights for the shared layers, as in the
-            paper; None uses random weights.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
-
-    Raises:
-        ColorzooError: Both ``start`` and ``trunk`` are set.
     """
 
+    validation_names = ("automatic", "saturation", "histogram", "both")
     model: GlobalHints
 
     def __init__(
@@ -190,17 +185,15 @@ class Zhang2017Global(SingleOptimizerModule):
         histogram_share: Fraction = 0.5,
         saturation_share: Fraction = 0.5,
         delta: Positive = 1.0,
-        start: Start | str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
-        if start is not None and trunk is not None:
-            raise ColorzooError("--model.start cannot be combined with --model.trunk. Remove one option.")
-        super().__init__(GlobalHints(width, ab_scale, init_std, trunk), start=start, **optimization)
+        super().__init__(GlobalHints(width, ab_scale, init_std, trunk), **optimization)
+        self.trunk = trunk
         self.histogram_share, self.saturation_share = histogram_share, saturation_share
         self.delta = delta
 
-    def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the layers that this model shares with a Local Hints model.
+    def filter_weights(self, source: ColorizationModule) -> dict[str, Tensor]:
+        """Return the layers that this model shares with a Local Hints model, as in the paper.
 
         The output of the statistics branch is initially 0, so statistics have no effect before training.
 
@@ -208,41 +201,28 @@ class Zhang2017Global(SingleOptimizerModule):
             source: Task of the Local Hints model.
 
         Raises:
-            ColorzooError: The other model is not a Local Hints model, or its width or normalization differs.
+            ColorzooError: The normalization of the other model differs, or this model has a ``trunk``.
         """
-        copy_shared_layers(source.model.network, self.model.network)
-        nn.init.zeros_(self.model.network.branch.last_norm.weight)
+        weights = shared_layers(source.model.network, self.model.network)
+        if weights and self.trunk is not None:
+            raise ColorzooError("--init_from cannot replace --model.trunk. Remove one option.")
+        zeros = torch.zeros_like(self.model.network.branch.last_norm.weight)
+        return weights and {**weights, "model.network.branch.last_norm.weight": zeros}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize images with the color statistics of their ground truth and return the loss."""
         lab = rgb_to_lab(batch["rgb"])
-        histogram, saturation = self.training_statistics(lab, batch)
+        # the statistics of the images, each with a probability; others have none
+        draws = draw_uniform(image_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
+        histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < self.histogram_share)
+        saturation = mean_saturation(batch["rgb"])
+        has_saturation = draws[:, 1:] < self.saturation_share
+        saturation = torch.where(has_saturation, saturation, -torch.ones_like(saturation))
         guidance = Guidance(statistics=GlobalStatistics(histogram, saturation))
         predicted = self.model(lab[:, :1], guidance).ab
         loss = smooth_l1_map(predicted, lab[:, 1:], delta=self.delta).mean()  # eq. 3 and 4
         self.log_losses({"loss": loss}, len(lab))
         return loss
-
-    def training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return true histograms ``(B, 313)`` and mean saturations ``(B, 1)``, randomly masked.
-
-        Masked histograms are 0, and masked saturations are -1.
-
-        Args:
-            lab: Ground truth ``(B, 3, H, W)``.
-            batch: Training batch with RGB images and a random seed for each image.
-        """
-        draws = draw_uniform(image_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
-        histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < self.histogram_share)
-        saturation = mean_saturation(batch["rgb"])
-        saturation = torch.where(
-            draws[:, 1:] < self.saturation_share, saturation, -torch.ones_like(saturation)
-        )
-        return histogram, saturation
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the validation settings: the combinations of color statistics."""
-        return VALIDATION_STATISTICS
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Return guidance with true statistics of the images, as in the paper.
@@ -269,31 +249,29 @@ def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
     return rebalanced_cross_entropy(logits, truth, alike, gray_below=-1.0).mean()
 
 
-def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
-    """Copy the layers that a Local Hints network shares with another network.
-
-    Other layers of ``network`` are unchanged.
+def shared_layers(source: nn.Module, network: nn.Module) -> dict[str, Tensor]:
+    """Return the layers that a Local Hints network shares with another network, by parameter name of a task.
 
     Args:
-        source: Local Hints network of equal width.
-        network: Target network with a `HintUNet` in the attribute ``unet``.
+        source: Local Hints network of equal width; the result is empty for other networks.
+        network: Network with a `HintUNet` in the attribute ``unet``.
 
     Raises:
-        ColorzooError: The source is not a Local Hints network, or its width or normalization differs.
+        ColorzooError: The normalization of the networks differs.
     """
     found, expected = _normalization(source), _normalization(network)
     if found != expected:
         raise ColorzooError(
-            f"--model.start must name a model with (mask_center, ab_scale) {expected}, got {found}"
+            f"--init_from must name a model with (mask_center, ab_scale) {expected}, got {found}"
         )
     trained, target = source.state_dict(), network.state_dict()
-    copied = {}
-    if _FIRST in trained:
-        # the source has no channel attention, whose convolutions are named differently
-        names = {ours: ours.replace(".conv.", ".") for ours in target}
-        copied = {ours: trained[theirs] for ours, theirs in names.items() if theirs in trained}
-        copied[_FIRST] = copied[_FIRST][:, : target[_FIRST].shape[1]]
-    copy_layers(copied, network, source, "Local Hints")
+    if _FIRST not in trained:
+        return {}
+    # the source has no channel attention, whose convolutions are named differently
+    names = {ours: ours.replace(".conv.", ".") for ours in target}
+    shared = {ours: trained[theirs] for ours, theirs in names.items() if theirs in trained}
+    shared[_FIRST] = shared[_FIRST][:, : target[_FIRST].shape[1]]
+    return {f"model.network.{name}": value for name, value in shared.items()}
 
 
 def _normalization(network: nn.Module) -> tuple[float, float]:

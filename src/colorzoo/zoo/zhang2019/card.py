@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 _TRIAL = {
     "features": "zhang2016_small",
@@ -32,7 +32,7 @@ FULL = ModelCard(
     aliases=("deepexemplar",),
     guidance=("exemplar",),
     config="zhang2019/paper.yaml",
-    quality=(Quality("exemplar", 60, "Published networks; ranked below chen2023 in Chen et al. 2023."),),
+    uses={"exemplar": "Published networks; ranked below chen2023 in Chen et al. 2023."},
     contract_test=ContractTestConfig(
         _TRIAL, size=64, without_gradient=_WITHOUT_GRADIENT, scales={"model.network.ab.weight": 0.005}
     ),
@@ -67,7 +67,7 @@ SMALL = replace(
         )
     },
     config="zhang2019/small.yaml",
-    quality=(Quality("exemplar", 20, "Strongest measured influence of the reference at equal PSNR."),),
+    uses={"exemplar": "Strongest measured influence of the reference at equal PSNR."},
 )
 
 CARDS = (FULL, SMALL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 FULL = ModelCard(
     name="zhao2021",
@@ -28,7 +28,7 @@ FULL = ModelCard(
         )
     },
     config="zhao2021/paper.yaml",
-    quality=(Quality("exemplar", 80, "Ranked between zhang2019 and chen2023 in Chen et al. 2023."),),
+    uses={"exemplar": "Ranked between zhang2019 and chen2023 in Chen et al. 2023."},
     # the perceptual loss requires VGG-19 weights, which are not in the package
     contract_test=ContractTestConfig(
         hparams={"width": 0.125, "reference_side": 32, "perceptual_weight": 0.0},

@@ -40,7 +40,7 @@ export const modelCaption = (pad, name) => pad.session.models.find((model) => mo
 /** Return the best model for each purpose; the selected model represents its own purpose. @returns {{title: string, use: string, model: any}[]} */
 export function purposes(pad) {
   const usable = pad.session.models.filter(({ usable }) => usable !== false);
-  const before = (one, other) => Number(other.ready) - Number(one.ready) || (other.rank ?? 0) - (one.rank ?? 0);
+  const before = (one, other) => Number(other.ready) - Number(one.ready) || Number(other.recommended ?? false) - Number(one.recommended ?? false);
   const best = (purpose) => {
     const models = usable.filter((model) => model.purpose === purpose).sort(before);
     return models.find(({ name }) => name === pad.doc.model) ?? models.find((model) => model.default) ?? models[0];
