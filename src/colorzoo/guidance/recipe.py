@@ -79,6 +79,8 @@ class DrawingSettings:
         variant: Number of the coloring: 0 for the most likely colors, 1 and more for other colorings.
         shading: Whether colors vary softly within a region, instead of one flat color for each region.
         flats: Whether the result contains only the flat colors, without the lines.
+        base_points: Points that the model receives instead of the points of the recipe, which then change
+            only their own regions. None for the points of the recipe.
         extra: Unrecognized fields, kept when the recipe is saved.
     """
 
@@ -87,6 +89,7 @@ class DrawingSettings:
     variant: NonNegativeInt = 0
     shading: bool = False
     flats: bool = False
+    base_points: tuple[PointHint, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -342,6 +345,8 @@ class Recipe:
         if self.crop is not None:
             self.crop.check_inside(width, height)
         locations = [(f"points[{index}]", point.x, point.y) for index, point in enumerate(self.points)]
+        base = (self.drawing and self.drawing.base_points) or ()
+        locations += [(f"drawing.base_points[{i}]", point.x, point.y) for i, point in enumerate(base)]
         for index, box in enumerate(self.boxes or ()):
             left, top, right, bottom = box.corners
             locations += [(f"boxes[{index}]", left, top), (f"boxes[{index}]", right, bottom)]
@@ -456,7 +461,12 @@ def _parse_drawing(fields: Fields | None) -> DrawingSettings | None:
     """Read the settings of a drawing; None without settings."""
     if fields is None:
         return None
-    return fields.parse(DrawingSettings, palette=fields.read_list("palette", HexColor, _MAX_PALETTE))
+    base = None
+    if fields.get("base_points") is not None:
+        entries = fields.read_list("base_points", Fields, _MAX_ITEMS["points"])
+        base = tuple(_parse_point(entry, DEFAULT_REACH) for entry in entries)
+    palette = fields.read_list("palette", HexColor, _MAX_PALETTE)
+    return fields.parse(DrawingSettings, palette=palette, base_points=base)
 
 
 def _parse_border(fields: Fields, version: int) -> BorderSetting:

@@ -104,9 +104,10 @@ def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> Colorized
     if "regions" in task.network.model.accepts:
         notes += _region_notes(task)
     if task.network.is_sketch:
-        hints = _drawing_hints(task)
-        _, prediction = _predict_with_points(task, hints)
-        colors = Colors.of_drawing(_flats_with_points(task, prediction, hints), map_size(task.lightness))
+        hints, base = _drawing_hints(task)
+        _, prediction = _predict_with_points(task, base)
+        flats = _flats_with_points(task, prediction, base, hints)
+        colors = Colors.of_drawing(flats, map_size(task.lightness))
         notes += drawing_of(task).notes
     else:
         prediction, ab = _color_with_points(task, recipe.points)
@@ -376,21 +377,28 @@ def drawing_of(task: ColorizeTask) -> Drawing:
     return task.drawing
 
 
-def _drawing_hints(task: ColorizeTask) -> Hints:
-    """Return the points of a drawing, with the strength 1 and exact ab applied to their colors.
+def _drawing_hints(task: ColorizeTask) -> tuple[Hints, Hints]:
+    """Return the points that fill regions of a drawing, and the points that the model receives.
 
-    A weak point, whose strength is below 1, gets a mixture of its color and of the color that its region has
-    without the weak points. Points with the strength 0 are left out.
+    The points have the strength 1, and exact ab is applied to their colors. A weak point, whose strength is
+    below 1, gets a mixture of its color and of the color that its region has without the weak points that
+    the model receives. Points with the strength 0 are left out.
     """
     from colorzoo.inference.steps.drawing import apply_ab, mix_point
 
-    hints = tuple(apply_ab(hint) for hint in task.recipe.points if hint.strength > 0)
-    strong = tuple(hint for hint in hints if hint.strength == 1)
-    if len(strong) == len(hints):
-        return hints
+    points, base = task.recipe.points, (task.recipe.drawing or DrawingSettings()).base_points
+    hints = tuple(apply_ab(hint) for hint in points if hint.strength > 0)
+    base_hints = hints if base is None else tuple(apply_ab(hint) for hint in base if hint.strength > 0)
+    if all(hint.strength == 1 for hint in (*hints, *base_hints)):
+        return hints, base_hints
+    strong = tuple(hint for hint in base_hints if hint.strength == 1)
     _, prediction = _predict_with_points(task, strong)
-    flats = _flats_with_points(task, prediction, strong)
-    return tuple(mix_point(hint, flats, task.image_size) if hint.strength < 1 else hint for hint in hints)
+    flats = _flats_with_points(task, prediction, strong, strong)
+
+    def mixed(weak: Hints) -> Hints:
+        return tuple(mix_point(hint, flats, task.image_size) if hint.strength < 1 else hint for hint in weak)
+
+    return mixed(hints), mixed(base_hints)
 
 
 def _predicted_flats(task: ColorizeTask, prediction: Prediction) -> FlatColors:
@@ -417,13 +425,14 @@ def _predicted_flats(task: ColorizeTask, prediction: Prediction) -> FlatColors:
     return FlatColors(drawing, colors, shading, has_lines=not settings.flats)
 
 
-def _flats_with_points(task: ColorizeTask, prediction: Prediction, hints: Hints) -> FlatColors:
+def _flats_with_points(task: ColorizeTask, prediction: Prediction, hints: Hints, filled: Hints) -> FlatColors:
     """Color the regions of a drawing from a prediction, and fill the regions of points.
 
     Args:
         task: Drawing and guidance.
         prediction: Prediction with the points.
-        hints: Points of `_drawing_hints`.
+        hints: Points that the model received; similar regions copy their colors.
+        filled: Points that fill their regions.
     """
     from colorzoo.inference.steps.drawing import copy_points, fill_points, region_votes
 
@@ -440,18 +449,18 @@ def _flats_with_points(task: ColorizeTask, prediction: Prediction, hints: Hints)
             similarity = task.network.model.region_similarity(own, votes, numbers).cpu()
         by_region = dict(zip(regions, similarity, strict=True))
         flats = timed(task.log, copy_points, flats, by_region, hints, task.image_size)
-    return timed(task.log, fill_points, flats, hints, task.image_size)
+    return timed(task.log, fill_points, flats, filled, task.image_size)
 
 
 def predict_regions(task: ColorizeTask) -> tuple[Prediction, Tensor]:
     """Return the prediction for a drawing, and the weight of each cell in each region.
 
-    The prediction uses the points of the recipe. See `Drawing.votes` for the weights.
+    The prediction uses the points that the model receives. See `Drawing.votes` for the weights.
     """
     from colorzoo.inference.steps.drawing import region_votes
 
-    hints = _drawing_hints(task)
-    _, prediction = _predict_with_points(task, hints)
+    _, base = _drawing_hints(task)
+    _, prediction = _predict_with_points(task, base)
     return prediction, region_votes(prediction, drawing_of(task), network_input(task))
 
 

@@ -91,15 +91,20 @@ def test_studio_uses_given_weights_recipe_and_host(tmp_path: Path, monkeypatch: 
     model = build_model(load_model_class(model_card(name)), {"width": 0.125})
     save_weights(file, model.state_dict(), {"model": name, "hparams": '{"width": 0.125}'})
     made: list[Any] = []
-    monkeypatch.setattr(server, "serve", lambda make, where, **given: made.extend((make(), where, given)))
+    monkeypatch.setattr(server, "serve", lambda make, **given: made.extend((make(), given)))
     Image.fromarray(gray_image(40, 50)).save(tmp_path / "old.jpg")
     (tmp_path / "r.json").write_text('{"version": 1, "strength": 0.5}')
     words = [tmp_path / "old.jpg", "--recipe", tmp_path / "r.json", "--allow-host", "Pad.Org", "--no-browser"]
     assert main(["studio", "--weights", str(file), *map(str, words)]) == 0  # the file contains the model name
-    studio, where, given = made
+    studio, given = made
     assert isinstance(studio, Studio)
-    assert where == server.Address("127.0.0.1", None, ("pad.org",))
-    assert given == {"browser": False, "report": None}
+    assert given == {
+        "host": "127.0.0.1",
+        "port": None,
+        "names": ["pad.org"],
+        "browser": False,
+        "report": None,
+    }
     hello: list[Message] = []
     studio.connect(None, hello.append)
     assert (hello[0].body["start"]["name"], hello[0].body["recipe"]["strength"]) == ("old.jpg", 0.5)

@@ -9,7 +9,7 @@ from pads import DirectPad, tiny_studio
 from PIL import Image
 
 from colorzoo.apps.studio.app import StudioLoader
-from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.server import run_server
 from colorzoo.apps.studio.studio import Studio
 
 
@@ -23,7 +23,7 @@ def studio() -> Iterator[Studio]:
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
     """Return the address of a server of the tiny model."""
-    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(tiny_studio()), port=0) as (url, _):
         yield url
 
 

@@ -22,8 +22,8 @@ MARKED: (from) => { const marks = document.querySelector(".cz-marks"), copy = ne
   copy.drawImage(marks, 10 - marks.width / 2 - from * devicePixelRatio, 0);
   return copy.getImageData(0, 0, 20, marks.height).data.some((value) => value > 0); },
 
-SMALL_TARGETS: (least) => [...document.querySelectorAll(".colorzoo-pad :is(button, summary, select)")]
-  .filter((el) => el.checkVisibility()).map((el) => [el.ariaLabel || el.textContent, el.getBoundingClientRect()])
+SMALL_TARGETS: (least) => [...document.querySelectorAll(".colorzoo-pad :is(button, summary, select, input)")]
+  .filter((el) => el.checkVisibility()).map((el) => [el.ariaLabel || el.textContent, (el.type === "checkbox" ? el.closest("label") : el).getBoundingClientRect()])
   .filter(([, box]) => Math.min(box.width, box.height) < least).map(([name, box]) => `${name} ${box.width} x ${box.height}`),
 
 UNNAMED: () => [...document.querySelectorAll(".colorzoo-pad :is(button, input, select, summary, canvas[tabindex], [tabindex], [role=slider])")]

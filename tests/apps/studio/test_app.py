@@ -18,7 +18,7 @@ from starlette.websockets import WebSocketDisconnect
 from colorzoo.apps.studio.access import Access
 from colorzoo.apps.studio.app import STATIC, StudioLoader, build_app
 from colorzoo.apps.studio.protocol import Limits, Message, StudioError
-from colorzoo.apps.studio.server import Address, qr_code, run_server, url_of
+from colorzoo.apps.studio.server import qr_code, run_server, url_of
 from colorzoo.apps.studio.studio import Studio
 
 FILES = [path for path in sorted(STATIC.rglob("*.*")) if path.suffix in (".js", ".css", ".svg")]
@@ -208,7 +208,7 @@ def test_websocket_replies_to_invalid_frames_and_stays_open(client: TestClient) 
 
 def test_unfinished_uploads_time_out_and_are_limited_per_session() -> None:
     studio = tiny_studio(replace(SMALL, upload_seconds=2.0))
-    with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(studio), port=0) as (url, _):
         slow, other = (studio.connect(None, lambda _: None).id for _ in range(2))
         parts = urlsplit(url)
         links = [socket.create_connection((parts.hostname, parts.port), timeout=30) for _ in range(3)]
@@ -224,7 +224,7 @@ def test_unfinished_uploads_time_out_and_are_limited_per_session() -> None:
 
 
 def test_server_sends_responses_without_delay() -> None:
-    with run_server(StudioLoader.loaded(tiny_studio(SMALL)), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(tiny_studio(SMALL)), port=0) as (url, _):
         link, seconds = HTTPConnection(urlsplit(url).netloc, timeout=30), []
         for _ in range(30):
             start = time.perf_counter()

@@ -21,7 +21,7 @@ import colorzoo.apps.studio
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.studio.app import StudioLoader
 from colorzoo.apps.studio.protocol import Limits
-from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.server import run_server
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.color import at_lightness, reduce_chroma, rgb_to_lab
 
@@ -31,14 +31,14 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     studio = tiny_studio(Limits(pixels=1_000_000, file_bytes=2**20))
-    with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(studio), port=0) as (url, _):
         yield url
 
 
 def test_pad_export_after_mouse_editing_equals_the_command_line(
     browser: Any, photo: Path, tmp_path: Path
 ) -> None:
-    with run_server(StudioLoader.loaded(Studio(device="cpu")), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(Studio(device="cpu")), port=0) as (url, _):
         pad = BrowserPad(browser, url)
         pad.open_ready(photo)
         for place in ((60, 50), (180, 60), (110, 90)):
@@ -329,7 +329,7 @@ def test_pad_on_a_phone_adds_points_by_touch_and_labels_actions(
     pad.settle()
     assert len(pad.points()) == 1
     assert pad.page.evaluate("() => document.documentElement.scrollWidth") == 360
-    assert pad.page.evaluate(check("SMALL_TARGETS"), 40) == []
+    assert pad.page.evaluate(check("SMALL_TARGETS"), 44) == []
     tops = "(bar) => [...bar.children].map((el) => el.getBoundingClientRect().bottom).sort()"
     bottoms = pad.page.locator(".cz-stage-bar").evaluate(tops)
     assert bottoms[-1] - bottoms[0] < 10  # one line

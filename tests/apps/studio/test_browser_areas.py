@@ -16,7 +16,7 @@ from skimage import data
 
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.studio.app import StudioLoader
-from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.server import run_server
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.guidance.areas import parse_mask
 from colorzoo.guidance.fields import Fields
@@ -71,7 +71,7 @@ def covered_mask(pad: BrowserPad) -> NDArray[np.bool_]:
 def test_click_selects_an_object_that_can_be_colored_and_undone(
     browser: Any, photo: Path, tmp_path: Path
 ) -> None:
-    with run_server(StudioLoader.loaded(Studio(device="cpu")), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(Studio(device="cpu")), port=0) as (url, _):
         pad = BrowserPad(browser, url)
         pad.open_ready(photo)
         plain = export(pad, tmp_path / "plain.png")
@@ -113,7 +113,7 @@ def test_click_selects_an_object_that_can_be_colored_and_undone(
 def test_part_button_selects_a_named_part(browser: Any, tmp_path: Path) -> None:
     portrait = tmp_path / "portrait.png"
     Image.fromarray(data.astronaut()).convert("L").resize((300, 300)).save(portrait)
-    with run_server(StudioLoader.loaded(Studio(device="cpu")), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(Studio(device="cpu")), port=0) as (url, _):
         pad = BrowserPad(browser, url)
         pad.open_ready(portrait)
         assert pad.page.locator("[data-role=part]:visible").count() == 0

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from browser_pad import BrowserPad, chromium, missing, watched_pad
+from browser_pad import BrowserPad, check, chromium, missing, watched_pad
 from PIL import Image
 
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.studio.app import StudioLoader
 from colorzoo.apps.studio.protocol import Limits
-from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.server import run_server
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.drawing import read_drawing
@@ -33,7 +34,7 @@ def pages() -> Iterator[tuple[object, str]]:
     studio = Studio(Colorizer("colorzoo2026_drawing", device="cpu"))
     with (
         chromium() as browser,
-        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+        run_server(StudioLoader.loaded(studio), port=0) as (url, _),
     ):
         yield browser, url
 
@@ -209,7 +210,7 @@ def test_fill_and_server_agree_on_the_region_beside_a_line(
     browser, _ = pages
     studio = Studio(Colorizer("colorzoo2026_drawing", device="cpu"), limits=Limits(view_side=70))
     with (
-        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+        run_server(StudioLoader.loaded(studio), port=0) as (url, _),
         watched_pad(browser, url) as pad,
     ):
         pad.open_ready(sketch)
@@ -373,7 +374,7 @@ def test_each_image_opens_as_photo_or_drawing_whatever_the_previous_image_was(
     browser, _ = pages
     studio = Studio()
     with (
-        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+        run_server(StudioLoader.loaded(studio), port=0) as (url, _),
         watched_pad(browser, url) as pad,
     ):
         proposal = pad.page.locator("button >> text=Color as a drawing")
@@ -398,3 +399,299 @@ def test_each_image_opens_as_photo_or_drawing_whatever_the_previous_image_was(
         Image.open(sketch).rotate(180).save(flipped)
         pad.open_ready(flipped)
         assert (pad.recipe()["model"], pressed(pad)) == ("cho2023_small", "Drawing")  # the model used last
+
+
+def color_at(pad: BrowserPad, x: float, y: float) -> list[int]:
+    """Return the color of the photo canvas at a location of the drawing."""
+    found: list[int] = pad.page.evaluate(
+        """([x, y]) => {
+          const canvas = document.querySelector("canvas[data-role=photo]");
+          const box = canvas.getBoundingClientRect(), ratio = canvas.width / box.width;
+          const [left, top] = colorzooPad.toPage(x, y);
+          const place = [Math.round((left - box.left) * ratio), Math.round((top - box.top) * ratio)];
+          const probe = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+          probe.drawImage(canvas, -place[0], -place[1]);
+          return [...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+        }""",
+        [x, y],
+    )
+    return found
+
+
+def test_fill_is_visible_before_the_server_responds_and_changes_only_its_region(pad: BrowserPad) -> None:
+    outside = [color_at(pad, *place) for place in ROOMS[1:]]
+    with pad.delayed("colored"):
+        pad.page.keyboard.press("g")
+        choose(pad, RED)
+        pad.click(*ROOMS[0])
+        pad.next_frame()
+        assert color_at(pad, *ROOMS[0]) == [0xC0, 0x40, 0x20]
+        assert color_at(pad, 20, 140)[0] < 40  # the line stays above the color
+        assert [color_at(pad, *place) for place in ROOMS[1:]] == outside
+        choose(pad, BLUE)
+        pad.click(60, 80)
+        pad.next_frame()
+        assert color_at(pad, *ROOMS[0]) == [0x20, 0x40, 0xC0]
+    pad.settle()
+    difference = np.subtract(color_at(pad, *ROOMS[0]), [0x20, 0x40, 0xC0])
+    assert abs(difference).max() <= 4  # the preview is a JPEG
+
+
+def test_undo_of_a_fill_is_visible_before_the_server_responds(pad: BrowserPad) -> None:
+    before = [color_at(pad, *place) for place in ROOMS]
+    fill(pad, RED, ROOMS[0])
+    with pad.delayed("colored"):
+        pad.page.keyboard.press("Control+z")
+        pad.next_frame()
+        restored = [color_at(pad, *place) for place in ROOMS]
+    assert abs(np.subtract(restored, before)).max() <= 4
+    pad.settle()
+
+
+def test_fills_keep_other_regions_if_they_are_not_updated(pad: BrowserPad, tmp_path: Path) -> None:
+    fill(pad, RED, ROOMS[0])
+    before = shown(pad, tmp_path / "before.png")
+    pad.page.keyboard.press("f")
+    pad.settle()
+    assert not pad.page.is_checked("label:has-text('Update other regions') input")
+    assert np.array_equal(shown(pad, tmp_path / "off.png"), before)
+    fill(pad, BLUE, ROOMS[1])
+    after = shown(pad, tmp_path / "after.png")
+    changed = np.argwhere((after != before).any(axis=-1))
+    assert changed[:, 1].min() > 200  # only the upper right room
+    assert changed[:, 0].max() < 260
+    edits, target = tmp_path / "edits.json", tmp_path / "command.png"
+    edits.write_text(json.dumps(pad.recipe()))
+    assert main(["colorize", str(tmp_path / "rooms.png"), "--recipe", str(edits), "-o", str(target)]) == 0
+    assert np.array_equal(np.asarray(Image.open(target)), after)
+    pad.page.keyboard.press("f")
+    pad.settle()
+    assert "drawing" not in pad.recipe()
+    assert not np.array_equal(shown(pad, tmp_path / "on.png"), after)
+
+
+def test_a_locked_region_keeps_its_color(pad: BrowserPad, tmp_path: Path) -> None:
+    before = shown(pad, tmp_path / "before.png")
+    pad.page.mouse.move(*pad.place(*ROOMS[3]))
+    pad.page.keyboard.press("l")
+    pad.settle()
+    (point,) = pad.recipe()["points"]
+    x, y = ROOMS[3]
+    assert point["locked"]
+    assert point["color"] == "#{:02x}{:02x}{:02x}".format(*before[y, x])
+    fill(pad, RED, ROOMS[0])
+    fill(pad, BLUE, ROOMS[3])  # locked
+    assert (shown(pad, tmp_path / "after.png")[y, x] == before[y, x]).all()
+    pad.page.mouse.move(*pad.place(*ROOMS[3]))
+    pad.page.keyboard.press("l")
+    fill(pad, BLUE, ROOMS[3])
+    assert colors(pad)[ROOMS[3]] == BLUE
+
+
+def mark_at(pad: BrowserPad, x: float, y: float) -> list[int]:
+    """Return the color and the opacity of the marks at a location of the drawing."""
+    left, top = pad.place(x, y)
+    found: list[int] = pad.page.evaluate(
+        """([left, top]) => {
+          const canvas = document.querySelector(".cz-marks"), box = canvas.getBoundingClientRect();
+          const probe = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+          const ratio = canvas.width / box.width;
+          const place = [left - box.left, top - box.top].map((value) => -Math.round(value * ratio));
+          probe.drawImage(canvas, ...place);
+          return [...probe.getImageData(0, 0, 1, 1).data];
+        }""",
+        [left, top],
+    )
+    return found
+
+
+def test_the_region_under_the_pointer_is_lit(pad: BrowserPad) -> None:
+    pad.page.keyboard.press("g")
+    pad.page.mouse.move(*pad.place(130, 200))
+    pad.next_frame()
+    assert mark_at(pad, 60, 80)[3] > 0
+    assert mark_at(pad, *ROOMS[1])[3] == 0
+    pad.page.mouse.move(*pad.place(330, 200))
+    pad.next_frame()
+    assert mark_at(pad, 60, 80)[3] == 0
+    assert mark_at(pad, *ROOMS[1])[3] > 0
+
+
+def test_enter_fills_the_similar_regions_that_are_lit_after_a_fill(pad: BrowserPad) -> None:
+    fill(pad, RED, ROOMS[0])
+    pad.page.wait_for_selector("[data-action=similar]:visible")
+    count = int(pad.page.inner_text("[data-action=similar]").split()[0])
+    assert count > 0
+    pad.page.mouse.move(*pad.place(100, 250))
+    pad.next_frame()
+    lit = [x for x in range(230, 370) if mark_at(pad, x, 80)[3] > 0]
+    assert 20 < len(lit) < 120  # stripes in the upper right room
+    pad.page.focus(".cz-stage")
+    pad.page.keyboard.press("Enter")
+    pad.settle()
+    points = pad.recipe()["points"]
+    assert len(points) == count + 1
+    assert {point["color"] for point in points} == {RED}
+    assert not pad.page.is_visible("[data-action=similar]")
+    pad.page.keyboard.press("Control+z")
+    pad.settle()
+    assert len(colors(pad)) == 1
+
+
+def test_alt_picks_the_exact_color_of_a_region(pad: BrowserPad) -> None:
+    fill(pad, "#3a7f11", ROOMS[0])
+    fill(pad, RED, ROOMS[1])
+    pad.page.keyboard.down("Alt")
+    pad.click(60, 80)
+    pad.page.keyboard.up("Alt")
+    pad.next_frame()
+    assert pad.page.input_value(".cz-hex") == "#3a7f11"
+    assert pad.page.get_attribute("[data-tool=fill]", "aria-pressed") == "true"
+    assert len(colors(pad)) == 2
+
+
+def test_history_names_the_color_of_a_fill_and_survives_a_reload(pad: BrowserPad) -> None:
+    fill(pad, RED, ROOMS[0])
+    fill(pad, BLUE, ROOMS[1])
+    pad.page.wait_for_timeout(1500)  # the pad saves the edits
+    pad.reload()
+    pad.tab("history")
+    steps = pad.page.locator(".cz-step")
+    assert [steps.nth(i).inner_text() for i in range(steps.count())] == [
+        "Open photo",
+        f"Fill {RED}",
+        f"Fill {BLUE}",
+    ]
+    steps.nth(1).click()
+    pad.settle()
+    assert list(colors(pad).values()) == [RED]
+
+
+def swatches(pad: BrowserPad, name: str) -> list[str]:
+    """Return the colors of the swatches in a row."""
+    labels = pad.page.locator(f"[role=group][aria-label='{name}'] button")
+    return [(labels.nth(i).get_attribute("aria-label") or "")[-7:] for i in range(labels.count())]
+
+
+def test_changing_a_color_of_the_drawing_recolors_all_its_regions_as_one_step(pad: BrowserPad) -> None:
+    fill(pad, RED, ROOMS[0])
+    fill(pad, BLUE, ROOMS[1])
+    fill(pad, RED, ROOMS[3])
+    assert swatches(pad, "Colors of the drawing") == [RED, BLUE]
+    pad.page.click("[role=group][aria-label='Colors of the drawing'] button >> nth=0")
+    pad.next_frame()
+    assert pad.page.input_value(".cz-hex") == RED
+    pad.page.click("[data-action=recolor]")
+    pad.next_frame()
+    choose(pad, "#20c040")
+    pad.settle()
+    assert colors(pad) == {ROOMS[0]: "#20c040", ROOMS[1]: BLUE, ROOMS[3]: "#20c040"}
+    assert swatches(pad, "Colors of the drawing") == ["#20c040", BLUE]
+    pad.page.click("[data-action=recolor]")  # end
+    fill(pad, "#802080", ROOMS[2])
+    assert colors(pad)[ROOMS[0]] == "#20c040"
+    for _ in range(2):
+        pad.page.keyboard.press("Control+z")
+        pad.settle()
+    assert colors(pad) == {ROOMS[0]: RED, ROOMS[1]: BLUE, ROOMS[3]: RED}
+
+
+GPL = b"GIMP Palette\nName: Ink\nColumns: 2\n# a comment 1 2 3\n192  64  32\tRust\n 32  64 192\tInk\n"
+ACO = struct.pack(">HH5H5H5H", 1, 3, 0, 0xC0C0, 0x4040, 0x2020, 0, 7, 0, 0, 0, 0, 8, 10000, 0, 0, 0)
+ASE = (
+    b"ASEF"
+    + struct.pack(">HHI", 1, 0, 2)
+    + b"".join(
+        struct.pack(">HI", 1, 24 + len(values) * 4 - 12)
+        + struct.pack(">H", 2)
+        + "A\0".encode("utf-16-be")
+        + model
+        + struct.pack(f">{len(values)}f", *values)
+        + struct.pack(">H", 0)
+        for model, values in ((b"RGB ", (0.0, 0.0, 1.0)), (b"CMYK", (0.0, 1.0, 1.0, 0.0)))
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("ink.gpl", GPL, ["#c04020", "#2040c0"]),
+        ("ink.aco", ACO, ["#c04020", "#ffffff"]),  # the second color is Lab, which is skipped
+        ("ink.ase", ASE, ["#0000ff", "#ff0000"]),
+    ],
+)
+def test_palettes_are_imported_and_kept(
+    pad: BrowserPad, tmp_path: Path, name: str, data: bytes, expected: list[str]
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    pad.choose_file(lambda: pad.page.click("[data-action=import-palette]"), tmp_path / name)
+    pad.page.wait_for_selector(".cz-toast >> text=imported")
+    pad.next_frame()
+    assert swatches(pad, "Colors of the palette") == expected
+    pad.page.click("[role=group][aria-label='Colors of the palette'] button >> nth=0")
+    pad.next_frame()
+    assert pad.page.input_value(".cz-hex") == expected[0]
+    pad.page.wait_for_timeout(1500)  # the pad saves the photo
+    pad.reload()
+    assert pad.page.input_value("select[aria-label=Palette]") == "ink"
+
+
+def test_a_file_that_is_not_a_palette_changes_nothing(pad: BrowserPad, tmp_path: Path) -> None:
+    for data in (b"ASEF\0\1", b"", b"\0\1\0\5", b"plain text"):
+        (tmp_path / "bad.aco").write_bytes(data)
+        pad.choose_file(lambda: pad.page.click("[data-action=import-palette]"), tmp_path / "bad.aco")
+        pad.page.wait_for_selector(".cz-toast >> text=not a palette")
+        pad.page.click(".cz-toast [aria-label=Close]")
+    assert pad.page.input_value("select[aria-label=Palette]") == "Skin"
+
+
+_CLIPPED = """(row) => {
+  const box = row.firstElementChild.getBoundingClientRect();
+  const page = row.closest(".cz-page").getBoundingClientRect();
+  return box.top < page.top || box.bottom > Math.min(page.bottom, innerHeight);
+}"""
+
+
+def assert_swatches_are_on_the_first_screen(pad: BrowserPad) -> None:
+    for name in ("Colors of the drawing", "Colors of the palette"):
+        assert not pad.page.locator(f"[role=group][aria-label='{name}']").evaluate(_CLIPPED), name
+
+
+@pytest.mark.parametrize("width", [390, 360])
+def test_phone_has_large_targets_and_swatches_on_the_first_screen(
+    pages: tuple[object, str], sketch: Path, width: int
+) -> None:
+    browser, url = pages
+    size = {"width": width, "height": 844}
+    pad = BrowserPad(browser, url, viewport=size, has_touch=True, is_mobile=True)
+    pad.open_ready(sketch)
+    pad.page.touchscreen.tap(*pad.place(*ROOMS[0]))
+    pad.settle()
+    assert len(colors(pad)) == 1
+    assert pad.page.evaluate(check("SMALL_TARGETS"), 44) == []
+    assert pad.page.evaluate("() => document.documentElement.scrollWidth") == width
+    assert_swatches_are_on_the_first_screen(pad)
+    for tab in ("layers", "history"):
+        pad.tab(tab)
+        assert pad.page.evaluate(check("SMALL_TARGETS"), 44) == []
+    assert pad.problems == []
+    pad.close()
+
+
+@pytest.mark.parametrize("size", [(1024, 768), (1440, 900)])
+def test_tools_have_labels_and_swatches_are_on_the_first_screen(
+    pad: BrowserPad, size: tuple[int, int]
+) -> None:
+    pad.page.set_viewport_size({"width": size[0], "height": size[1]})
+    fill(pad, RED, ROOMS[0])
+    names = pad.page.locator(".cz-rail .cz-tool:visible .cz-tool-name")
+    assert names.count() > 8
+    for index in range(names.count()):
+        name = names.nth(index)
+        assert name.is_visible()
+        assert float(name.evaluate("(el) => parseFloat(getComputedStyle(el).fontSize)")) >= 11
+        assert name.evaluate("(el) => el.scrollWidth <= el.parentElement.clientWidth")
+    rail = pad.page.locator(".cz-rail")
+    assert rail.evaluate("(el) => el.scrollHeight <= el.clientHeight")
+    assert_swatches_are_on_the_first_screen(pad)

@@ -159,3 +159,21 @@ def test_pad_hides_details_of_the_old_image_while_another_opens(pad: BrowserPad,
     assert pad.page.is_visible(".cz-layers")
     for route in blocked:
         route.abort()
+
+
+def test_pointer_over_a_marked_point_explains_its_signs(pad: BrowserPad) -> None:
+    pad.click(60, 50)  # in the dark half
+    pad.page.fill(COLOR_FIELD, "#f0e020")
+    pad.page.keyboard.press("Enter")
+    pad.settle()
+    (point,) = pad.points()
+    pad.page.mouse.move(*pad.place(62, 51))
+    title = pad.page.get_attribute(".cz-stage", "title")
+    assert title is not None
+    assert title.startswith("≠: #f0e020")
+    assert point["color"] in title
+    pad.page.keyboard.press("l")
+    pad.page.mouse.move(*pad.place(61, 50))
+    assert "locked" in (pad.page.get_attribute(".cz-stage", "title") or "")
+    pad.page.mouse.move(*pad.place(150, 50))
+    assert pad.page.get_attribute(".cz-stage", "title") is None

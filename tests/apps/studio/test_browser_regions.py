@@ -11,7 +11,7 @@ from browser_pad import BrowserPad, chromium, missing, watched_pad
 from PIL import Image
 
 from colorzoo.apps.studio.app import StudioLoader
-from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.server import run_server
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.read import read_image
@@ -34,7 +34,7 @@ def pad(colorizer: Colorizer) -> Iterator[BrowserPad]:
         pytest.skip(f"missing, not passed: {reason}")
     with (
         chromium() as browser,
-        run_server(StudioLoader.loaded(Studio(colorizer)), Address(port=0)) as (url, _),
+        run_server(StudioLoader.loaded(Studio(colorizer)), port=0) as (url, _),
         watched_pad(browser, url) as opened,
     ):
         yield opened

@@ -11,7 +11,7 @@ from browser_pad import BrowserPad, watched_pad
 from pads import pixels, tiny_studio
 
 from colorzoo.apps.studio.app import StudioLoader
-from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.server import run_server
 from colorzoo.inference.colorizer import Colorizer
 from tiny_model import tiny_model
 
@@ -21,7 +21,7 @@ AREA = {"action": "color", "path": [[60, 40], [150, 40], [150, 110], [60, 110]],
 @pytest.mark.browser
 def test_color_replacement_is_picked_adjusted_and_deleted(browser: Any, photo: Path, tmp_path: Path) -> None:
     with (
-        run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _),
+        run_server(StudioLoader.loaded(tiny_studio()), port=0) as (url, _),
         watched_pad(browser, url) as pad,
     ):
         pad.open_ready(photo)

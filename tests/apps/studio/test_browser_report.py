@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from colorzoo.apps.studio.app import StudioLoader
 from colorzoo.apps.studio.protocol import Limits
-from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.server import run_server
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.batch.report import ReportEntry, serve_report, write_report
 from colorzoo.errors import ColorzooError
@@ -47,7 +47,7 @@ def loader_of(report: Path, studio: Studio) -> StudioLoader:
 
 @pytest.fixture
 def page(browser: Any, report: Path) -> Iterator[Page]:
-    with run_server(loader_of(report, tiny_studio()), Address(port=0)) as (url, _):
+    with run_server(loader_of(report, tiny_studio()), port=0) as (url, _):
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(SLOW)
         page.goto(url.replace("/?", f"/report/{quote(report.name)}?"))

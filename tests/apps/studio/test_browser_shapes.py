@@ -18,7 +18,7 @@ from PIL import Image
 
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.studio.app import StudioLoader
-from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.server import run_server
 from colorzoo.apps.studio.studio import Studio
 
 pytestmark = pytest.mark.browser
@@ -29,7 +29,7 @@ Place = tuple[float, float]
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with run_server(StudioLoader.loaded(Studio(device="cpu")), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(Studio(device="cpu")), port=0) as (url, _):
         yield url
 
 

@@ -18,7 +18,7 @@ from playwright.sync_api import Page
 
 from colorzoo.apps.studio.app import StudioLoader
 from colorzoo.apps.studio.protocol import Limits
-from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.server import run_server
 from tiny_model import gray_image
 
 pytestmark = pytest.mark.browser
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.browser
 def loading_page(browser: Any) -> Iterator[tuple[Page, StudioLoader]]:
     """Open a pad whose studio is still loading."""
     loader = StudioLoader(Limits())
-    with run_server(loader, Address(port=0)) as (url, _):
+    with run_server(loader, port=0) as (url, _):
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(SLOW)
         page.goto(url)
@@ -68,7 +68,7 @@ GIVE_FILE = """([way, name, bytes]) => {
 
 @pytest.mark.nightly
 def test_point_and_its_first_color_are_one_undo_step(browser: Any, photo: Path) -> None:
-    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(tiny_studio()), port=0) as (url, _):
         pad = BrowserPad(browser, url)
         pad.open_ready(photo)
         pad.click(100, 75)
@@ -97,7 +97,7 @@ def test_transparent_pixels_show_a_checkerboard(browser: Any, tmp_path: Path) ->
     alpha = np.full_like(gray, 255)
     alpha[:, :80] = 0
     Image.fromarray(np.dstack([gray, gray, gray, alpha])).save(tmp_path / "cut.png")
-    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(tiny_studio()), port=0) as (url, _):
         pad = BrowserPad(browser, url)
         pad.open_ready(tmp_path / "cut.png")
         (left, top), (right, bottom) = pad.place(5, 5), pad.place(75, 115)

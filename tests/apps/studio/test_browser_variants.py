@@ -11,7 +11,7 @@ from browser_pad import BrowserPad, watched_pad
 from pads import tiny_studio
 
 from colorzoo.apps.studio.app import StudioLoader
-from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.server import run_server
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.inference.colorizer import Colorizer
 
@@ -23,7 +23,7 @@ AREA = {"action": "color", "path": [[60, 40], [150, 40], [150, 110], [60, 110]],
 @pytest.fixture
 def address() -> Iterator[str]:
     """Return the address of a server for one test."""
-    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(tiny_studio()), port=0) as (url, _):
         yield url
 
 
@@ -58,7 +58,7 @@ def test_area_color_can_be_chosen_from_variants(photo_pad: BrowserPad) -> None:
 def default_pad(browser: Any, photo: Path) -> Iterator[BrowserPad]:
     studio = Studio(Colorizer("colorzoo2026", device="cpu", size=96))
     with (
-        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+        run_server(StudioLoader.loaded(studio), port=0) as (url, _),
         watched_pad(browser, url) as opened,
     ):
         opened.open_ready(photo)

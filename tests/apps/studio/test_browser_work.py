@@ -15,7 +15,7 @@ from PIL import Image
 
 from colorzoo.apps.studio.app import StudioLoader
 from colorzoo.apps.studio.protocol import Limits
-from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.server import run_server
 from colorzoo.apps.studio.studio import Studio
 
 pytestmark = pytest.mark.browser
@@ -28,7 +28,7 @@ def studio() -> Studio:
 
 @pytest.fixture(scope="module")
 def address(studio: Studio) -> Iterator[str]:
-    with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(studio), port=0) as (url, _):
         yield url
 
 
@@ -264,7 +264,7 @@ def idle_for_two_hours(studio: Studio) -> None:
 @pytest.mark.nightly
 def test_pad_restores_an_expired_session_with_its_undo_history(browser: Any, photo: Path) -> None:
     studio = tiny_studio()
-    with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(studio), port=0) as (url, _):
         pad = BrowserPad(browser, url)
         pad.open_ready(photo)
         pad.click(60, 50)

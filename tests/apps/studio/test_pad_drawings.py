@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 
 import cv2
@@ -104,7 +105,7 @@ def test_colorings_are_four_versions_with_different_colors(recipe: dict) -> None
 
 def region_map(reply: Message) -> np.ndarray:
     """Decode the runs of a region map."""
-    starts, numbers = (np.frombuffer(part, "<u4") for part in reply.buffers)
+    starts, numbers = np.frombuffer(zlib.decompress(reply.buffers[0]), "<u4").reshape(2, -1)
     shape = reply.body["height"], reply.body["width"]
     return np.repeat(numbers, np.diff([*starts, shape[0] * shape[1]])).reshape(shape)
 
@@ -136,3 +137,43 @@ def test_region_map_follows_the_gap_and_divisions_of_the_recipe(recipe: dict) ->
 def test_same_requires_a_model_that_compares_regions(recipe: dict) -> None:
     body = recipe["pad"].call("same", recipe={"model": "zhang2017_local_small"}, x=1, y=1).body
     assert body["code"] == "unsupported"
+
+
+def flats(recipe: dict, points: list[dict], drawing: dict) -> np.ndarray:
+    """Return the color of each region in the result."""
+    pad, rest = recipe["pad"], {key: value for key, value in recipe.items() if key != "pad"}
+    reply = pad.call("color", recipe={**rest, "points": points, "drawing": drawing})
+    return np.frombuffer(reply.buffers[1], np.uint8).reshape(-1, 3)
+
+
+@pytest.mark.parametrize("updates", [True, False])
+def test_a_set_region_never_changes_by_later_edits(recipe: dict, drawing: np.ndarray, updates: bool) -> None:
+    """Fill, recolor and clear random regions, and change the version and the palette.
+
+    If other regions are not updated, no region without a point changes either.
+    """
+    generator = np.random.default_rng(7)
+    regions = read_drawing(drawing)
+    places = [(x + 50, y + 40) for x, y in WINDOWS] + [(30, 20), (5, 5), (200, 140)]
+    first = {"x": 110, "y": 80, "color": "#c04020"}
+    base = {} if updates else {"base_points": [first]}
+    points = {regions.region_at(110, 80, (400, 280)): first}
+    before = flats(recipe, [first], base)
+    for _ in range(8):
+        x, y = places[generator.integers(len(places))]
+        region = regions.region_at(x, y, (400, 280))
+        if region in points and generator.random() < 0.3:
+            del points[region]
+        else:
+            points[region] = {"x": x, "y": y, "color": f"#{generator.integers(256**3):06x}"}
+        settings = dict(base)
+        if updates:
+            palette = ["#f0c8a0", "#304080"] if generator.random() < 0.5 else []
+            settings |= {"variant": int(generator.integers(4)), "palette": palette}
+        after = flats(recipe, list(points.values()), settings)
+        for number, point in points.items():
+            assert "#{:02x}{:02x}{:02x}".format(*after[number]) == point["color"]
+        others = [number for number in range(len(before)) if number != region]
+        if not updates:
+            assert np.array_equal(after[others], before[others])
+        before = after

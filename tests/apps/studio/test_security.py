@@ -23,13 +23,13 @@ from websockets.sync.client import connect
 from colorzoo.apps.studio import app, server
 from colorzoo.apps.studio.app import StudioLoader
 from colorzoo.apps.studio.protocol import Message, unpack
-from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.server import run_server
 from colorzoo.apps.studio.studio import Studio
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (address, _):
+    with run_server(StudioLoader.loaded(tiny_studio()), port=0) as (address, _):
         yield address
 
 
@@ -77,7 +77,7 @@ def test_export_accepts_names_with_lone_surrogates(web: SocketPad) -> None:
 
 def test_incomplete_request_heads_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
-    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(tiny_studio()), port=0) as (url, _):
         place = urlsplit(url)
         with connect(f"ws://{place.netloc}/api/ws?{place.query}") as pad:
             hello = json.loads(pad.recv())
@@ -146,7 +146,7 @@ def test_pad_works_behind_a_path_prefix(
 
     monkeypatch.setattr(server, "build_app", behind_prefix)
     with (
-        run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _),
+        run_server(StudioLoader.loaded(tiny_studio()), port=0) as (url, _),
         watched_pad(browser, url.replace("/?", "/pad/?")) as pad,
     ):
         pad.open_ready(photo)

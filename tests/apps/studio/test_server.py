@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import queue
 import signal
 import socket
@@ -16,7 +17,7 @@ import pytest
 from pads import tiny_studio
 
 from colorzoo.apps.studio.app import StudioLoader
-from colorzoo.apps.studio.server import FIRST_PORT, Address, run_server, serve
+from colorzoo.apps.studio.server import FIRST_PORT, run_server, serve
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.errors import ColorzooError
 
@@ -35,7 +36,7 @@ def test_serve_prints_a_warning_and_qr_code_for_public_addresses(
         raise ColorzooError("no model")
 
     with pytest.raises(ColorzooError, match="no model"):
-        serve(fail, Address(host, 0), browser=warned, report=report if warned else None)
+        serve(fail, host=host, port=0, browser=warned, report=report if warned else None)
     text = capsys.readouterr().out
     assert ("not encrypted" in text, "▄" in text, "/report/r%201.html?token=" in text) == (warned,) * 3
     if warned:
@@ -52,19 +53,29 @@ def test_run_server_tries_ten_default_ports_or_the_given_port(monkeypatch: pytes
         raise OSError(98, "Address already in use")
 
     monkeypatch.setattr(socket.socket, "bind", bind)
-    for address, ports in ((Address(), range(8765, 8775)), (Address(port=80), [80])):
+    for port, ports in ((None, range(8765, 8775)), (80, [80])):
         tried.clear()
         message = rf"cannot listen on 127.0.0.1, port {ports[0]}: Address already in use.* --port"
         with (
             pytest.raises(ColorzooError, match=message),
-            run_server(StudioLoader.loaded(tiny_studio()), address),
+            run_server(StudioLoader.loaded(tiny_studio()), port=port),
         ):
             pass
         assert tried == list(ports)
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")  # an open socket
+def test_run_server_rejects_ports_out_of_range() -> None:
+    with (
+        pytest.raises(ColorzooError, match=r"^--port must be 0 to 65535, got 65536$"),
+        run_server(StudioLoader.loaded(tiny_studio()), port=65536),
+    ):
+        pass
+    gc.collect()
+
+
 def test_run_server_closes_the_port_at_exit() -> None:
-    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _), urlopen(url) as page:
+    with run_server(StudioLoader.loaded(tiny_studio()), port=0) as (url, _), urlopen(url) as page:
         assert page.status == 200
     with pytest.raises(URLError):
         urlopen(url)
@@ -75,7 +86,7 @@ def test_ctrl_c_while_the_studio_loads_stops_the_server() -> None:
         signal.raise_signal(signal.SIGINT)
         return tiny_studio()
 
-    serve(make, Address(port=0), browser=False)
+    serve(make, port=0, browser=False)
 
 
 def test_second_ctrl_c_interrupts_loading() -> None:
@@ -85,4 +96,4 @@ def test_second_ctrl_c_interrupts_loading() -> None:
         raise AssertionError("the second SIGINT was ignored")
 
     with pytest.raises(KeyboardInterrupt):
-        serve(make, Address(port=0), browser=False)
+        serve(make, port=0, browser=False)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from colorzoo.apps.studio import stage_cache
-from colorzoo.apps.studio.stage_cache import StageCache
+from colorzoo.apps.studio import models
+from colorzoo.apps.studio.models import StageCache
 from colorzoo.prediction import AbPrediction
 
 
 @pytest.fixture
 def cache(monkeypatch: pytest.MonkeyPatch) -> StageCache:
-    monkeypatch.setattr(stage_cache, "_MAX_BYTES", 3 * 40_000)
+    monkeypatch.setattr(models, "_MAX_BYTES", 3 * 40_000)
     return StageCache()
 
 

@@ -11,7 +11,7 @@ from websockets.sync.client import connect
 
 from colorzoo.apps.studio.app import StudioLoader
 from colorzoo.apps.studio.protocol import Limits
-from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.server import run_server
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_open_errors_name_the_file_and_no_command_line_options(pad: DirectPad) -
 def test_oversized_message_closes_the_connection() -> None:
     loader = StudioLoader.loaded(tiny_studio(Limits(message_bytes=10_000)))
     with (
-        run_server(loader, Address(port=0)) as (url, _),
+        run_server(loader, port=0) as (url, _),
         connect(f"ws://{urlsplit(url).netloc}/api/ws?{urlsplit(url).query}") as pad,
     ):
         assert pad.response.headers.get("Sec-WebSocket-Extensions") is None  # images are compressed already

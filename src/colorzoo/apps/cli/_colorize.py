@@ -302,8 +302,21 @@ def _recipe(args: ColorizeOptions) -> Recipe:
     drawing: dict[str, Any] = {
         name: value for name in ("gap", "variant") if (value := getattr(args, name)) is not None
     }
+    # a palette is a list of colors, or the main colors of an image
     if args.palette is not None:
-        drawing["palette"] = _parse_palette(args.palette)
+        if os.path.isfile(args.palette):  # noqa: PTH113 - Path raises an error for a long list of colors
+            image = read_image(Path(args.palette))
+            require_color(image, args.palette)
+            drawing["palette"] = main_colors(image)
+        else:
+            try:
+                colors = [ImageColor.getrgb(color.strip())[:3] for color in args.palette.split(",")]
+            except ValueError:
+                raise GuidanceError(
+                    "--palette must be colors such as #c04020,#f0e0d0 or the path of an image, got "
+                    f"{args.palette!r}"
+                ) from None
+            drawing["palette"] = tuple(map(format_hex, colors))
     drawing |= {name: True for name in ("shading", "flats") if getattr(args, name)}
     return replace(
         recipe,
@@ -316,21 +329,6 @@ def _recipe(args: ColorizeOptions) -> Recipe:
         more={**recipe.more, **hints},
         drawing=replace(recipe.drawing or DrawingSettings(), **drawing) if drawing else recipe.drawing,
     )
-
-
-def _parse_palette(text: str) -> tuple[str, ...]:
-    """Return the colors of ``--palette``: a list of colors, or the main colors of an image."""
-    if os.path.isfile(text):  # noqa: PTH113 - the method of Path raises an error for a long list of colors
-        image = read_image(Path(text))
-        require_color(image, text)
-        return main_colors(image)
-    try:
-        colors = [ImageColor.getrgb(color.strip())[:3] for color in text.split(",")]
-    except ValueError:
-        raise GuidanceError(
-            f"--palette must be colors such as #c04020,#f0e0d0 or the path of an image, got {text!r}"
-        ) from None
-    return tuple(map(format_hex, colors))
 
 
 def parse_point(text: str, reach: str | None = None) -> PointHint:

@@ -7,7 +7,6 @@ import sys
 from dataclasses import dataclass
 
 from colorzoo.apps.cli._options import Command
-from colorzoo.card import ModelCard
 from colorzoo.console import print_table
 from colorzoo.registry import DEFAULT_MODELS, list_models, model_card
 from colorzoo.settings import argument, option
@@ -47,7 +46,20 @@ def run(args: ModelsOptions) -> int:
             entries.append(card.to_dict() | {"default_for": uses})
         print(json.dumps(entries, indent=2))
     elif cards:
-        print_table(_HEADERS, [_table_row(card) for card in cards])
+        table = [
+            (
+                card.name,
+                ", ".join(card.aliases),
+                str(card.year),
+                f"{card.input} -> {card.output}",
+                ", ".join(card.guidance) or "none",
+                f"{card.parameters / 1e6:.1f} M" if card.parameters else "0",
+                ", ".join(card.weights) or ("none" if card.trainable else "not needed"),
+                card.summary,
+            )
+            for card in cards
+        ]
+        print_table(_HEADERS, table)
         supported = {use for card in cards for use in card.uses}
         defaults = map(model_card, dict.fromkeys(DEFAULT_MODELS.values()))
         rows = [
@@ -62,19 +74,6 @@ def run(args: ModelsOptions) -> int:
     else:
         print("colorzoo: no matching model", file=sys.stderr)
     return 0
-
-
-def _table_row(card: ModelCard) -> tuple[str, ...]:
-    return (
-        card.name,
-        ", ".join(card.aliases),
-        str(card.year),
-        f"{card.input} -> {card.output}",
-        ", ".join(card.guidance) or "none",
-        f"{card.parameters / 1e6:.1f} M" if card.parameters else "0",
-        ", ".join(card.weights) or ("none" if card.trainable else "not needed"),
-        card.summary,
-    )
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, ModelsOptions, run)}

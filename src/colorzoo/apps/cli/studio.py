@@ -106,9 +106,8 @@ def run(args: StudioOptions) -> int:
     if args.images and not args.images[0].exists():
         raise ColorzooError(f"{args.images[0]}: no such file")
 
-    from colorzoo.apps.studio.server import Address, serve
+    from colorzoo.apps.studio.server import serve
 
-    address = Address(args.host, args.port, tuple(name.lower() for name in args.allow_host))
     image_path = args.images[0] if args.images else None
     report = None
     if image_path is not None and image_path.suffix.lower() == ".html":
@@ -125,7 +124,14 @@ def run(args: StudioOptions) -> int:
                 f"--host must be a loopback address such as 127.0.0.1 if IMAGE is a report, got {args.host}"
             )
         report, image_path = serve_report(image_path), None
-    serve(lambda: _make_studio(args, image_path), address, browser=not args.no_browser, report=report)
+    serve(
+        lambda: _make_studio(args, image_path),
+        host=args.host,
+        port=args.port,
+        names=[name.lower() for name in args.allow_host],
+        browser=not args.no_browser,
+        report=report,
+    )
     return 0
 
 

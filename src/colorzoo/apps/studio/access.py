@@ -60,7 +60,13 @@ class Access:
             origin = urlsplit(headers.get("origin", ""))
         except ValueError:  # for example, an IPv6 address without the closing bracket
             return "the Host or Origin header of the request is invalid; open the printed address"
-        if not self._accepts_host(host_name):
+        # the host name must belong to this server, which prevents DNS rebinding
+        is_accepted = is_loopback(host_name) or host_name in self.names
+        if not is_accepted and not is_loopback(self.host):
+            machine = socket.gethostname().lower()
+            local_names = {self.host.lower(), machine, f"{machine.partition('.')[0]}.local"}
+            is_accepted = _ip_address(host_name) is not None or host_name in local_names
+        if not is_accepted:
             if is_loopback(self.host):
                 return "this server accepts only requests from its own machine; open the printed address"
             return "this host name is not allowed; open the printed address, or start with --allow-host NAME"
@@ -95,16 +101,6 @@ class Access:
 
     def _equals_token(self, text: str) -> bool:
         return hmac.compare_digest(text.encode("utf-8", "replace"), self.token.encode())
-
-    def _accepts_host(self, name: str) -> bool:
-        """Return whether a host name belongs to this server; prevents DNS rebinding."""
-        if is_loopback(name) or name in self.names:
-            return True
-        if is_loopback(self.host):
-            return False
-        machine = socket.gethostname().lower()
-        local_names = {self.host.lower(), machine, f"{machine.partition('.')[0]}.local"}
-        return _ip_address(name) is not None or name in local_names
 
 
 class AccessMiddleware:

@@ -7,6 +7,7 @@ from collections.abc import Hashable, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -121,8 +122,13 @@ def _run(task: ColorizeTask) -> ColorizedImage:
         return colorize_task(task)
 
 
-def color_preview(request: PadRequest, quality: Quality, limits: Limits) -> tuple[dict[str, Any], bytes]:
-    """Colorize a photo; return fields of the ``colored`` message, and the result as a JPEG preview.
+def color_preview(
+    request: PadRequest, quality: Quality, limits: Limits
+) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+    """Colorize a photo; return fields and buffers of the ``colored`` message.
+
+    The first buffer is the result as a JPEG preview. For drawings, the second buffer contains the sRGB color
+    of each region in three bytes.
 
     The fields are ``width`` and ``height`` of the preview, ``notes`` about the colorization, and ``timing``:
     the durations of the stages *network* and *encode* in milliseconds.
@@ -175,7 +181,10 @@ def color_preview(request: PadRequest, quality: Quality, limits: Limits) -> tupl
     }
     height, width = levels.shape[:2]
     fields = {"width": width, "height": height, "notes": list(result.notes), "timing": timing}
-    return fields, data
+    flats = result.colors.flats
+    if flats is None:
+        return fields, (data,)
+    return fields, (data, np.rint(flats.colors * 255).astype(np.uint8).tobytes())
 
 
 def milliseconds(seconds: float) -> float:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from colorzoo.abilities import DrawingModel
 from colorzoo.apps.studio.coloring import PadRequest, predict
+from colorzoo.apps.studio.opened_image import jpeg
 from colorzoo.apps.studio.protocol import StudioError
 from colorzoo.apps.studio.regions import innermost_location
 from colorzoo.color import rgb_to_lab
@@ -22,18 +25,24 @@ _SIMILAR = 0.5  # minimum probability that two regions have one color
 
 
 def describe_drawing(request: PadRequest) -> tuple[dict[str, Any], bytes, bytes]:
-    """Return the fields of the ``regions`` message for a drawing, and its run-length encoded region map.
+    """Return the fields of the ``regions`` message for a drawing, its region map, and its lines.
 
-    The map has the full size of the drawing, so that the pad and `Drawing.region_at` agree on the region of
-    each location. Runs continue across row ends. The two binary parts contain the index of the first pixel
-    and the region number of each run, as little-endian uint32.
+    With the map and the lines, the drawing pad fills a region at once. The map has the full size of the
+    drawing, so that the pad and `Drawing.region_at` agree on the region of each location. It is run-length
+    encoded; runs continue across row ends. The first binary part contains the index of the first pixel of
+    each run and then the region number of each run, as little-endian uint32, compressed by zlib. The second
+    part is a JPEG of the transmission of the lines at the size of the preview.
     """
-    regions = request.drawing().regions
-    height, width = regions.shape
-    numbers = regions.ravel()
+    drawing = request.drawing()
+    numbers = drawing.regions.ravel()
     starts = np.concatenate([[0], np.flatnonzero(numbers[1:] != numbers[:-1]) + 1])
-    fields = {"width": width, "height": height}
-    return fields, starts.astype("<u4").tobytes(), numbers[starts].astype("<u4").tobytes()
+    runs = np.concatenate([starts, numbers[starts]]).astype("<u4")
+    columns, rows = request.opened.view
+    transmission = drawing.resized((rows, columns)).art.transmission(0, rows).mean(axis=2)
+    height, width = drawing.regions.shape
+    fields = {"width": width, "height": height, "inverted": drawing.art.inverted, "mime": "image/jpeg"}
+    lines = jpeg(Image.fromarray(np.rint(transmission * 255).astype(np.uint8)))
+    return fields, zlib.compress(runs.tobytes(), level=1), lines
 
 
 def describe_region_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, dataclass, field, replace
+from dataclasses import MISSING, dataclass, replace
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
@@ -49,40 +49,58 @@ MAX_SUGGESTIONS = 32
 _LEAST_CORNERS = 3  # minimum number of corners of an outline
 
 
-@dataclass(frozen=True)
 class Context:
     """Request of a drawing pad, with its session and the services of the server.
 
-    Attributes:
+    Args:
         session: Session of the drawing pad.
         message: Message with the request.
         reply: Thread-safe function that sends a message to the drawing pad.
-        connection: Number of the connection of the session that sent the request.
         pool: Cache of loaded models.
         limits: Limits of the server.
         inline_files: Whether responses contain exported files instead of a download address.
         network: Usual shorter side of a network input in pixels. The drawing pad specifies brush sizes in
             pixels of an image with this size.
+
+    Attributes:
         received: Time of the request, by `time.perf_counter`.
     """
 
-    session: Session
-    message: Message
-    reply: Reply
-    connection: int
-    pool: ModelPool
-    limits: Limits
-    inline_files: bool
-    network: int
-    received: float = field(default_factory=time.perf_counter)
+    def __init__(
+        self,
+        session: Session,
+        message: Message,
+        reply: Reply,
+        *,
+        pool: ModelPool,
+        limits: Limits,
+        inline_files: bool,
+        network: int,
+    ) -> None:
+        self.session, self.message, self.reply = session, message, reply
+        self.pool, self.limits, self.inline_files, self.network = pool, limits, inline_files, network
+        self.received = time.perf_counter()
+        self._connection = session.connection  # requests of earlier connections are cancelled
 
     def run(self, handler: Handler) -> None:
         """Run a handler and send its responses; errors are sent as messages.
 
-        The handler stops if the drawing pad disconnects or a newer request replaces this request.
+        The handler stops if the drawing pad disconnects or a newer ``color`` request replaces this request.
         """
+        kind, body, number = self.message.type, self.message.body, self.message.id or 0
+
+        def is_cancelled() -> bool:
+            if self.session.connection != self._connection:
+                return True
+            if kind not in ("color", "colorings"):
+                return False
+            if kind == "colorings" or body.get("quality") == "full":
+                return self.session.newest_color > number
+            is_preview = body.get("quality") == "drag" or body.get("early") is True
+            return is_preview and self.session.newest_final > number
+
         try:
-            with cancellable(self._is_cancelled):
+            with cancellable(is_cancelled):
                 for answer in handler(self):
                     self.reply(answer)
                     stop_if_cancelled()
@@ -94,18 +112,6 @@ class Context:
     def drop(self) -> None:
         """Send the message that the request is not processed."""
         self.reply(self.answer("dropped"))
-
-    def _is_cancelled(self) -> bool:
-        """Return whether the drawing pad disconnected or a newer ``color`` request replaces this request."""
-        if self.session.connection != self.connection:
-            return True
-        kind, body, number = self.message.type, self.message.body, self.message.id or 0
-        if kind not in ("color", "colorings"):
-            return False
-        if kind == "colorings" or body.get("quality") == "full":
-            return self.session.newest_color > number
-        is_preview = body.get("quality") == "drag" or body.get("early") is True
-        return is_preview and self.session.newest_final > number
 
     def answer(self, kind: str, /, *buffers: bytes, **fields: Any) -> Message:
         """Return a message that responds to this request.
@@ -267,10 +273,10 @@ def _color(ctx: Context) -> Iterator[Message]:
     if not ctx.pool.has(recipe.model):
         yield Message({"type": "model", **describe_model(ctx.pool.get(recipe.model))})
     request = ctx.pad_request(recipe)
-    fields, data = color_preview(request, quality, ctx.limits)
+    fields, buffers = color_preview(request, quality, ctx.limits)
     fields["timing"]["total"] = milliseconds(time.perf_counter() - ctx.received)
     fields |= {"quality": quality, "model": request.colorizer.name, "mime": "image/jpeg"}
-    yield ctx.answer("colored", data, **fields)
+    yield ctx.answer("colored", *buffers, **fields)
 
 
 def suggest(ctx: Context) -> Iterator[Message]:

@@ -1,16 +1,16 @@
-"""Models of the studio: entries of the model menu, and a cache of loaded models."""
+"""Models of the studio: entries of the model menu, and caches of loaded models and stage results."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from cachetools import LRUCache
 
 from colorzoo.abilities import DetectionModel, SegmentationModel
-from colorzoo.apps.studio.stage_cache import StageCache
+from colorzoo.apps.studio.opened_image import nbytes_of
 from colorzoo.apps.studio.worker_pool import stop_if_cancelled
 from colorzoo.card import ModelCard
 from colorzoo.inference import Colorizer
@@ -19,6 +19,8 @@ from colorzoo.registry import DEFAULT_MODELS, list_models, model_card
 from colorzoo.weights import default_files
 
 _MAX_LOADED = 2  # maximum number of loaded models
+_MAX_BYTES = 256 << 20  # maximum size of the stage results
+_MIN_BYTES = 1 << 12  # smaller results count as this size, which limits the number of results
 _PURPOSES = (
     ("exemplar", "reference"),
     ("scribbles", "edges"),
@@ -27,6 +29,35 @@ _PURPOSES = (
     ("statistics", "mood"),
 )
 _AUTHOR_AND_YEAR = re.compile(r"([a-z]+)((?:19|20)\d\d)")
+
+
+class StageCache(LRUCache[Hashable, Any]):
+    """Thread-safe cache of stage results, limited to 256 MiB; see `ColorizeTask.results`.
+
+    A larger result is not stored, and a stored result that has become larger is removed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_MAX_BYTES, getsizeof=lambda result: max(nbytes_of(result), _MIN_BYTES))
+        self._lock = threading.RLock()
+
+    def __getitem__(self, key: Hashable) -> Any:
+        """Return a result, which becomes the most recently used result."""
+        with self._lock:
+            return super().__getitem__(key)
+
+    def __setitem__(self, key: Hashable, result: Any) -> None:
+        """Store a result; remove the least recently used results to make room."""
+        with self._lock:
+            if self.getsizeof(result) <= self.maxsize:
+                super().__setitem__(key, result)
+            else:
+                self.pop(key, None)
+
+    def clear(self) -> None:
+        """Remove all results."""
+        with self._lock:
+            super().clear()
 
 
 class ModelPool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Any, TypeVar, cast
@@ -17,7 +18,6 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.apps.studio.protocol import Limits
-from colorzoo.apps.studio.stage_cache import nbytes_of
 from colorzoo.color import encoded, lightness_of_levels, lightness_to_luminance
 from colorzoo.drawing import is_line_art, is_text
 from colorzoo.errors import ImageError
@@ -366,6 +366,22 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
         alpha=alpha,
         opaque=image.alpha is None,
     )
+
+
+def nbytes_of(value: object) -> int:
+    """Return the size in bytes of the tensors and arrays in a result."""
+    if isinstance(value, partial):
+        value = value.args
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if isinstance(value, tuple | list):
+        return sum(map(nbytes_of, value))
+    size = getattr(value, "nbytes", None)
+    if isinstance(size, int):
+        return size
+    if is_dataclass(value):
+        return sum(nbytes_of(getattr(value, field.name)) for field in fields(value))
+    return 0
 
 
 def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:

@@ -14,9 +14,8 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
 FIRST_PORT = 8765  # constant, because browsers store autosaved work by address, including the port
 _PORTS = 10
+_LAST_PORT = 65535
 _CONNECTIONS = 512  # maximum number of simultaneous connections; further requests get the response 503
 HEAD_SECONDS = 10.0  # maximum time until the head of a request is complete
 _ANY_ADDRESS = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}
@@ -79,25 +79,12 @@ class _HttpProtocol(H11Protocol):
             self._timer.cancel()
 
 
-@dataclass(frozen=True)
-class Address:
-    """Address on which the server listens.
-
-    Attributes:
-        host: Host name or IP address.
-        port: Port; None uses the first free port from `FIRST_PORT`.
-        names: Additional host names of the server, such as the name of a proxy.
-    """
-
-    host: str = "127.0.0.1"
-    port: int | None = None
-    names: tuple[str, ...] = ()
-
-
 def serve(
     make: Callable[[], Studio],
-    address: Address,
     *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    names: Sequence[str] = (),
     browser: bool,
     report: ServedReport | None = None,
 ) -> None:
@@ -107,7 +94,9 @@ def serve(
 
     Args:
         make: Function that loads the studio.
-        address: Address on which to listen.
+        host: Host name or IP address on which to listen.
+        port: Port; None uses the first free port from `FIRST_PORT`.
+        names: Additional host names of the server, such as the name of a proxy.
         browser: Whether to open the page in the browser of the user.
         report: Report to open instead of the drawing pad.
 
@@ -116,11 +105,11 @@ def serve(
         KeyboardInterrupt: Ctrl+C was pressed twice.
     """
     loader = StudioLoader(Limits(), report)
-    with _recorded_stops() as stops, run_server(loader, address) as (url, server):
+    with _recorded_stops() as stops, run_server(loader, host=host, port=port, names=names) as (url, server):
         if report:  # the page of the report instead of the drawing pad
             url = url.replace("/?", f"/report/{quote(report.name)}?")
         print(f"colorzoo studio: {url}  (Ctrl+C stops the server)", flush=True)
-        if not is_loopback(address.host):  # other machines can access the server
+        if not is_loopback(host):  # other machines can access the server
             print(_NOT_ENCRYPTED, flush=True)
             if sys.stdout.isatty():
                 print(qr_code(url), flush=True)
@@ -163,12 +152,16 @@ def _recorded_stops() -> Iterator[list[int]]:
 
 
 @contextmanager
-def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uvicorn.Server]]:
+def run_server(
+    loader: StudioLoader, *, host: str = "127.0.0.1", port: int | None = None, names: Sequence[str] = ()
+) -> Iterator[tuple[str, uvicorn.Server]]:
     """Run the server in a thread for the duration of a ``with`` block.
 
     Args:
         loader: Loader of the studio.
-        address: Address on which to listen.
+        host: Host name or IP address on which to listen.
+        port: Port; None uses the first free port from `FIRST_PORT`.
+        names: Additional host names of the server, such as the name of a proxy.
 
     Yields:
         The URL with the token, and the server.
@@ -176,11 +169,10 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
     Raises:
         ColorzooError: The address cannot be used.
     """
-    listener = _bind(address)
-    host, port = address.host, listener.getsockname()[1]
+    listener = _bound_socket(host, port)
     token = secrets.token_urlsafe(24)
     config = uvicorn.Config(
-        build_app(loader, Access(host, token, address.names)),
+        build_app(loader, Access(host, token, tuple(names))),
         log_level="warning",  # URLs are not logged, because they contain the token
         ws_max_size=loader.limits.message_bytes,
         ws_per_message_deflate=False,  # images are already compressed
@@ -191,6 +183,7 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
         server_header=False,
     )
     server = uvicorn.Server(config)
+    listening_port = listener.getsockname()[1]
     thread = threading.Thread(
         target=server.run, kwargs={"sockets": [listener]}, name="studio-server", daemon=True
     )
@@ -203,35 +196,29 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
                     "again."
                 )
             time.sleep(0.01)
-        yield url_of(host, port, token), server
+        yield url_of(host, listening_port, token), server
     finally:
         server.should_exit = True
         thread.join(timeout=15)  # the server has already closed the listener
 
 
-def _bind(address: Address) -> socket.socket:
-    """Return a socket that is bound to the address but does not listen yet."""
-    first = FIRST_PORT if address.port is None else address.port
-    last = first + _PORTS if address.port is None else first + 1
+def _bound_socket(host: str, port: int | None) -> socket.socket:
+    """Return a socket that is bound to an address but does not listen yet; see `run_server`."""
+    if port is not None and not 0 <= port <= _LAST_PORT:
+        raise ColorzooError(f"--port must be 0 to {_LAST_PORT}, got {port}")
+    first = FIRST_PORT if port is None else port
     reason = ""
-    for port in range(first, last):
+    for number in range(first, first + (_PORTS if port is None else 1)):
         try:
-            return _bound_socket(address.host.strip("[]"), port)
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-    raise ColorzooError(f"cannot listen on {address.host}, port {first}: {reason}. Set another --port.")
-
-
-def _bound_socket(host: str, port: int) -> socket.socket:
-    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets NODELAY
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError:
-        listener.close()
-        raise
-    return listener
+            family = socket.getaddrinfo(host.strip("[]"), number, type=socket.SOCK_STREAM)[0][0]
+            # asyncio sets NODELAY only for this protocol number
+            with closing(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)) as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind((host.strip("[]"), number))
+                return listener.dup()
+        except OSError as error:
+            reason = error.strerror or str(error)
+    raise ColorzooError(f"cannot listen on {host}, port {first}: {reason}. Set another --port.")
 
 
 def url_of(host: str, port: int, token: str) -> str:

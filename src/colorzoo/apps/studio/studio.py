@@ -181,10 +181,9 @@ class Studio:
                     # a full-size preview takes long, so it must not block the requests that run a model
                     kind, worker = "full", self._file_worker
             context = Context(
-                session=session,
-                message=message,
-                reply=reply,
-                connection=session.connection,
+                session,
+                message,
+                reply,
                 pool=self.pool,
                 limits=self.limits,
                 inline_files=self._inline_files,

@@ -35,7 +35,7 @@ export async function requestColor(pad, quality, early = false) {
   if (!pad.photo || pad.ui.link !== "open") return;
   const { photo } = pad;
   const place = quality === "final" ? suggestionPlace(pad) : null;
-  const { paint, healing } = pad.doc;
+  const { doc } = pad;
   const message = { type: "color", recipe: currentRecipe(pad), quality, ...(early ? { early } : {}), ...(place ? { suggest: place } : {}) };
   const { id, answer } = pad.client.send(message);
   change(pad.session, { lastColor: id });
@@ -46,7 +46,7 @@ export async function requestColor(pad, quality, early = false) {
   await pad.act(async (step) => {
     const reply = await step(answer);
     change(pad.ui, { failure: null });
-    if (reply && id > photo.shown) await showColored(pad, photo, id, { paint, healing }, reply);
+    if (reply && id > photo.shown) await showColored(pad, photo, id, doc, reply);
   }, (error) => handleFailure(pad, error, quality));
   pad.endWork(id);
 }
@@ -66,7 +66,10 @@ function handleFailure(pad, error, quality) {
   pad.announce(error.message);
 }
 
-async function showColored(pad, photo, id, { paint, healing }, { message, buffers }) {
+/** Colors of the regions in the results of documents, three bytes for each region. @type {WeakMap<object, Uint8Array>} */
+export const flatsOf = new WeakMap();
+
+async function showColored(pad, photo, id, doc, { message, buffers }) {
   markTime("pad:received", id, { timing: message.timing, quality: message.quality });
   change(photo, { shown: id });
   const layer = await decodeLayer(buffers[0], message.mime);
@@ -74,10 +77,11 @@ async function showColored(pad, photo, id, { paint, healing }, { message, buffer
   if (pad.photo !== photo || photo.shown !== id) return layer.bitmap.close();
   photo.result?.bitmap.close();
   change(pad.session, { colored: true });
-  change(photo, { result: layer, exact: message.quality === "full" });
+  change(photo, { result: layer, exact: message.quality === "full", shownDoc: doc });
+  if (buffers[1]) flatsOf.set(doc, buffers[1]);
   change(pad.ui, {
-    freshPaint: pad.ui.freshPaint.filter((stroke) => !paint.includes(stroke)),
-    healed: healing,
+    freshPaint: pad.ui.freshPaint.filter((stroke) => !doc.paint.includes(stroke)),
+    healed: doc.healing,
   });
   pad.afterNextDraw(() => markTime("pad:painted", id));
   if (message.quality === "final") {

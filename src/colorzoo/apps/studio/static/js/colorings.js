@@ -104,6 +104,7 @@ async function findColorings(pad, search) {
 export function createColoringsPanel(pad) {
   const grid = h("div", { class: "cz-variants cz-colorings", role: "group", "aria-label": t("Versions of the photo with other colors, most likely first") });
   const el = section(t("Suggested versions"), grid);
+  el.classList.add("cz-coloring-versions");
   /** @type {Search} */
   const search = { key: "", colorings: null, isEmpty: false };
   const make = (index) => createTile("coloring", () => toggleColoring(pad, search.colorings, index));

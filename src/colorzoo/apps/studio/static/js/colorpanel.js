@@ -1,4 +1,4 @@
-/** The color panel: color plane, numbers, reach, suggestions, recent colors and palettes. */
+/** The color panel: color plane, numbers, reach and suggestions. */
 
 import { abDistance, colorName, hexToRgb, labHex, parseColor, rgbToHex, rgbToLab } from "./color.js";
 import { requestExtent } from "./coloring.js";
@@ -7,9 +7,10 @@ import { runCommand } from "./commands.js";
 import { hintNumber, isStroke, reachOf, strengthOf } from "./document.js";
 import { button, checkbox, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { colorTarget, setColor, setHex, setReach, setStrength, unavailableColor, useItem } from "./edits.js";
+import { createPalettes } from "./palettes.js";
 import { createSlider } from "./panels.js";
-import { followColorThere, pickedArea } from "./shapeedits.js";
-import { canVary, likelyText, percentText, requestVariants } from "./variants.js";
+import { followColorThere } from "./shapeedits.js";
+import { likelyText, percentText } from "./variants.js";
 
 const SAME_DISTANCE = 1.5;
 
@@ -51,6 +52,7 @@ function titleOf(pad, target) {
   const point = pad.selectedPoint();
   if (target.kind === "point") return t(isStroke(pad.doc, point) ? "Color of stroke {n}" : "Color of point {n}", { n: hintNumber(pad.doc, point) });
   if (target.kind === "replacement") return t("New color");
+  if (target.kind === "swatch") return t("Color of {n} points", { n: pad.ui.swatch.length });
   if (target.kind === "area") return t("Color of area {n}", { n: pad.ui.area + 1 });
   if (target.kind === "region") {
     const numbers = pad.ui.regionPick.map((index) => pad.ui.regions.items.findIndex((item) => item.index === index) + 1);
@@ -272,95 +274,4 @@ function fillSuggestion(tile, item, index, target, current) {
   setAttr(tile, "aria-pressed", String(current));
   setAttr(tile, "title", words);
   tile.disabled = target.locked;
-}
-
-/** Palettes: name, colors, and whether they are for small objects. @type {[string, string[], boolean?][]} */
-const PRESETS = [
-  ["Skin", ["#f3d2bd", "#e8b998", "#d29b77", "#b57b57", "#8d5a3b", "#5e3926"]],
-  ["Hair", ["#e8cf9a", "#b98a4e", "#9c4a26", "#7a4e2d", "#4a3020", "#251b17", "#a8a29b"]],
-  ["Lips and cheeks", ["#d98b85", "#c4675f", "#a8443f", "#e3a79b"], true],
-  ["Eyes", ["#6f8fa8", "#5f7a5a", "#7a5a3a", "#4a3222", "#ded9d3"], true],
-  ["Teeth and nails", ["#ece3d2", "#ded2bc", "#e2b3a3", "#b0404c", "#7a2836"], true],
-  ["Sky", ["#cfe3f2", "#9cc3e6", "#6aa3d8", "#3f78b5", "#f2c79b", "#b8c0c8"]],
-  ["Water", ["#a9c7cf", "#6f9fae", "#3f7487", "#27495c", "#5f7d6b"]],
-  ["Grass and leaves", ["#c2cf7a", "#8fae4b", "#5f8a3a", "#3e6a34", "#8a8a45", "#b5722c"]],
-  ["Wood", ["#d8b483", "#b58550", "#8c5e34", "#6b4426", "#45291a", "#a39381"]],
-  ["Brick", ["#c9785a", "#a8553b", "#8c4030", "#6e3028", "#b98b74"]],
-  ["Stone", ["#dcd6c8", "#b9b2a4", "#958f86", "#706b66", "#8e8674", "#5a5a5e"]],
-  ["Cloth", ["#24324f", "#5b6f8f", "#6d2431", "#3f5a45", "#c9b48a", "#7a5a7d"]],
-];
-/** @type {Record<string, string>} */
-const PART_PALETTES = { skin: "Skin", hair: "Hair", lips: "Lips and cheeks", teeth: "Teeth and nails", eyes: "Eyes", clothes: "Cloth", sky: "Sky", water: "Water", plants: "Grass and leaves" };
-const PREFER_SMALL = 0.8; // factor on the distance to colors of palettes for small objects, if the point is in a small object
-
-/** @typedef {{name: string, colors: string[], small?: boolean}} Palette */
-
-function palettesOf(pad) {
-  const recent = { name: t("Recent colors"), colors: pad.ui.recent.map(({ hex }) => hex) };
-  const presets = PRESETS.map(([name, colors, small]) => ({ name: t(name), colors, small: Boolean(small) }));
-  return [recent, ...presets];
-}
-
-/** @returns {boolean} whether the reach of a point is smaller than automatic, as for new points in small objects */
-const isInSmallThing = (point) => Number(reachOf(point)) > 0 && Number(reachOf(point)) < 1;
-
-/** Return the palette for the named part that an area covers, or the palette with the most similar color. */
-function fittingPalette(pad, palettes) {
-  const presets = palettes.filter(({ small }) => small !== undefined);
-  const { kind, lightness, ab } = colorTarget(pad);
-  if (kind !== "point" && kind !== "area") return presets[0];
-  const part = kind === "area" ? presets.find(({ name }) => name === t(PART_PALETTES[pickedArea(pad).area.made?.name] ?? "")) : null;
-  if (part) return part;
-  const isSmall = kind === "point" && isInSmallThing(pad.selectedPoint());
-  const apart = ({ colors, small }) => (small ? PREFER_SMALL : 1) * Math.min(...colors.map((hex) => {
-    const [l, a, b] = rgbToLab(hexToRgb(hex));
-    return Math.hypot(l - lightness, abDistance([a, b], ab));
-  }));
-  return presets.filter(({ small }) => isSmall || !small).reduce((best, palette) => (apart(palette) < apart(best) ? palette : best));
-}
-
-function createPalettes(pad) {
-  const select = h("select", { class: "cz-input cz-select", "aria-label": t("Palette") });
-  const row = h("div", { class: "cz-recent", role: "group", "aria-label": t("Colors of the palette") });
-  const vary = button({ icon: "photo", label: t("Compare other colors side by side, as small previews of the photo"), className: "cz-ghost", onClick: () => requestVariants(pad), action: "variants" });
-  const el = h("section", { class: "cz-section", "aria-label": t("Palette") }, h("div", { class: "cz-row" }, select, vary), row);
-  /** @type {{key: any, name: string}} */
-  let fitted = { key: null, name: "" };
-  /** Return the palette to show until the user chooses a palette; it does not change while a point or area is colored. */
-  const fitting = (palettes) => {
-    const point = pad.selectedPoint();
-    const { mask, path } = pickedArea(pad)?.area ?? {};
-    const key = point ? `${point.id} ${isInSmallThing(point)}` : mask ?? path;
-    if (key !== fitted.key || !key) fitted = { key, name: fittingPalette(pad, palettes).name };
-    return palettes.find(({ name }) => name === fitted.name);
-  };
-  select.addEventListener("change", () => {
-    pad.stageEl.focus({ preventScroll: true });
-    pad.setSetting("palette", select.value);
-  });
-  const update = () => {
-    const palettes = palettesOf(pad);
-    syncList(select, palettes.length, () => h("option"), (option, index) => {
-      setAttr(option, "value", palettes[index].name);
-      setText(option, palettes[index].name);
-    });
-    const shown = palettes.find(({ name }) => name === pad.settings.palette) ?? fitting(palettes);
-    select.value = shown.name;
-    const { locked } = colorTarget(pad);
-    syncList(row, shown.colors.length, () => h("button", { type: "button", class: "cz-swatch" }), (swatch, index) => fillSwatch(pad, swatch, shown, index, locked));
-    vary.disabled = !canVary(pad);
-    show(row, shown.colors.length > 0);
-  };
-  return { el, update };
-}
-
-function fillSwatch(pad, swatch, { name, colors }, index, locked) {
-  const hex = colors[index];
-  const [lightness, a, b] = rgbToLab(hexToRgb(hex));
-  const words = t("{name} {n}: {color}, {hex}", { name, n: index + 1, color: colorName(lightness, [a, b]), hex });
-  swatch.style.background = hex;
-  setAttr(swatch, "aria-label", words);
-  setAttr(swatch, "title", words);
-  swatch.disabled = !pad.photo || locked;
-  swatch.onclick = (event) => pad.during(event, () => setHex(pad, hex));
 }

@@ -4,8 +4,10 @@ import { requestNext, requestRegions } from "./coloring.js";
 import { confirmCrop, stepCropAngle } from "./cropping.js";
 import { emptyDoc } from "./document.js";
 import { t } from "./dom.js";
+import { switchUpdates } from "./drawing.js";
 import { acceptSuggested, cyclePoint, deleteSelected, keepGray, selectPoint, setSize, skipRegion, swapColor, takeSuggestion, toggleFlag } from "./edits.js";
 import { closePhoto, followReference, loadRecipe, openDialog, saveRecipe } from "./files.js";
+import { fillSimilar, lockRegion, similarRegions } from "./filling.js";
 import { stepHealingWidth } from "./healing.js";
 import { stepBrush } from "./painting.js";
 import { pickedCoat } from "./paintlayers.js";
@@ -37,7 +39,9 @@ export const COMMANDS = [
   { id: "delete", group: "Points", label: "Delete the selected point, box or layer", keys: ["delete", "backspace"], run: deleteSelected },
   { id: "following", group: "Points", label: "Select the next point", keys: ["."], run: (pad) => cyclePoint(pad, 1) },
   { id: "previous", group: "Points", label: "Select the previous point", keys: [","], run: (pad) => cyclePoint(pad, -1) },
-  { id: "lock", group: "Points", label: "Lock or unlock the point", keys: ["l"], run: (pad) => toggleFlag(pad, "locked") },
+  { id: "lock", group: "Points", label: "Lock or unlock the point, or the color of the region under the pointer", keys: ["l"], run: (pad) => (pad.fills() && !pad.selectedPoint() ? lockRegion(pad) : toggleFlag(pad, "locked")) },
+  { id: "similar", group: "Color", label: "Give the similar regions the color of the last fill", keys: ["enter"], stage: true, run: fillSimilar },
+  { id: "updates", group: "Color", label: "Drawing: update other regions after a fill, or keep their colors", keys: ["f"], run: switchUpdates },
   { id: "mute", group: "Points", label: "Turn the point off or on", keys: ["m"], run: (pad) => toggleFlag(pad, "muted") },
   { id: "smaller", group: "Points", label: "Smaller brush or point, smaller selection", keys: ["["], run: (pad) => changeSize(pad, -1) },
   { id: "larger", group: "Points", label: "Larger brush or point, larger selection", keys: ["]"], run: (pad) => changeSize(pad, 1) },
@@ -153,6 +157,7 @@ function escape(pad) {
   else if (ui.selection) pad.set({ selection: null });
   else if (ui.cross) pad.set({ cross: null, nextPlace: null, shaping: null, stroke: null });
   else if (ui.tool === "dropper") pad.setTool(ui.toolBefore ?? "point");
+  else if (ui.swatch) pad.set({ swatch: null });
   else if (ui.regionPick.length) pad.set({ regionPick: [] });
   else if (ui.box !== null) pad.set({ box: null });
   else if (ui.area !== null) pad.set({ area: null });
@@ -268,6 +273,9 @@ export function isAvailable(pad, id) {
   if (id === "undo") return pad.ui.cropping !== null || pad.history.past.length > 0;
   if (id === "redo") return pad.history.future.length > 0;
   if (id === "skip" || id === "accept") return pad.ui.regionPick.length > 0;
+  if (id === "similar") return similarRegions(pad) !== null && !pad.ui.cross;
+  if (id === "updates") return pad.fills();
+  if (id === "place") return !isAvailable(pad, "similar");
   const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
   if (tool) return pad.tools().includes(tool);
   if (id === "add") return pad.ui.tool !== "crop" && (pad.accepts("points") || ["box", "area", "paint", "replace", "heal"].includes(pad.ui.tool));
@@ -278,6 +286,7 @@ export function suitsModel(pad, { id }) {
   const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
   if (tool) return pad.tools().includes(tool);
   if (id === "skip" || id === "accept") return pad.accepts("regions");
+  if (id === "similar" || id === "updates") return pad.fills();
   if (id === "next") return pad.accepts("points") || pad.accepts("regions");
   return !["suggestion", "lock", "mute", "following", "previous"].includes(id) || pad.accepts("points");
 }

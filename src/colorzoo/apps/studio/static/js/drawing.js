@@ -1,8 +1,9 @@
 /** Settings of a drawing, and the numbers of its regions. */
 
 import { clamp } from "./color.js";
-import { currentRecipe } from "./coloring.js";
+import { currentRecipe, flatsOf } from "./coloring.js";
 import { t } from "./dom.js";
+import { LightnessMap, decodeLayer } from "./pixels.js";
 import { change } from "./state.js";
 
 /** @typedef {import("./shapes.js").Place} Place */
@@ -16,8 +17,8 @@ export const drawingSettings = (pad) => ({ ...DEFAULTS, ...pad.doc.drawing });
 export const withDrawing = (pad, patch) => ({ ...pad.doc, drawing: { ...pad.doc.drawing, ...patch } });
 
 /**
- * Numbers of the regions on the server, as runs of pixels in row-major order; null while they are requested.
- * @typedef {{divisions: any, gap: number, runs: {starts: Uint32Array, numbers: Uint32Array, width: number, height: number} | null, ready: Promise<void>}} RegionMap
+ * Regions of the drawing; null while they are requested.
+ * @typedef {{divisions: any, gap: number, runs: import("./regionlayers.js").Regions | null, ready: Promise<void>}} RegionMap
  */
 
 /** Request the numbers of the regions if the regions have changed. */
@@ -29,15 +30,42 @@ export function updateRegionMap(pad) {
   if (last?.divisions === divisions && last.gap === gap) return;
   const request = async () => {
     const reply = await pad.askQuietly({ type: "propose", recipe: currentRecipe(pad) });
-    if (pad.ui.regionMap !== map) return;
-    const { width, height } = reply?.message ?? {};
-    const [starts, numbers] = (reply?.buffers ?? []).map((bytes) => new Uint32Array(bytes.slice().buffer));
-    change(pad.ui, { regionMap: reply && { ...map, runs: { starts, numbers, width, height } } });
+    const runs = reply && (await readRegions(reply));
+    if (pad.ui.regionMap === map) pad.set({ regionMap: runs && { ...map, runs } });
   };
   /** @type {RegionMap} */
   const map = { divisions, gap, runs: null, ready: Promise.resolve() };
   change(pad.ui, { regionMap: map });
   map.ready = request();
+}
+
+/** @param {import("./client.js").Answer} reply @returns {Promise<import("./regionlayers.js").Regions>} */
+async function readRegions({ message: { width, height, mime, inverted }, buffers: [packed, image] }) {
+  const unpacked = new Blob([/** @type {any} */ (packed)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const [runs, layer] = await Promise.all([new Response(unpacked).arrayBuffer(), decodeLayer(image, mime)]);
+  const count = runs.byteLength / 8;
+  const [starts, numbers] = [new Uint32Array(runs, 0, count), new Uint32Array(runs, 4 * count)];
+  const { levels: lines, width: columns, height: rows } = new LightnessMap(layer);
+  layer.bitmap.close();
+  // the region at the center of each pixel of the preview, and the bounds of each region
+  const labels = new Uint32Array(columns * rows);
+  const bounds = new Int32Array(4 * (numbers.reduce((most, number) => Math.max(most, number), 0) + 1));
+  for (let at = 0; at < bounds.length; at += 4) bounds.set([columns, rows, -1, -1], at);
+  for (let row = 0, run = 0; row < rows; row += 1) {
+    const first = Math.floor(((row + 0.5) * height) / rows) * width;
+    for (let column = 0; column < columns; column += 1) {
+      const pixel = first + Math.floor(((column + 0.5) * width) / columns);
+      while (run + 1 < count && starts[run + 1] <= pixel) run += 1;
+      const number = numbers[run];
+      labels[row * columns + column] = number;
+      const at = 4 * number;
+      if (column < bounds[at]) bounds[at] = column;
+      if (row < bounds[at + 1]) bounds[at + 1] = row;
+      if (column > bounds[at + 2]) bounds[at + 2] = column;
+      bounds[at + 3] = row;
+    }
+  }
+  return { starts, numbers, width, height, labels, columns, rows, lines, inverted, bounds };
 }
 
 /** @param {any} pad @param {Place} place @returns {number | null} number of the region, or null before the regions are known */
@@ -53,6 +81,22 @@ export function regionOf(pad, [x, y]) {
     else high = middle;
   }
   return numbers[low];
+}
+
+/** @param {any} pad @param {number | null} region @returns {[number, number, number] | null} exact color of a region in the result on display */
+export function flatColor(pad, region) {
+  const flats = flatsOf.get(pad.photo.shownDoc);
+  return flats && region !== null && 3 * region + 2 < flats.length ? [flats[3 * region], flats[3 * region + 1], flats[3 * region + 2]] : null;
+}
+
+/** Switch whether later fills also change other regions. Without, the model keeps receiving the points of this moment. */
+export function switchUpdates(pad) {
+  const { base_points: base, ...settings } = pad.doc.drawing ?? {};
+  const kept = Object.keys(settings).length ? settings : null;
+  const drawing = base ? kept : { ...settings, base_points: currentRecipe(pad).points ?? [] };
+  const label = base ? t("update other regions") : t("keep other regions");
+  pad.edit({ ...pad.doc, drawing }, label);
+  pad.announce(base ? t("Other regions are updated") : t("Other regions keep their colors"));
 }
 
 /** Return the points without those of all regions on a line but the first region with points. @param {Place[]} path */

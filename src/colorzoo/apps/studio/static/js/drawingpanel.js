@@ -2,8 +2,10 @@
 
 import { parseColor, rgbToHex } from "./color.js";
 import { listenToField } from "./colorpanel.js";
+import { keyLabel, runCommand } from "./commands.js";
 import { button, checkbox, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deleteDivision, drawingSettings, withDrawing } from "./drawing.js";
+import { similarRegions } from "./filling.js";
 import { LONE_TOOLS } from "./tools.js";
 
 const MOST_GAP = 40;
@@ -40,6 +42,35 @@ function applyPalette(pad, input) {
   setAttr(input, "aria-invalid", isValid ? null : "true");
   if (!isValid) return pad.toast(t("Enter at most {most} colors such as #c04020, separated by spaces.", { most: MOST_COLORS }), "error");
   pad.edit(withDrawing(pad, { palette: colors.map(rgbToHex) }), t("palette"));
+}
+
+/** Switch in the bar above a drawing: whether a fill also changes other regions. */
+export function createUpdatesOption(pad) {
+  const hint = t("Off: a fill changes only its own region, and all others keep their colors ({key})", { key: "F" });
+  const { el, box } = checkbox(t("Update other regions"), () => runCommand(pad, "updates"), hint);
+  const update = () => {
+    show(el, pad.fills() && Boolean(pad.photo) && ["fill", "same", "point", "eraser"].includes(pad.ui.tool));
+    box.checked = !pad.doc.drawing?.base_points;
+  };
+  return { el, update };
+}
+
+/** Offer to fill the regions that are similar to the last filled region. */
+export function createSimilarOption(pad) {
+  const apply = button({ text: "-", className: "cz-small", onClick: (event) => runCommand(pad, "similar", event), action: "similar" });
+  const close = button({ icon: "close", label: t("Close"), className: "cz-small cz-ghost", onClick: () => pad.set({ similar: null }) });
+  const el = h("div", { class: "cz-similar", role: "status" }, apply, close);
+  const update = () => {
+    const similar = similarRegions(pad);
+    show(el, similar !== null);
+    if (!similar) return;
+    const n = similar.places.length;
+    const words = n === 1 ? t("1 similar region: apply") : t("{n} similar regions: apply", { n });
+    const text = matchMedia("(pointer: coarse)").matches ? words : `${words} (${keyLabel("enter")})`;
+    setText(apply.querySelector(".cz-btn-text"), text);
+    setAttr(apply, "title", t("Give them the color {hex}", { hex: similar.color }));
+  };
+  return { el, update };
 }
 
 /** List of the lines that split and join regions; a click shows the line on the drawing. */

@@ -4,7 +4,7 @@ import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb
 import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
 import { changePoint, clampShift, hintNumber, isStroke, listedHints, nextId, pointRadius, roundedPoint, strokePoints, unavailableDab, withoutPoint } from "./document.js";
 import { t } from "./dom.js";
-import { deleteDivision, joinedPoints } from "./drawing.js";
+import { deleteDivision, flatColor, joinedPoints, regionOf } from "./drawing.js";
 import { deleteCoat, pickedCoat } from "./paintlayers.js";
 import { paintDistance } from "./paintstrokes.js";
 import { pixelAt } from "./pixels.js";
@@ -18,10 +18,12 @@ const CHROMA_LOSS = 4; // units of chroma; a larger loss is reported
 const TYPED_DIFFERENCE = 10; // CIE units between a typed and the shown color; a larger difference is reported
 
 /**
- * Return the target of the color controls: the selected point, area or regions, or the color of the next point.
- * @returns {{kind: "point" | "area" | "replacement" | "region" | "none", lightness: number, ab: [number, number], locked: boolean, free?: boolean}}
+ * Return the target of the color controls: all points of a color of the drawing, the selected point, area or regions, or the color of the next point.
+ * @returns {{kind: "swatch" | "point" | "area" | "replacement" | "region" | "none", lightness: number, ab: [number, number], locked: boolean, free?: boolean}}
  */
 export function colorTarget(pad) {
+  const swatch = pad.doc.points.find(({ id }) => pad.ui.swatch?.includes(id));
+  if (swatch) return { kind: "swatch", lightness: pad.lightnessOf(swatch), ab: swatch.ab, locked: false, free: true };
   const point = pad.selectedPoint();
   if (point) return { kind: "point", lightness: pad.lightnessOf(point), ab: point.ab, locked: Boolean(point.locked), free: pad.fills() };
   const area = areaTarget(pad);
@@ -49,6 +51,11 @@ export function setColor(pad, ab, done = true, lightness = colorTarget(pad).ligh
     const paints = ["brush", "paint", "fill"].includes(pad.ui.tool);
     pad.set({ ab, lightness, typed: null, ...(paints ? {} : { colorForNext: done }) }); // applies to the next point only; the check box applies to all new points
     if (done) pad.announce(paints ? t("The tool uses this color") : t("The next point uses this color"));
+  } else if (target.kind === "swatch") {
+    const hex = labHex(lightness, ab);
+    change(pad.ui, { ab, lightness, typed: null });
+    const points = pad.doc.points.map((point) => (pad.ui.swatch.includes(point.id) ? { ...point, ab, hex } : point));
+    pad.applyChange({ ...pad.doc, points }, done, t("change color to {hex}", { hex }));
   } else if (target.kind === "area") setAreaColor(pad, labHex(lightness, ab), done);
   else if (target.kind === "replacement") changeReplacement(pad, { new: labHex(lightness, ab) }, done);
   else if (target.kind === "point") {
@@ -292,10 +299,21 @@ export function acceptSuggested(pad) {
   pickRegion(pad, firstOpenRegion(pad));
 }
 
-export async function pickColorAt(pad, x, y) {
-  const shown = pad.ui.hold || pad.ui.compare === "gray";
-  const layer = shown ? pad.photo.source : pad.photo.result ?? pad.photo.source;
-  useColor(pad, rgbToHex(pixelAt(layer, x / pad.photo.width, y / pad.photo.height)));
+/** @returns {string} color of the photo on display; in a drawing, the exact color of the region below the lines */
+function colorAt(pad, x, y) {
+  const original = pad.ui.hold || pad.ui.compare === "gray";
+  const flat = pad.fills() && !original ? flatColor(pad, regionOf(pad, [x, y])) : null;
+  const layer = original ? pad.photo.source : pad.photo.result ?? pad.photo.source;
+  return rgbToHex(flat ?? pixelAt(layer, x / pad.photo.width, y / pad.photo.height));
+}
+
+export const pickColorAt = (pad, x, y) => useColor(pad, colorAt(pad, x, y));
+
+/** Pick a color without leaving the tool. */
+export function pickColorHere(pad, x, y) {
+  const hex = colorAt(pad, x, y);
+  setHex(pad, hex);
+  pad.announce(t("Color {hex} picked", { hex }));
 }
 
 export function useColor(pad, hex) {

@@ -35,7 +35,7 @@ function chooseFile(accept) {
 }
 
 /** Let the user choose a file for the open photo. @returns {Promise<File | null>} */
-const chooseForPhoto = (pad, accept) => pad.act((step) => step(chooseFile(accept)));
+export const chooseForPhoto = (pad, accept) => pad.act((step) => step(chooseFile(accept)));
 
 const IMAGES = "image/*,.tif,.tiff,.webp,.avif,.bmp";
 
@@ -116,7 +116,7 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   const { work, taken } = await selectWork(pad, image.sha256, key, recipe);
   const photo = readOnly({
     name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, result: null, lightness: new LightnessMap(gray), shown: 0,
-    exact: false, border,
+    exact: false, shownDoc: null, border,
   });
   rememberModel(pad);
   change(pad.session, { photo, unsaved: false });

@@ -1,10 +1,10 @@
 /** Fill regions of a drawing with a color. */
 
-import { hexToRgb, rgbToLab } from "./color.js";
+import { hexToRgb, labHex, rgbToHex, rgbToLab } from "./color.js";
 import { currentRecipe } from "./coloring.js";
 import { nextId, nextStroke } from "./document.js";
 import { t } from "./dom.js";
-import { regionOf } from "./drawing.js";
+import { flatColor, regionOf } from "./drawing.js";
 import { brushPoint } from "./edits.js";
 import { change, readOnly } from "./state.js";
 
@@ -46,7 +46,10 @@ export function fillTo(pad, drag, place) {
   });
   const stroke = drag.stroke ?? nextStroke(pad.doc);
   change(drag, { last: place, region, stroke });
-  if (entered.length) pad.preview(filled(pad, pad.doc, entered, stroke));
+  if (!entered.length) return;
+  pad.hold(filled(pad, pad.doc, entered, stroke)); // visible without a preview of the server
+  pad.queue.requestEarly();
+  pad.changed();
 }
 
 /** Finish a drag. If the regions were not known, fill them when they are known. @param {any} drag */
@@ -58,9 +61,55 @@ export async function endFill(pad, drag) {
     while (waiting.length && pad.ui.regionMap && !pad.ui.regionMap.runs) await step(pad.ui.regionMap.ready);
     const again = readOnly({ ...rest, last: undefined });
     for (const place of waiting) fillTo(pad, again, place);
-    pad.commit(t("fill"));
+    pad.commit(t("fill {hex}", { hex: labHex(pad.ui.lightness, pad.ui.ab) }));
   });
   pad.endWork(work);
+  if (rest.last) offerSimilar(pad, rest.last);
+}
+
+const OFFER_AFTER = 600; // ms without another edit
+
+/** Show the regions that are similar to a filled region, unless another edit follows. @param {Place} place */
+function offerSimilar(pad, place) {
+  const { doc } = pad;
+  setTimeout(async () => {
+    if (pad.doc !== doc || !pad.fills() || pad.ui.link !== "open") return;
+    const reply = await pad.askQuietly({ type: "same", recipe: currentRecipe(pad), x: place[0], y: place[1] });
+    if (!reply || pad.doc !== doc) return;
+    const { places: [, ...places], color } = reply.message;
+    if (places.length) pad.set({ similar: { doc, places, color } });
+  }, OFFER_AFTER);
+}
+
+/** @returns {{places: Place[], color: string} | null} similar regions that are offered after a fill */
+export const similarRegions = (pad) => (pad.ui.similar?.doc === pad.doc && pad.ui.tool === "fill" ? pad.ui.similar : null);
+
+/** Give the similar regions the color of the filled region. */
+export function fillSimilar(pad) {
+  const { places, color } = similarRegions(pad);
+  const [, a, b] = rgbToLab(hexToRgb(color));
+  pad.edit(filled(pad, pad.doc, places, nextStroke(pad.doc), { hex: color, ab: [a, b] }), t("fill {n} similar regions", { n: places.length }));
+  pad.announce(t("{n} more regions have this color", { n: places.length }));
+}
+
+/** Lock the color of the region under the pointer, or unlock it. A region without a point gets a point of its current color. */
+export function lockRegion(pad) {
+  const place = pad.ui.cross ?? pad.ui.cursor;
+  const region = place ? regionOf(pad, place) : null;
+  if (region === null) return;
+  const isHere = ({ x, y }) => regionOf(pad, [x, y]) === region;
+  const here = pad.doc.points.filter(isHere);
+  const locked = !here.length || here.some((point) => !point.locked);
+  const color = flatColor(pad, region);
+  let points = pad.doc.points.map((point) => (isHere(point) ? { ...point, locked } : point));
+  if (!here.length) {
+    if (!color) return;
+    const [, a, b] = rgbToLab(color);
+    const [x, y] = place;
+    points = [...points, { ...brushPoint(pad, x, y), ab: [a, b], hex: rgbToHex(color), locked, untouched: false }];
+  }
+  pad.edit({ ...pad.doc, points }, locked ? t("lock region") : t("unlock region"));
+  pad.announce(locked ? t("This region keeps its color") : t("This region is unlocked"));
 }
 
 /** Give similar regions the color of the region at a position. @param {Place} place */

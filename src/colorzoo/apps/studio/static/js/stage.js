@@ -7,6 +7,7 @@ import { drawCrop } from "./cropping.js";
 import { drawHealing, healingWidth } from "./healing.js";
 import { DARK, LIGHT, drawAreas, drawBorder, drawLabel, drawRegions, drawShapes } from "./overlays.js";
 import { brushSize, drawFreshPaint } from "./painting.js";
+import { freshFills, litRegions } from "./regionlayers.js";
 import { strokePath, tracePolygon, traceStroke, turnedCorners, turnedPlace } from "./shapes.js";
 import { toPhoto, toStage } from "./view.js";
 
@@ -89,12 +90,16 @@ export function drawPhoto(pad, canvas) {
   for (const pane of panes(pad)) {
     const layer = pane.layer === "before" || ui.hold || ui.compare === "gray" ? photo.gray : photo.result ?? photo.gray;
     drawLayer(context, pad, layer, pane, pane.width);
-    if (layer === photo.result) paintOver(context, pad, pane);
+    if (layer === photo.result) {
+      const fills = freshFills(pad);
+      if (fills) drawLayer(context, pad, fills, pane, pane.width);
+      paintOver(context, pad, pane);
+    }
     if (before) drawLayer(context, pad, photo.gray, pane, pane.width * ui.split);
   }
 }
 
-/** Draw the photo, or its colors, in a part of the stage. @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./pixels.js").Layer} layer @param {ReturnType<typeof panes>[number]} pane @param {number} width */
+/** Draw the photo, or its colors, in a part of the stage. @param {CanvasRenderingContext2D} context @param {any} pad @param {{bitmap: ImageBitmap | HTMLCanvasElement}} layer @param {ReturnType<typeof panes>[number]} pane @param {number} width */
 function drawLayer(context, pad, layer, pane, width) {
   const { photo, ui } = pad;
   const [x, y] = toStage(ui.view, pane, 0, 0);
@@ -223,8 +228,9 @@ function drawMap(context, pad, pane) {
   const { photo, ui } = pad;
   drawRegions(context, pad, (x, y) => photoBeforeTurn(pad, x, y));
   const map = ui.showClasses ? ui.classes?.paint : null;
-  if (!map) return;
   const [x, y] = toStage(ui.view, pane, 0, 0);
+  for (const { bitmap } of litRegions(pad)) context.drawImage(bitmap, pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale);
+  if (!map) return;
   context.save();
   context.imageSmoothingEnabled = true;
   context.shadowColor = "rgba(0, 0, 0, .9)";
@@ -284,7 +290,7 @@ function drawPoint(context, pad, point) {
   }
   context.setLineDash([]);
   context.globalAlpha = 1;
-  const marks = `${point.locked ? " ●" : ""}${point.wanted ? " ≠" : ""}`; // ≠: the requested color is not available
+  const marks = `${point.locked ? " ●" : ""}${point.wanted && !pad.fills() ? " ≠" : ""}`; // ≠: the requested color is not available
   const isLabeled = marks && strokePoints(pad.doc, point).find(({ locked, wanted }) => locked || wanted) === point; // one label for each stroke
   if (selected || isLabeled) drawLabel(context, x + radius + 3, y - radius - 3.5, `${hintNumber(pad.doc, point)}${marks}`);
 }
@@ -311,11 +317,11 @@ function drawCursors(context, pad) {
   drawPatch(context, x, y, (ui.size / 2) * pad.perNetworkPixel() * ui.view.scale, true);
 }
 
-/** Draw the color of the fill tool beside the pointer. @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./shapes.js").Place} place */
+/** Draw the color of the fill tool beside the pointer, as a square, because points are circles. @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./shapes.js").Place} place */
 function drawFillColor(context, pad, place) {
   const [x, y] = photoBeforeTurn(pad, ...place);
   context.beginPath();
-  context.arc(x + 14, y + 14, 8, 0, 7);
+  context.roundRect(x + 10, y + 10, 16, 16, 3);
   context.fillStyle = labHex(pad.ui.lightness, pad.ui.ab);
   context.fill();
   strokePath(context, [[DARK, 3.5], [LIGHT, 2]]);

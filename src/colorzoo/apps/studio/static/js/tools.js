@@ -16,8 +16,8 @@ import { pickRegion, regionAt, requestMatch } from "./coloring.js";
 import { confirmCrop, cropGripAt, dragCrop, endCrop, moveCrop, startCrop } from "./cropping.js";
 import { nextStroke } from "./document.js";
 import { endFill, fillTo, spreadColor } from "./filling.js";
-import { t } from "./dom.js";
-import { addPointAt, brushPoint, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointNear, selectPoint } from "./edits.js";
+import { setAttr, t } from "./dom.js";
+import { addPointAt, brushPoint, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pickColorHere, pointNear, selectPoint } from "./edits.js";
 import { dragBorder, endBorder, borderGripAt, insideOf, isOnBorder } from "./border.js";
 import { continueHealing, endHealing, eraseHealing, startHealing } from "./healing.js";
 import { brushSize, continuePaint, endPaint, startPaint } from "./painting.js";
@@ -57,6 +57,9 @@ export const TOOLS = [
   { id: "hand", icon: "hand", name: "Hand", label: "Hand: move the view", key: "H", kind: null, starts: true },
 ];
 
+/** Tools that pick a color while Alt is pressed. */
+const PICKING_TOOLS = ["fill", "point", "brush", "same"];
+
 /** Tools that neither set points nor select areas. Their panels are shown first. */
 export const LONE_TOOLS = ["paint", "replace", "border", "heal", "crop"];
 
@@ -95,6 +98,7 @@ const inside = (pad, [x, y]) => x >= 0 && y >= 0 && x <= pad.photo.width && y <=
 
 /** @param {any} pad @param {Spot} at @param {Place} place */
 function startTool(pad, at, place) {
+  if (at.event.altKey && PICKING_TOOLS.includes(pad.ui.tool)) return inside(pad, place) && pickColorHere(pad, ...place);
   /** @type {Readonly<Drag>} */
   const drag = readOnly({ tool: pad.ui.tool, from: at, began: place, id: null, offset: [0, 0], moved: false });
   change(pad.ui, { drag, cross: null, judging: false });
@@ -257,6 +261,20 @@ function eraseAt(pad, at, place) {
   if (near !== null) deletePoint(pad, near);
 }
 
+/** @param {any} pad @param {Place} place @param {number} reach CSS pixels @returns {string | null} meaning of the signs beside the point at a position */
+function markWords(pad, place, reach) {
+  const isMarked = ({ locked, wanted }) => locked || (wanted && !pad.fills());
+  if (!pad.doc.points.some(isMarked) || pad.ui.hidesMarks) return null;
+  const id = pointNear(pad, ...place, reach);
+  const point = pad.doc.points.find((candidate) => candidate.id === id && isMarked(candidate));
+  if (!point) return null;
+  const words = [
+    point.locked ? t("●: this point is locked") : null,
+    point.wanted && !pad.fills() ? t("≠: {wanted} is not available at this brightness, {hex} is used instead", { wanted: point.wanted, hex: point.hex }) : null,
+  ];
+  return words.filter(Boolean).join("\n");
+}
+
 /** @param {any} pad @param {Spot | null} at @param {Place | null} place null outside the stage */
 function hoverAt(pad, at, place) {
   change(pad.ui, { cursor: place && inside(pad, place) ? place : null, judging: false });
@@ -264,6 +282,7 @@ function hoverAt(pad, at, place) {
   const find = { point: () => pointNear(pad, ...place, nearBy(at)), border: line, crop: () => cropGripAt(pad, place, cropReach(pad, at)), box: () => boxGripAt(pad, place, nearBy(at)) }[pad.ui.tool];
   const near = place && find ? find() : null;
   pad.stageEl.dataset.over = near === null ? "" : "point";
+  setAttr(pad.stageEl, "title", place && markWords(pad, place, nearBy(at)));
   pad.redrawMarks();
   if (pad.ui.cursor && pad.ui.exemplar && !pad.session.matching) {
     change(pad.session, { matching: true });
