@@ -114,7 +114,12 @@ def model_card(name: str) -> ModelCard:
 
 
 def card_entry(card: ModelCard) -> dict[str, Any]:
-    """Return a card as JSON types, with the use cases of which its model is the default (``default_for``)."""
+    """Return a card as JSON types, with the use cases of which its model is the default (``default_for``).
+
+    Examples:
+        >>> card_entry(model_card("colorzoo2026_drawing"))["default_for"]
+        ['sketch']
+    """
     uses = [use for use, name in DEFAULT_MODELS.items() if name == card.name]
     return card.to_dict() | {"default_for": uses}
 
