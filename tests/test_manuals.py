@@ -22,8 +22,10 @@ SPAN = re.compile(r"`(colorzoo [a-z-]+ [^`]+)`")
 OPEN = re.compile(r"\.\.\.|\bVERB\b|[A-Z]+\|")  # contains a placeholder that is not an argument
 NAMED = re.compile(r"[a-z -]+")  # only names a verb or an option
 # test_readme.py, test_tour.py, test_subclasses.py, test_new_paper.py and test_parity.py run these blocks; the
-# others need Ray or a report
-NOT_RUN = re.compile(r"README\.md|docs/tour\.md|toy2030\.model|toy2030_loss|import Mine|sys\.argv|report/")
+# others need Ray, a server or a report
+NOT_RUN = re.compile(
+    r"README\.md|docs/tour\.md|toy2030\.model|toy2030_loss|import Mine|import requests|sys\.argv|report/"
+)
 
 
 def commands(text: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Consistency of the project's own files."""
 
 import os
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -73,6 +74,19 @@ def test_other_nightly_tests_are_chosen_from_all_modules_independent_of_order() 
     assert chosen == choose(NODEIDS[::-1], ["LICENSE"], 30)
     assert len({nodeid.partition("::")[0] for nodeid in chosen}) == 4
     assert choose(NODEIDS, [], 1000) == set(NODEIDS)
+
+
+def test_pages_of_llms_txt_exist() -> None:
+    pages = re.findall(r"\]\((.+?)\.html\)", read("docs/llms.txt"))
+    assert len(pages) > 10
+    assert all((REPOSITORY / "docs" / f"{page}.md").is_file() for page in pages)
+
+
+def test_workflows_pin_actions_by_commit() -> None:
+    for name in ("checks", "nightly", "publish", "published"):
+        for job in yaml.safe_load(read(f".github/workflows/{name}.yml"))["jobs"].values():
+            actions = [step["uses"] for step in job["steps"] if "uses" in step]
+            assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action) for action in actions), actions
 
 
 @pytest.mark.parametrize(("tag", "passes"), [("v1.2.0", True), ("v1.2", False), ("v1.2.0rc1", False)])

@@ -25,6 +25,7 @@ from colorzoo.settings import plain_arguments
 __all__ = [
     "DEFAULT_MODELS",
     "all_cards",
+    "card_entry",
     "list_models",
     "load_model_class",
     "load_task_class",
@@ -109,6 +110,17 @@ def model_card(name: str) -> ModelCard:
     similar = difflib.get_close_matches(name, [*cards, *by_alias])
     hint = f"Did you mean {' or '.join(similar)}?" if similar else "Run `colorzoo models` to list all models."
     raise UnknownModelError(f"unknown model {name!r}. {hint}")
+
+
+def card_entry(card: ModelCard) -> dict[str, Any]:
+    """Return a card as JSON types, with the use cases of which its model is the default (``default_for``).
+
+    Examples:
+        >>> card_entry(model_card("colorzoo2026_drawing"))["default_for"]
+        ['sketch']
+    """
+    uses = [use for use, name in DEFAULT_MODELS.items() if name == card.name]
+    return card.to_dict() | {"default_for": uses}
 
 
 def cards_of(kind: type) -> list[ModelCard]:

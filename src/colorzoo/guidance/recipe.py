@@ -463,8 +463,7 @@ def _parse_drawing(fields: Fields | None) -> DrawingSettings | None:
         return None
     base = None
     if fields.get("base_points") is not None:
-        entries = fields.read_list("base_points", Fields, _MAX_ITEMS["points"])
-        base = tuple(_parse_point(entry, DEFAULT_REACH) for entry in entries)
+        base = guidance_kind("points").parse(fields.get("base_points"), f"{fields.name}.base_points")
     palette = fields.read_list("palette", HexColor, _MAX_PALETTE)
     return fields.parse(DrawingSettings, palette=palette, base_points=base)
 

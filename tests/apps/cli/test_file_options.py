@@ -38,6 +38,7 @@ NOT_FILES = {  # options with text that does not name a file
     "data verify": "layout",
     "models": "pattern guidance",
     "studio": "model device host allow_host",
+    "serve": "token model device host allow_host",
     "weights fetch": "name tag",
     "weights verify": "name",
     "weights convert": "name set",

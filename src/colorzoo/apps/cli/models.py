@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from colorzoo.apps.cli._options import Command
 from colorzoo.console import print_table
-from colorzoo.registry import DEFAULT_MODELS, list_models, model_card
+from colorzoo.registry import DEFAULT_MODELS, card_entry, list_models, model_card
 from colorzoo.settings import argument, option
 
 HELP = "list the models and the default model for each use"
@@ -40,11 +40,7 @@ def run(args: ModelsOptions) -> int:
     pattern = args.pattern if is_pattern else model_card(args.pattern).name
     cards = [model_card(name) for name in list_models(pattern, args.guidance)]
     if args.json:  # each card with the uses of which the model is the default
-        entries = []
-        for card in cards:
-            uses = [use for use, name in DEFAULT_MODELS.items() if name == card.name]
-            entries.append(card.to_dict() | {"default_for": uses})
-        print(json.dumps(entries, indent=2))
+        print(json.dumps(list(map(card_entry, cards)), indent=2))
     elif cards:
         table = [
             (

@@ -41,11 +41,13 @@ class Access:
         host: Address on which the server listens.
         token: Secret that each request for data must contain.
         names: Host names that requests can use in addition to ``host``.
+        guarded: Beginnings of the paths that require the token.
     """
 
     host: str
     token: str
     names: tuple[str, ...] = ()
+    guarded: tuple[str, ...] = ("/api", "/report")
 
     def refusal(self, scope: Scope) -> str | None:
         """Return the reason for refusing a request; None if the request is allowed.
@@ -75,11 +77,14 @@ class Access:
         if "origin" in headers and (origin.scheme, origin.netloc) != (scheme, host):
             return "requests from other sites are not allowed"
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if path.startswith(("/api", "/report")):
+        if path.startswith(self.guarded):
             cookie = HTTPConnection(scope).cookies.get(self.cookie_name, "")
             bearer = headers.get("authorization", "").removeprefix("Bearer ")
             if not (self._url_has_token(scope) or self._equals_token(cookie) or self._equals_token(bearer)):
-                return "the token is missing or wrong; open the complete address that the server printed"
+                return (
+                    "the token is missing or wrong; open the complete address that the server printed, or "
+                    "send the header Authorization: Bearer TOKEN"
+                )
         return None
 
     def token_cookie(self, scope: Scope) -> str | None:

@@ -84,7 +84,7 @@ class ModelPool:
         self.cache = StageCache()  # shared by all models and drawing pads
         if own is not None:
             self.default = own.name
-            _make_cancellable(own)
+            make_cancellable(own)
         else:
             self.default = model_card(default or DEFAULT_MODELS["points"]).name
         self._loaded: LRUCache[str, Colorizer] = LRUCache(_MAX_LOADED)
@@ -109,7 +109,7 @@ class ModelPool:
             if colorizer is None:
                 registered_name = model_card(name or self.default).name
                 colorizer = self._load(registered_name)
-                _make_cancellable(colorizer)
+                make_cancellable(colorizer)
                 with self._lock:
                     self._loaded[registered_name] = colorizer  # removes the least recently used model
             return colorizer
@@ -171,7 +171,7 @@ class ModelPool:
         return DEFAULT_MODELS["sketch"]
 
 
-def _make_cancellable(colorizer: Colorizer) -> None:
+def make_cancellable(colorizer: Colorizer) -> None:
     """Stop the model between two layers when its request is cancelled."""
     for layer in colorizer.model.modules():
         layer.register_forward_pre_hook(stop_if_cancelled)

@@ -16,12 +16,14 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import h11
 import uvicorn
+from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from colorzoo.apps.studio.access import Access, is_loopback
@@ -41,7 +43,7 @@ HEAD_SECONDS = 10.0  # maximum time until the head of a request is complete
 _ANY_ADDRESS = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}
 #: Addresses reserved for documentation, used to look up the network interface; nothing is sent to them.
 _REMOTE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
-_NOT_ENCRYPTED = (
+NOT_ENCRYPTED = (
     "The connection is not encrypted: other users of this network can read the photos and the token. "
     "On an untrusted network, use a TLS proxy and pass its name with --allow-host."
 )
@@ -105,12 +107,12 @@ def serve(
         KeyboardInterrupt: Ctrl+C was pressed twice.
     """
     loader = StudioLoader(Limits(), report)
-    with _recorded_stops() as stops, run_server(loader, host=host, port=port, names=names) as (url, server):
+    with recorded_stops() as stops, run_server(loader, host=host, port=port, names=names) as (url, server):
         if report:  # the page of the report instead of the drawing pad
             url = url.replace("/?", f"/report/{quote(report.name)}?")
         print(f"colorzoo studio: {url}  (Ctrl+C stops the server)", flush=True)
         if not is_loopback(host):  # other machines can access the server
-            print(_NOT_ENCRYPTED, flush=True)
+            print(NOT_ENCRYPTED, flush=True)
             if sys.stdout.isatty():
                 print(qr_code(url), flush=True)
         if browser:
@@ -127,7 +129,7 @@ def serve(
 
 
 @contextmanager
-def _recorded_stops() -> Iterator[list[int]]:
+def recorded_stops() -> Iterator[list[int]]:
     """Within a ``with`` block, record the signals of Ctrl+C and SIGTERM in the list that is yielded.
 
     The first signal raises no exception, because Python ignores exceptions in callbacks of imports, so that
@@ -155,13 +157,32 @@ def _recorded_stops() -> Iterator[list[int]]:
 def run_server(
     loader: StudioLoader, *, host: str = "127.0.0.1", port: int | None = None, names: Sequence[str] = ()
 ) -> Iterator[tuple[str, uvicorn.Server]]:
-    """Run the server in a thread for the duration of a ``with`` block.
+    """Run the server of the studio for the duration of a ``with`` block; see `run_app`."""
+    limit = loader.limits.message_bytes
+    app = partial(build_app, loader)
+    with run_app(app, host=host, port=port, names=names, message_bytes=limit) as running:
+        yield running
+
+
+@contextmanager
+def run_app(
+    build: Callable[[Access], Starlette],
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    names: Sequence[str] = (),
+    token: str | None = None,
+    message_bytes: int = Limits.message_bytes,
+) -> Iterator[tuple[str, uvicorn.Server]]:
+    """Run a server in a thread for the duration of a ``with`` block.
 
     Args:
-        loader: Loader of the studio.
+        build: Function that returns the application for the access rules.
         host: Host name or IP address on which to listen.
         port: Port; None uses the first free port from `FIRST_PORT`.
         names: Additional host names of the server, such as the name of a proxy.
+        token: Secret that requests must contain; None generates a random token.
+        message_bytes: Maximum size of a websocket message.
 
     Yields:
         The URL with the token, and the server.
@@ -170,11 +191,11 @@ def run_server(
         ColorzooError: The address cannot be used.
     """
     listener = _bound_socket(host, port)
-    token = secrets.token_urlsafe(24)
+    token = token or secrets.token_urlsafe(24)
     config = uvicorn.Config(
-        build_app(loader, Access(host, token, tuple(names))),
+        build(Access(host, token, tuple(names))),
         log_level="warning",  # URLs are not logged, because they contain the token
-        ws_max_size=loader.limits.message_bytes,
+        ws_max_size=message_bytes,
         ws_per_message_deflate=False,  # images are already compressed
         http=_HttpProtocol,
         h11_max_incomplete_event_size=2**16,
