@@ -159,6 +159,8 @@ def test_invalid_requests_return_one_error_each(client: TestClient, photo: Path,
     assert error_of(post(client, large)) == (400, "bad_image")
     assert error_of(post(client, bytes(300_000))) == (413, "too_large")
     assert error_of(post(client, photo, format="exe")) == (400, "bad_request")
+    image = {"image": ("a.png", photo.read_bytes()), "format": ("png", b"png")}
+    assert error_of(client.post("/colorize", files=image)) == (400, "bad_request")
     assert error_of(post(client, photo, colour="red")) == (400, "bad_request")
     assert error_of(post(client, photo, recipe=["{}", "{}"])) == (400, "bad_request")
     assert error_of(post(client, photo, reference="look.png")) == (400, "bad_request")
@@ -183,6 +185,14 @@ def test_invalid_requests_return_one_error_each(client: TestClient, photo: Path,
     assert error_of(client.get("/", headers={"Origin": "https://example.org"})) == (403, "refused")
     assert post(client, photo).status_code == 200
     assert client.get("/health").json()["requests"] == 0
+
+
+def test_formats_that_cannot_be_written_become_png(client: TestClient, tmp_path: Path) -> None:
+    path = tmp_path / "scan.jp2"
+    Image.fromarray(gray_image(60, 80)).save(path)
+    reply = post(client, path, path.name)
+    assert reply.headers["content-type"] == "image/png"
+    assert 'filename="scan.color.jp2.png"' in reply.headers["content-disposition"]
 
 
 def test_names_of_uploads_cannot_leave_the_folder(client: TestClient, photo: Path) -> None:

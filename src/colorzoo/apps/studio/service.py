@@ -105,7 +105,7 @@ class ServiceLimits:
     request_bytes: int = 64 * 2**20
     pixels: int = 100_000_000
     requests: int = 16
-    transfer_seconds: float = 120.0
+    transfer_seconds: float = 300.0
     color_seconds: float = 300.0
 
 
@@ -296,7 +296,7 @@ class ColorService:
         return FileResponse(
             task.target,
             media_type=Image.MIME.get(WRITABLE[task.target.suffix.lower()], "application/octet-stream"),
-            filename=result_name(Path(task.name), ".color", task.target.suffix),
+            filename=result_name(Path(task.name), ".color", _extension(form)),
             headers={"Colorzoo-Model": result.model, "Colorzoo-Notes": json.dumps(notes[:_MAX_NOTES])},
         )
 
@@ -353,7 +353,7 @@ class ColorService:
         if recipe.classes.label_files:
             raise GuidanceError("recipe.classes must not contain the paths of label images")
         files = self._files(guidance=recipe, folder=folder if references else None)
-        target = folder / ("result" + Path(result_name(Path(name), extension=kind and f".{kind}")).suffix)
+        target = folder / ("result" + Path(result_name(Path(name), extension=_extension(form))).suffix)
         return files, FileTask(lambda: data, target, name)
 
 
@@ -363,6 +363,11 @@ def _file_name(file: UploadFile) -> str:
     return result_name(
         Path(re.sub(r"[\x00-\x1f\x7f]", "_", name) or "image"), extension=Path(name).suffix[:16]
     )
+
+
+def _extension(form: FormData) -> str | None:
+    """Return the extension that the form field ``format`` selects; None for the extension of the image."""
+    return f".{form['format']}" if "format" in form else None
 
 
 def _read_recipe(field: UploadFile | str | None) -> Recipe:
@@ -423,6 +428,7 @@ def build_service(service: ColorService, access: Access) -> Starlette:
         service: Service, which is closed when the server stops.
         access: Access rules.
     """
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it prints a line for each invalid form
     description = json.loads(_DESCRIPTION.read_text(encoding="utf-8"))
     description["info"]["version"] = __version__
 
