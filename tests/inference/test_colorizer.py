@@ -198,7 +198,7 @@ def test_notes_of_the_image_file_are_python_warnings(tmp_path: Path) -> None:
 def test_divisions_of_a_photo_are_ignored_with_a_note(colorizer: Colorizer) -> None:
     recipe = Recipe.from_json({"version": 2, "divisions": [{"path": [[2, 2], [18, 18]]}]})
     (note,) = colorizer.colorize(gray_image(20, 20), recipe).notes
-    assert note.endswith("does not use divisions; they were ignored")
+    assert note.endswith("does not use divisions, which had no effect")
 
 
 def test_colorizer_raises_for_nan_predictions() -> None:

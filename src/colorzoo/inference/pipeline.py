@@ -598,7 +598,7 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
         else:
             ignored += ["palettes"] if settings.palette else []
             ignored += ["variants"] if settings.variant else []
-    notes = [f"{name} does not use {guidance}; they were ignored" for guidance in ignored]
+    notes = [f"{name} does not use {guidance}, which had no effect" for guidance in ignored]
     # models that only warp references ignore their strength
     if "exemplar" in task.kinds and "exemplar" in accepts and not isinstance(model, ExemplarModel):
         exemplar, strength = task.reference or task.tensors.exemplar, task.recipe.exemplar.alpha

@@ -102,7 +102,7 @@ def test_guidance_for_photos_does_not_color_a_drawing_as_a_photo(
     Image.new("RGB", (32, 32), "#c06020").save("warm.png")
     default = colorized(drawing)
     assert np.array_equal(default, colorized(drawing, *options))
-    note = f"colorzoo2026_drawing does not use {ignored}; they were ignored"
+    note = f"colorzoo2026_drawing does not use {ignored}, which had no effect"
     assert f"(colorzoo2026_drawing; {note})" in capsys.readouterr().out.splitlines()[-1]
     if guidance is not None:
         with pytest.warns(UserWarning, match=note):
