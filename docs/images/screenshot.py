@@ -13,11 +13,12 @@ from benchmarks._common import DOCS
 from benchmarks.studio import pad_server
 from PIL import Image
 
-sys.path.insert(0, str(DOCS.parent / "tests" / "studio"))
+sys.path.insert(0, str(DOCS.parent / "tests" / "apps" / "studio"))
 from browser_pad import BrowserPad, chromium
 
 IMAGES = DOCS / "images"
 STREET, PORTRAIT = (IMAGES / "sources" / name for name in ("detroit_1915.jpg", "migrant_mother_1936.jpg"))
+DRAWING = IMAGES / "sources" / "drawings" / "portrait.png"
 SCREEN = {"viewport": {"width": 1366, "height": 768}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 SELECTED = 6  # index of the point whose color the panel shows
@@ -33,6 +34,7 @@ def main() -> None:
             take_comparison(screen)
             take_areas(screen)
             take_colorings(screen)
+            take_drawing(screen)
             screen.close()
             phone = BrowserPad(browser, url, **PHONE)
             load_recipe(phone, STREET)
@@ -75,6 +77,18 @@ def take_colorings(pad: BrowserPad) -> None:
     pad.page.wait_for_selector("[data-role=coloring]:nth-child(4) canvas")
     pad.settle()
     save(pad, "studio_colorings")
+
+
+def take_drawing(pad: BrowserPad) -> None:
+    """Show the colors of a drawing, and the region under the pointer."""
+    pad.open_ready(DRAWING)
+    load_recipe(pad, DRAWING)
+    pad.page.keyboard.press("g")
+    pad.page.click("[aria-label='Colors of the drawing'] button >> nth=0")
+    pad.page.wait_for_selector("[data-role=coloring]:nth-child(4) canvas")
+    pad.page.mouse.move(*pad.place(384, 384))
+    pad.next_frame()
+    save(pad, "studio_drawing")
 
 
 def load_recipe(pad: BrowserPad, photo: Path) -> None:

@@ -514,6 +514,7 @@ function updateAttributes(pad, stage) {
   setAttr(root, "data-photo", String(Boolean(pad.photo || previewOf(pad))));
   setAttr(root, "data-opening", pad.photo && ui.loading ? "true" : null);
   setAttr(root, "data-dropping", ui.dropping ? "true" : null);
+  setAttr(root, "data-drawing", pad.photo && pad.fills() ? "true" : null);
   setAttr(stage, "data-tool", ui.panning ? "hand" : ui.tool);
   const count = pad.doc.points.length;
   setAttr(stage, "aria-label", pad.photo ? t("Image {name}, {count} points. Press N to add a point, or ? to list all keys.", { name: pad.photo.name, count }) : t("No image"));
