@@ -1,14 +1,20 @@
-"""Film: PSNR that true key frames add to the automatic colors of clips.
+"""Film: PSNR that true key frames add to the automatic colors of clips, and error of a corrected object.
 
 Each folder of color frames below ``--data`` is a clip. The true colors of the first frame, or of the first
 and the last frame, are the keys. PSNR is measured at the other frames.
+
+The folder ``masks`` contains masks of the main object of some clips. A color point at the most central pixel
+of the object in the first frame, with its true color, is the correction. Errors are mean distances in CIE
+units in the last of 49 frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,15 +23,19 @@ from torch.nn import functional as F
 from benchmarks._common import Options, Row, SkippedError, where
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.frames import VideoFrame
+from colorzoo.apps.video.run import correction_of
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.decode import decode_rgb
+from colorzoo.guidance import Recipe
 from colorzoo.image_io.find import visible_entries
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import shrink_lightness, working_size
 from colorzoo.metrics.psnr import psnr
 
+CORRECTED = 49  # frames of a clip with a correction
+GOAL_CORRECTED, GOAL_OUTSIDE = 8.0, 1.0  # CIE units
 STEADY, WINDOW = 0.97, 72  # as on the command line
 GOAL_GAINS = {1: 7.0, 2: 10.0}  # dB, by number of keys
 WORSE = 0.1  # dB
@@ -61,7 +71,56 @@ def run(options: Options) -> list[Row]:
         rows.append(Row(claim, gains.mean(), 0.0, gains.mean(), goal, "higher", place))
         claim = f"fraction of frames that {count} true keys make worse by more than {WORSE} dB"
         rows.append(Row(claim, worse, 0.0, worse, GOAL_WORSE, "lower", place))
+    return rows + correction_rows(colorizer, [each for each in clips if has_masks(each)])
+
+
+def has_masks(clip: Path) -> bool:
+    """Return whether there are masks of the main object of a clip."""
+    return (clip.parent / "masks" / clip.name).is_dir()
+
+
+def correction_rows(colorizer: Colorizer, clips: Sequence[Path]) -> list[Row]:
+    """Return the errors of corrected objects, and the color changes outside the objects."""
+    rows, found = [], list[tuple[float, float, float]]()
+    for clip in clips:
+        paths = visible_entries(clip.parent / "masks" / clip.name)[:CORRECTED]
+        masks = [decode_rgb(path.read_bytes())[0] > 127 for path in paths]
+        frames = read_clip(clip)[: len(masks)]
+        automatic = color_clip(colorizer, frames, [])[-1]
+        correction = point_correction(colorizer, frames[0], masks[0])
+        corrected = color_clip(colorizer, frames, [], {0: correction})[-1]
+        last, mask = frames[-1], masks[-1]
+        before, after = (
+            F.interpolate(ab, last.shape[-2:], mode="bilinear")[0] for ab in (automatic, corrected)
+        )
+        true = last[0, 1:]
+        errors = [float((each - true).norm(dim=0)[mask].mean()) for each in (before, after)]
+        outside = float((after - before).norm(dim=0)[~mask].mean())
+        found.append((errors[0], errors[1], outside))
+        place = f"{colorizer.name}, {clip.name}, {len(frames)} frames, {where()}"
+        claim = (
+            f"{clip.name}: error on the object with one point in frame 0, automatic error, and change outside"
+        )
+        rows.append(Row(claim, errors[1], errors[0], outside, GOAL_OUTSIDE, "lower", place))
+    if found:
+        before, after, outside = np.mean(found, axis=0)
+        place = f"{colorizer.name}, {len(clips)} clips, {where()}"
+        claim = "error on corrected objects after 48 frames, and automatic error, mean of clips"
+        rows.append(Row(claim, after, before, after, min(GOAL_CORRECTED, before / 2), "lower", place))
+        claim = "change outside corrected objects after 48 frames, mean of clips"
+        rows.append(Row(claim, outside, 0.0, outside, GOAL_OUTSIDE, "lower", place))
     return rows
+
+
+def point_correction(colorizer: Colorizer, lab: Tensor, mask: Tensor) -> RasterImage:
+    """Colorize a frame with one point at the most central pixel of an object, with its true color."""
+    distance = cv2.distanceTransform(np.pad(mask.byte().numpy(), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = (int(each) for each in np.unravel_index(distance.argmax(), distance.shape))
+    a, b = (float(each) for each in lab[0, 1:, y - 2 : y + 3, x - 2 : x + 3].mean((1, 2)))
+    gray = lab_to_rgb(torch.cat([lab[:, :1], torch.zeros_like(lab[:, 1:])], dim=1))[0, 0].clamp(0, 1)
+    point = {"x": x, "y": y, "color": "#808080", "ab": [a, b]}
+    image = RasterImage((gray * 255).round().byte().numpy())
+    return correction_of(image, Recipe.from_json({"version": 2, "points": [point]}), colorizer)
 
 
 def read_clip(folder: Path) -> list[Tensor]:
@@ -70,24 +129,37 @@ def read_clip(folder: Path) -> list[Tensor]:
     return [rgb_to_lab(image[None].float() / 255) for image in images]
 
 
-def color_clip(colorizer: Colorizer, frames: Sequence[Tensor], keys: Sequence[int]) -> list[Tensor]:
+def color_clip(
+    colorizer: Colorizer,
+    frames: Sequence[Tensor],
+    keys: Sequence[int],
+    corrections: Mapping[int, RasterImage] | None = None,
+) -> list[Tensor]:
     """Colorize a shot as ``colorzoo video`` does; return ab ``(1, 2, h, w)`` of each frame.
 
     Args:
         colorizer: Colorizer with the loaded model.
         frames: True Lab ``(1, 3, H, W)``; only the lightness is used, except at the key frames.
         keys: Numbers of the key frames, which have true colors.
+        corrections: Corrected frames, by frame number.
     """
     height, width = frames[0].shape[-2:]
     size = working_size(height, width, colorizer.size)
     images = {key: lab_to_rgb(frames[key])[0].clamp(0, 1).permute(1, 2, 0).numpy() for key in keys}
-    colorer = FrameColorer(colorizer, {key: RasterImage(image) for key, image in images.items()})
+    key_images = {key: RasterImage(image) for key, image in images.items()}
+    colorer = FrameColorer(colorizer, key_images, corrections=corrections)
+    colorer.start_shot(None, None, range(len(frames)))
     colors = SteadyColors(min(STEADY, colorer.max_steady), WINDOW, every=colorer.every)
     found = []
     for number, lab in enumerate(frames):
         frame, small = VideoFrame(number, None), shrink_lightness(lab[:, :1], size)
-        is_key = colorer.is_key(frame, small)
-        found += colors.add(small, lambda frame=frame, small=small: colorer.color(frame, small), fixed=is_key)
+        found += colors.add(
+            small,
+            partial(colorer.color, frame, small),
+            fixed=colorer.is_key(frame, small),
+            correct=partial(colorer.correct, frame, small) if colorer.corrects() else None,
+            corrected=colorer.is_corrected(frame),
+        )
     return found + colors.flush()
 
 

@@ -141,10 +141,16 @@ class StubColorer:
         self.every: int | None = None
         self.max_steady = 1.0
 
-    def start_shot(self, part: object = None) -> None:
+    def start_shot(self, part: object = None, keys: object = (), span: object = None) -> None:
         """Do nothing, because the stub has no state."""
 
     def is_key(self, frame: Any, lightness: Tensor) -> bool:
+        return False
+
+    def is_corrected(self, frame: Any) -> bool:
+        return False
+
+    def corrects(self) -> bool:
         return False
 
     def color(self, frame: Any, lightness: Tensor) -> Tensor:

@@ -78,6 +78,7 @@ def test_every_option_that_determines_the_result_is_part_of_its_record(
     source, out = write_video(tmp_path / "in.mp4", SCENES[:2]), tmp_path / "out.mkv"
     other_weights = str(write_tiny_weights(tmp_path / "other.safetensors", seed=1))
     Image.fromarray(np.dstack([SCENES[0], SCENES[1], SCENES[2]])).save(tmp_path / "key.png")
+    (tmp_path / "film.json").write_text('{"shots": {"split": [1]}}')
     changes: dict[str, list[object]] = {
         "strength": ["--strength", ".5"],
         "temperature": ["--temperature", ".5"],
@@ -85,6 +86,9 @@ def test_every_option_that_determines_the_result_is_part_of_its_record(
         "precision": ["--precision", "float32"],
         "reference": ["--reference", tmp_path / "key.png"],
         "key": ["--key", f"1={tmp_path / 'key.png'}"],
+        "recipe": ["--recipe", tmp_path / "film.json"],
+        "frames": ["--frames", "1:"],
+        "recolor": ["--recolor"],
         "steady": ["--steady", ".5"],
         "border": ["--border", "none"],
         "weights": ["--weights", other_weights],
@@ -93,7 +97,8 @@ def test_every_option_that_determines_the_result_is_part_of_its_record(
         "no_sound": ["--no-sound"],
     }
     # these change the source, where results are written, or what is printed; the weights name the model
-    others = {"source", "output", "device", "model", "overwrite", "provenance", "dry_run", "json", "frame"}
+    others = {"source", "output", "device", "model", "overwrite", "provenance", "dry_run", "json"}
+    others |= {"frame", "shots", "apply_matches"}  # the last has no effect without recipes of frames
     assert {each.name for each in fields(VideoOptions)} == changes.keys() | others
     first = ["video", str(source), str(out), "--device", "cpu", "--weights", weights]
     assert main(first) == 0
@@ -115,7 +120,7 @@ def test_video_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixt
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
-def test_video_asks_before_it_deletes_the_shots_of_other_settings(
+def test_video_asks_before_it_replaces_the_shots_of_other_settings(
     tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
@@ -130,15 +135,17 @@ def test_video_asks_before_it_deletes_the_shots_of_other_settings(
         patch.setattr(FrameColorer, "color", interrupted_color)
         assert video(source, out, "--weights", weights, "--steady", "0") == 130
     shots = sorted(path.name for path in parts_path(out).glob("shot*"))
-    assert "shot-00000000.json" in shots
-    for mode in ([], ["--dry-run"]):  # the default --steady
-        capsys.readouterr()
-        assert video(source, out, "--weights", weights, *mode) == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        assert "other settings" in line
-        assert "--overwrite" in line
-        assert sorted(path.name for path in parts_path(out).glob("shot*")) == shots
-    for mode, note in ((["--steady", "0"], "resumes from"), (["--overwrite"], "deletes the shots")):
+    assert any(name.endswith(".json") for name in shots)
+    with monkeypatch.context() as patch:
+        patch.setattr("colorzoo.apps.video.parts._MUCH_WORK", -1.0)
+        for mode in ([], ["--dry-run"]):  # the default --steady
+            capsys.readouterr()
+            assert video(source, out, "--weights", weights, *mode) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert "1 finished shots" in line
+            assert "--overwrite" in line
+            assert sorted(path.name for path in parts_path(out).glob("shot*")) == shots
+    for mode, note in ((["--steady", "0"], "resumes from"), ([], "replaces 1 finished shots")):
         assert video(source, out, "--weights", weights, "--dry-run", "--json", *mode) == 0
         assert json.loads(capsys.readouterr().out)["notes"][0].startswith(note)
         assert sorted(path.name for path in parts_path(out).glob("shot*")) == shots
@@ -196,10 +203,13 @@ def test_video_key_of_a_frame_after_a_broken_frame(
     (frames / "1.png").write_bytes(b"no image")
     tinted = np.stack([SCENES[3] * 1.1, SCENES[3], SCENES[3] * 0.8], axis=2).astype(np.uint8)
     Image.fromarray(tinted).save(key)
-    assert video(frames, out, "--key", f"1={key}", "--key", f"3={key}", "--strength", "1", "--json") == 1
+    assert video(frames, out, "--key", f"1={key}", "--key", f"3={key}") == 2
+    assert f"key frame 1 is damaged in {frames}" in capsys.readouterr().err
+    assert video(frames, out, "--key", f"4={key}") == 2
+    assert f"key frame 4 does not exist in {frames}" in capsys.readouterr().err
+    assert video(frames, out, "--key", f"3={key}", "--strength", "1", "--json") == 1
     report = json.loads(capsys.readouterr().out)
     assert (report["frames"], report["broken"]) == (3, ["1.png"])
-    assert report["notes"][-1] == "--key 1: the video has no frame 1"
     result = np.asarray(Image.open(out / "3.png").convert("RGB")).astype(float)
     assert np.abs(result - tinted).mean() < 6
 
@@ -301,6 +311,8 @@ def invalid_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
     gray = folder / "gray.png"
     for path in (gray, frames / "0.png"):
         Image.fromarray(SCENES[0]).save(path)
+    tinted = folder / "tinted.png"
+    Image.fromarray(np.dstack([SCENES[0], SCENES[0] // 2, SCENES[0] // 3])).save(tinted)
     there = folder / "there.mp4"
     there.write_bytes(b"mine")
     new = folder / "new.mp4"
@@ -315,6 +327,13 @@ def invalid_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         "folder to file": ([frames, new], "must be a folder"),
         "codec of a folder": ([frames, folder / "out", "--codec", "h264"], "--codec"),
         "key": ([good, new, "--key", "first.png"], "FRAME=FILE"),
+        "key twice": ([good, new, "--key", "0=a.png", "--key", "00=b.png"], "contains frame 0 twice"),
+        "key of no frame": ([good, new, "--key", f"2={tinted}"], "key frame 2 does not exist in"),
+        "frames": ([good, new, "--frames", "5"], "--frames must be A:B with A below B"),
+        "no frames": ([good, new, "--frames", "1:1"], "--frames must be A:B with A below B"),
+        "frames after the end": ([good, new, "--frames", "2:"], "--frames selects no frame"),
+        "no recipe": ([good, new, "--recipe", folder / "none.json"], "No such file"),
+        "no OUT": ([good], "OUT is missing"),
         "no key": ([good, new, "--key", "1=none.png"], "none.png: No such file"),
         "gray key": ([good, new, "--key", f"0={gray}"], "has no color"),
         "no reference taken": (
@@ -338,13 +357,108 @@ def test_invalid_video_inputs_are_one_line(tmp_path: Path, capsys: pytest.Captur
     assert (tmp_path / "there.mp4").read_bytes() == b"mine"
 
 
-def test_frame_option_extracts_a_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_film_recipes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, recipe = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "film.json"
+    tinted = tmp_path / "tinted.png"
+    Image.fromarray(np.dstack([SCENES[0], SCENES[0] // 2, SCENES[0] // 3])).save(tinted)
+    key = '{"frame": 1, "image": "tinted.png"}'
+    for content, message in (
+        ("{", "cannot be read"),
+        ("[]", "film must be a JSON object"),
+        ('{"version": 2}', "film.version must be at most 1"),
+        ('{"points": []}', "film has the unknown field 'points'"),
+        ('{"keys": [{"image": "tinted.png"}]}', "film.keys[0].frame is missing"),
+        ('{"keys": [{"frame": 1}]}', "film.keys[0] must have"),
+        ('{"keys": [{"frame": -1, "image": "tinted.png"}]}', "film.keys[0].frame must be"),
+        ('{"keys": [{"frame": 1, "image": "none.png"}]}', "none.png: No such file"),
+        ('{"keys": [{"frame": 1, "recipe": {"points": [{"x": 1}]}}]}', "recipe.points[0].color is missing"),
+        (f'{{"keys": [{key}, {key}]}}', "key frames contain frame 1 twice"),
+        ('{"keys": [{"frame": 8, "image": "tinted.png"}]}', "key frame 8 does not exist"),
+        ('{"references": ["none.png"]}', "none.png: No such file"),
+        ('{"shots": {"join": [3]}}', "shots.join contains frame 3, but no shot starts at this frame"),
+        ('{"shots": {"join": [0]}}', "shots.join contains frame 0, but no shot starts at this frame"),
+        ('{"shots": {"split": [9]}}', "shots.split contains frame 9, which the film does not have"),
+        ('{"shots": {"split": [2], "join": [2]}}', "join and split contain frame 2 twice"),
+    ):
+        recipe.write_text(content)
+        assert video(source, tmp_path / "new.mp4", "--recipe", recipe) == 2, content
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line, (content, line)
+    assert not (tmp_path / "new.mp4").exists()
+
+
+def test_film_recipe_equals_key_options(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, recipe = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "film.json"
+    first, second = tmp_path / "first.png", tmp_path / "second.png"
+    Image.fromarray(np.dstack([SCENES[0], SCENES[0] // 2, SCENES[0] // 3])).save(first)
+    Image.fromarray(np.dstack([SCENES[6] // 3, SCENES[6] // 2, SCENES[6]])).save(second)
+    point = {"points": [{"x": 20, "y": 20, "color": "#2040c0"}]}
+    (tmp_path / "point.json").write_text(json.dumps(point))
+    keys = [{"frame": 6, "image": "second.png"}, {"frame": 2, "recipe": point}]
+    recipe.write_text(json.dumps({"version": 1, "keys": keys, "references": ["first.png"]}))
+    options = ["--key", f"6={second}", "--key", f"2={tmp_path / 'point.json'}", "--reference", first]
+    assert video(source, tmp_path / "a.mkv", "--codec", "ffv1", *options) == 0
+    assert video(source, tmp_path / "b.mkv", "--codec", "ffv1", "--recipe", recipe) == 0
+    results = [[frame_to_rgb(each) for each in read_frames(tmp_path / name)] for name in ("a.mkv", "b.mkv")]
+    np.testing.assert_array_equal(*results)
+    assert video(source, tmp_path / "b.mkv", "--codec", "ffv1", "--recipe", recipe) == 0
+    assert "already exists with the same source and settings" in capsys.readouterr().out
+
+
+def test_shots_are_listed_and_corrected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, recipe = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "film.json"
+    assert main(["video", str(source), "--shots"]) == 0
+    assert capsys.readouterr().out == "shot 1: frames 0 to 3\nshot 2: frames 4 to 7\n"
+    recipe.write_text('{"shots": {"join": [4], "split": [6]}}')
+    assert main(["video", str(source), "--shots", "--recipe", str(recipe), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"first": 0, "count": 6}, {"first": 6, "count": 2}]
+
+
+def test_frames_option_colorizes_a_part(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_video(tmp_path / "in.mp4", SCENES * 3, sound=True)
+    whole, part = tmp_path / "whole.mkv", tmp_path / "part.mkv"
+    each = ("--weights", weights, "--codec", "ffv1", "--steady", "0")
+    assert video(source, whole, *each) == 0
+    assert video(source, part, *each, "--frames", "6:15", "--json") == 0
+    report = json.loads(capsys.readouterr().out.partition("\n")[2])
+    assert (report["frames"], report["shots"], report["incomplete"]) == (9, [6, 8, 12], False)
+    np.testing.assert_array_equal(lightness_planes(part), lightness_planes(whole)[6:15])
+    assert times(part) == [time - times(whole)[6] for time in times(whole)[6:15]]
+    sound = [time for time, _ in sound_packets(part)]
+    assert 0 <= min(sound) < 0.03
+    assert 0.32 < max(sound) < 0.36
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number, image in enumerate(SCENES):
+        Image.fromarray(image).save(frames / f"{number}.png")
+    assert video(frames, tmp_path / "out", "--weights", weights, "--frames", ":3") == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.png", "1.png", "2.png"]
+
+
+def test_frame_option_writes_a_frame_in_the_colors_of_the_film(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source, frame = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "frame.png"
+    recipe, corrected = tmp_path / "frame.recipe.json", tmp_path / "corrected.json"
     assert video(source, frame, "--frame", "5") == 0
     assert f"{frame}: frame 5" in capsys.readouterr().out
-    gray = np.asarray(Image.open(frame).convert("L")).astype(float)
+    image = np.asarray(Image.open(frame)).astype(float)
     shown = (scene(5 - 4, seed=7).astype(float) - 16) * 255 / 219
-    assert np.abs(gray - shown).mean() < 3
+    assert np.abs(np.asarray(Image.open(frame).convert("L")) - shown).mean() < 6
+    # the recipe starts from the colors of the frame
+    colorized = main(["colorize", str(frame), "--recipe", str(recipe), "-o", str(tmp_path / "again.png")])
+    assert colorized == 0
+    assert np.abs(np.asarray(Image.open(tmp_path / "again.png")).astype(float) - image).mean() < 8
+    # a recipe without changes is not a key, and a recipe with a point changes the film
+    assert video(source, tmp_path / "new.mp4", "--key", f"5={recipe}") == 2
+    assert "key frame 5: the recipe changes no color" in capsys.readouterr().err
+    document = json.loads(recipe.read_text())
+    corrected.write_text(json.dumps(document | {"points": [{"x": 30, "y": 20, "color": "#c03020"}]}))
+    assert video(source, tmp_path / "new.mp4", "--key", f"5={corrected}") == 0
     for words, reason in (
         ((source, tmp_path / "new.png", "--frame", "8"), "no frame 8"),
         ((source, tmp_path / "new.xyz", "--frame", "0"), "must be one of"),

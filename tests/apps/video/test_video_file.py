@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 
+from colorzoo.apps.video.container import frame_to_rgb
 from colorzoo.apps.video.encoding import choose_encoding
 from colorzoo.apps.video.file import VideoFile, _time_code
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path
@@ -163,7 +164,7 @@ def test_color_shots_colorizes_rotated_videos_upright(tmp_path: Path) -> None:
     assert {frame.rotation for frame in read_frames(out)} == {90}
     (first, *_) = VideoFile(out, choose_encoding(out, None, None)).frames()
     shown = read_frames(out)[0].to_ndarray(format="rgb24").astype(int)
-    assert np.abs(first.image.levels() - np.rot90(shown)).max() <= 3
+    assert np.abs(first.image.rgb_image().levels - np.rot90(shown)).max() <= 3
     pairs = zip(lightness_planes(source), lightness_planes(out), strict=True)
     assert all(np.abs(was.astype(int) - now).mean() < 2 for was, now in pairs)
 
@@ -183,7 +184,7 @@ def test_color_shots_shows_mirrored_videos_upright_to_the_model(tmp_path: Path, 
     source = write_video(tmp_path / "in.mp4", SCENES[:2], matrix=matrix)
     stored = read_frames(source)[0].to_ndarray(format="rgb24").astype(int)
     (first, *_) = VideoFile(source, choose_encoding(tmp_path / "out.mp4", None, None)).frames()
-    shown = first.image.levels().astype(int)
+    shown = first.image.rgb_image().levels.astype(int)
     assert np.abs(shown - change(stored)).max() <= 3
     assert np.abs(first.image.gray() - shown.mean(axis=2)).mean() < 20  # luma has a limited range
     assert first.image.lightness().shape[2:] == shown.shape[:2]
@@ -246,7 +247,7 @@ def test_interrupted_join_leaves_no_partial_video(tmp_path: Path, monkeypatch: p
     source = write_video(tmp_path / "in.mp4", SCENES)
     out = tmp_path / "out.mp4"
 
-    def killed(*args: object) -> None:
+    def killed(*args: object, **options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("colorzoo.apps.video.file.join_parts", killed)
@@ -259,3 +260,23 @@ def test_interrupted_join_leaves_no_partial_video(tmp_path: Path, monkeypatch: p
     assert convert(source, out, colorer)[1] == len(SCENES)
     assert colorer.seen == []
     assert times(out) == times(source)
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p10le", "bgr0"])
+def test_a_video_in_color_keeps_its_colors(tmp_path: Path, pixels: str) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        for number in range(8):
+            levels = np.dstack([scene(number), scene(number) // 2, 255 - scene(number)])
+            frame = av.VideoFrame.from_ndarray(levels, format="rgb24").reformat(format=pixels)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    video = VideoFile(source, choose_encoding(out, "ffv1", None))
+    shots, _ = color_shots(video, StubColorer(), PartsFolder(out, "a"), steady=0, size=32)
+    assert "already in color" in shots[0].notes[0]
+    for before, after in zip(read_frames(source), read_frames(out), strict=True):
+        difference = np.abs(frame_to_rgb(before).astype(int) - frame_to_rgb(after))
+        assert difference.max() <= (0 if pixels == "yuv420p" else 255)
+        assert np.median(difference) <= 3  # chroma is subsampled at the edges of the pattern

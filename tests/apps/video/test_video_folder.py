@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import ReadIssues, VideoError
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path
-from colorzoo.apps.video.run import color_shots, gray_frame
+from colorzoo.apps.video.run import color_frame, color_shots
 from colorzoo.files import sha256_of
 from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io import ImageProvenance, Metadata, read_provenance, update_sidecar
+from colorzoo.inference.colorizer import Colorizer
+from tiny_model import tiny_model
 from tiny_video import StubColorer, scene
 
 
@@ -39,7 +42,7 @@ def test_color_shots_keeps_names_and_bit_depth_of_frames(tmp_path: Path) -> None
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
     with PartsFolder(out, "a") as parts:
         parts.finish(Shot(99, 1))  # keeps the folder
-        interrupted = parts.part(0, "")
+        interrupted = parts.path / parts.find(0)[0]
         interrupted.mkdir()
         (interrupted / "f000.png").write_bytes(b"of a run that was interrupted")
         (interrupted / f".colorzoo-{'0' * 32}.part").touch()
@@ -137,11 +140,36 @@ def test_frame_folder_sorts_naturally_and_skips_hidden_files(tmp_path: Path) -> 
     assert [frame.image.name for frame in FrameFolder(tmp_path).frames()] == names
 
 
-def test_gray_frame_reads_no_frames_after_the_requested_frame(tmp_path: Path) -> None:
-    folder = FrameFolder(make_frames(tmp_path / "in"))
-    frames = list(folder.frames())
-    folder.frames = lambda: (each if each.number < 3 else pytest.fail("read on") for each in frames)
-    assert np.array_equal(gray_frame(folder, 2).levels, scene(2))
+def test_color_frame_equals_the_frame_of_the_film(tmp_path: Path) -> None:
+    """The frame is in the second shot, and frames more than one window after it are not read."""
+    source = tmp_path / "in"
+    source.mkdir()
+    for number in range(90):
+        Image.fromarray(scene(number, seed=7 * (number > 2))).save(source / f"{number:03d}.png")
+    colorer = FrameColorer(Colorizer(tiny_model(), device="cpu"))
+    folder = FrameFolder(source)
+    color_shots(folder, colorer, PartsFolder(tmp_path / "out", "a"), size=32)
+    written = np.asarray(Image.open(tmp_path / "out" / "005.png").convert("RGB"))
+    assert np.array_equal(color_frame(folder, colorer, 5, size=32), written)
+    for number in (0, 89):
+        assert color_frame(folder, colorer, number, size=32).shape == (48, 64, 3)
+    with pytest.raises(VideoError, match="no frame 90"):
+        color_frame(folder, colorer, 90, size=32)
+
+
+def test_shots_in_color_are_kept_unless_recolor_is_set(tmp_path: Path) -> None:
+    source = make_frames(tmp_path / "in")
+    for number in range(3):  # frame 3 of the first shot is gray, as in a fade
+        levels = np.dstack([scene(number), scene(number) // 2, 255 - scene(number)])
+        Image.fromarray(levels).save(source / f"f{number:03d}.png")
+    for recolor in (False, True):
+        folder, out = FrameFolder(source), tmp_path / f"out{recolor}"
+        parts = PartsFolder(out, "a")
+        shots, _ = color_shots(folder, StubColorer(20), parts, steady=0, size=32, recolor=recolor)
+        is_kept = np.array_equal(Image.open(out / "f001.png"), Image.open(source / "f001.png"))
+        assert is_kept != recolor
+        assert [len(shot.notes) for shot in shots] == [int(not recolor), 0]
+        assert np.ptp(np.asarray(Image.open(out / "f005.jpg")).astype(int), axis=2).mean() > 10
 
 
 def test_frame_folder_raises_for_folders_without_images(tmp_path: Path) -> None:
@@ -229,13 +257,11 @@ def test_video_resumes_while_frames_are_moved_to_an_existing_folder(tmp_path: Pa
     color_again()
     assert len(list(out.iterdir())) == len(json.loads(read_provenance(out).frames)) == 6
     assert not parts_path(out).exists()
-    # with a moved frame missing, the frames are colorized again instead of being lost
+    # frames that were already moved are not lost if the user deletes OUT
     (out / "f004.png").unlink()
     (out / "f004.png").mkdir()
     with pytest.raises(VideoError, match="cannot be written"):
         color_again()
     shutil.rmtree(out)
-    with pytest.raises(VideoError, match="Repeat the command"):
-        color_again()
     color_again()
     assert len(list(out.iterdir())) == 6

@@ -1,6 +1,6 @@
 """Recall of the colors of key frames."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -8,7 +8,8 @@ import torch
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.frames import VideoFrame
 from colorzoo.apps.video.memory import ColorMemory
-from colorzoo.color import rgb_to_lab
+from colorzoo.apps.video.steady import SteadyColors
+from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 
@@ -25,7 +26,7 @@ def scene(seed: int, left: int) -> tuple[torch.Tensor, torch.Tensor]:
     lightness = torch.nn.functional.interpolate(coarse, (128, 224), mode="bicubic")
     ab = torch.tensor([-20.0, 30.0]).view(1, 2, 1, 1).expand(1, 2, 128, 224).clone()
     stripes = torch.arange(48).remainder(8).lt(4).float() * 50 + 20
-    lightness[..., 40:88, left : left + 48] = stripes
+    lightness[..., 40:88, left : left + 48] = stripes[: max(0, 224 - left)]
     ab[..., 40:88, left : left + 48] = torch.tensor([50.0, -30.0]).view(1, 2, 1, 1)
     return lightness.clamp(0, 100), ab
 
@@ -34,9 +35,9 @@ def recalled(key_seed: int, seed: int, opacity: float = 1.0) -> tuple[torch.Tens
     """Return ab of a frame and of its key colors: the square moves by 96 pixels from the key to the frame."""
     memory = ColorMemory(colorizer())
     lightness, ab = scene(key_seed, 24)
-    memory.add(lightness, ab, torch.full_like(lightness, opacity))
+    memory.add(0, lightness, ab, torch.full_like(lightness, opacity))
     frame, true = scene(seed, 120)
-    return memory.recall(frame, torch.zeros_like(true)), true
+    return memory.recall(frame, torch.zeros_like(true), [0]), true
 
 
 def test_memory_recalls_the_color_of_a_moved_object() -> None:
@@ -50,9 +51,9 @@ def test_memory_recalls_the_color_of_a_moved_object() -> None:
 def test_memory_keeps_automatic_colors_where_nothing_matches() -> None:
     memory = ColorMemory(colorizer())
     lightness, ab = scene(1, 24)
-    memory.add(lightness, ab, torch.ones_like(lightness))
+    memory.add(0, lightness, ab, torch.ones_like(lightness))
     noise = torch.rand(lightness.shape, generator=torch.Generator().manual_seed(5)) * 100
-    assert float(memory.recall(noise, torch.zeros_like(ab)).norm(dim=1).mean()) < 6
+    assert float(memory.recall(noise, torch.zeros_like(ab), [0]).norm(dim=1).mean()) < 6
 
 
 def test_memory_ignores_transparent_pixels_of_a_key() -> None:
@@ -64,10 +65,10 @@ def test_memory_of_two_keys_prefers_the_key_that_matches() -> None:
     memory = ColorMemory(colorizer())
     lightness, ab = scene(1, 24)
     other, _ = scene(7, 24)
-    memory.add(other.flip(-1), -ab, torch.ones_like(other))
-    memory.add(lightness, ab, torch.ones_like(other))
+    memory.add(9, other.flip(-1), -ab, torch.ones_like(other))
+    memory.add(0, lightness, ab, torch.ones_like(other))
     frame, true = scene(1, 120)
-    found = memory.recall(frame, torch.zeros_like(true))
+    found = memory.recall(frame, torch.zeros_like(true), [0, 9])
     assert float((found - true).norm(dim=1).mean()) < float((found + true).norm(dim=1).mean())
 
 
@@ -89,3 +90,68 @@ def test_match_features_are_unit_vectors_of_any_size() -> None:
         features = colorizer().model.match_features(torch.rand(2, 1, *size) * 100)  # type: ignore[operator]
         assert features.shape[-2:] == (round(size[0] / 8), round(size[1] / 8))
         assert torch.allclose(features.norm(dim=1), torch.ones(()), atol=1e-3)
+
+
+def colored_frames(colorer: FrameColorer, frames: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Return ab of the frames of a shot, as ``colorzoo video`` does."""
+    colorer.start_shot(None, None, range(len(frames)))
+    steady, found = SteadyColors(0.97, every=colorer.every), []
+    for number, lightness in enumerate(frames):
+        color, correct = (
+            partial(method, VideoFrame(number, None), lightness)
+            for method in (colorer.color, colorer.correct)
+        )
+        found += steady.add(
+            lightness,
+            color,
+            correct=correct if colorer.corrects() else None,
+            corrected=colorer.is_corrected(VideoFrame(number, None)),
+        )
+    return found + steady.flush()
+
+
+def corrected_square(lightness: torch.Tensor) -> RasterImage:
+    """Return a frame whose square at column 24 is red; only the square is opaque."""
+    alpha = np.zeros((128, 224), np.uint8)
+    alpha[40:88, 24:72] = 255
+    red = torch.tensor([30.0, 20.0]).view(1, 2, 1, 1).expand(1, 2, 128, 224)
+    rgb = lab_to_rgb(torch.cat([lightness, red], dim=1))[0].clamp(0, 1)
+    return RasterImage(rgb.permute(1, 2, 0).numpy(), alpha)
+
+
+def test_correction_follows_an_object_that_leaves_and_returns() -> None:
+    # the square moves, is absent in frames 20 to 29, and returns at another place
+    lefts = [24 + 3 * number for number in range(20)] + [500] * 10 + [120] * 20
+    scenes = [scene(1, left) for left in lefts]
+    frames = [lightness for lightness, _ in scenes]
+    automatic = colored_frames(FrameColorer(colorizer()), frames)
+    found = colored_frames(FrameColorer(colorizer(), corrections={0: corrected_square(frames[0])}), frames)
+    red = torch.tensor([30.0, 20.0])
+    for number, (ab, before, (_, true)) in enumerate(zip(found, automatic, scenes, strict=True)):
+        is_square = true[0, 0] > 0
+        assert float((ab - before).norm(dim=1)[0][~is_square].mean()) < 1.5, number
+        if number in (0, 8, 16, 40, 49):
+            error, error_before = (
+                float((each[0] - red[:, None, None]).norm(dim=0)[is_square].mean()) for each in (ab, before)
+            )
+            assert error < 0.5 * error_before, number
+
+
+def test_corrections_do_not_change_automatic_colors_elsewhere() -> None:
+    rgb = np.full((128, 224, 3), (200, 40, 40), np.uint8)
+    nothing = {0: RasterImage(rgb, np.zeros((128, 224), np.uint8))}
+    frames = [scene(1, 24 + number)[0] for number in range(30)]
+    results = [colored_frames(FrameColorer(colorizer(), corrections=each), frames) for each in ({}, nothing)]
+    assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
+
+
+def test_corrections_match_other_shots_with_the_object() -> None:
+    same, _ = scene(1, 120)
+    noise = torch.rand(same.shape, generator=torch.Generator().manual_seed(5)) * 100
+    for apply_matches in (False, True):
+        corrections = {0: corrected_square(scene(1, 24)[0])}
+        colorer = FrameColorer(colorizer(), corrections=corrections, apply_matches=apply_matches)
+        assert colorer.keys_of(range(10), same) == [0]
+        assert colorer.keys_of(range(10, 20), same) == ([0] if apply_matches else [])
+        assert colorer.keys_of(range(20, 30), noise) == []
+        assert colorer.matches == {0: [10]}

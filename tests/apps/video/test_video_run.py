@@ -2,7 +2,7 @@
 
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from colorzoo.apps.video.encoding import choose_encoding
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
-from colorzoo.apps.video.parts import PartsFolder, parts_path
+from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path
 from colorzoo.apps.video.run import color_shots
+from colorzoo.image_io.raster_image import RasterImage
 from tiny_video import StubColorer, lightness_planes, scene, write_video
 
 SCENES = [scene(n, seed) for seed in (0, 7, 9) for n in range(6)]
@@ -42,18 +44,72 @@ def test_color_shots_resumes_with_the_interrupted_shot(tmp_path: Path) -> None:
     assert not parts_path(out).exists()
 
 
-def test_parts_folder_deletes_parts_with_other_settings(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seconds", "is_allowed"), [(59.0, True), (61.0, False)])
+def test_shots_with_other_settings_are_kept_until_the_result_is_published(
+    tmp_path: Path, seconds: float, is_allowed: bool
+) -> None:
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
     with PartsFolder(out, "b") as kept:
-        kept.part(0, ".nut").write_bytes(b"of another run")
-        (kept.path / "shot-00000000.json").write_text('{"first": 0, "count": 18}')
-    with pytest.raises(VideoError, match="--overwrite"):
-        color(source, out, StubColorer())
-    assert kept.part(0, ".nut").exists()
+        name, _ = kept.find(0)
+        (kept.path / f"{name}.nut").write_bytes(b"of another run")
+        kept.finish(Shot(0, 18, seconds=seconds))
     (kept.path / "mine.txt").write_text("keep")
-    assert color(source, out, StubColorer(), overwrite=True) == 0
+    video = VideoFile(source, choose_encoding(out, None, None))
+
+    def interrupted_run(*, overwrite: bool = False) -> None:
+        ticks, parts = iter(range(9)), PartsFolder(out, "a", overwrite=overwrite)
+        with pytest.raises(StopIteration):
+            color_shots(video, StubColorer(), parts, steady=0, size=32, tick=lambda _: next(ticks))
+
+    if is_allowed:
+        interrupted_run()
+    else:
+        for run in (interrupted_run, PartsFolder(out, "a").plan):
+            with pytest.raises(VideoError, match=r"1 finished shots \(1\.0 minutes of work\).*--overwrite"):
+                run()
+        interrupted_run(overwrite=True)
+    # neither run has lost a shot
+    with PartsFolder(out, "b", overwrite=True) as parts:
+        assert parts.find(0) == (name, Shot(0, 18, settings="b", seconds=seconds))
+        assert (parts.path / f"{name}.nut").read_bytes() == b"of another run"
+    assert color(source, out, StubColorer(), overwrite=True) == 6
     assert [path.name for path in kept.path.iterdir()] == ["mine.txt"]
     assert len(lightness_planes(out)) == 18
+
+
+class KeyedColorer(StubColorer):
+    """Key frames influence their own shot; key frame 1 also influences the shot at frame 12."""
+
+    def __init__(self, keys: Sequence[int]) -> None:
+        super().__init__(20)
+        self.keys = keys
+
+    def keys_of(self, span: range, lightness: Tensor) -> list[int]:
+        return [key for key in self.keys if key in span or (key == 1 and span.start == 12)]
+
+
+def test_a_key_frame_recomputes_only_the_shots_that_it_influences(tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    source = write_video(tmp_path / "in.mp4", SCENES)
+    spans = [range(6), range(6, 12), range(12, 18)]
+
+    def colored_frames(keys: dict[int, str]) -> list[int]:
+        colorer: Any = KeyedColorer(list(keys))
+        video = VideoFile(source, choose_encoding(out, None, None))
+        parts = PartsFolder(out, "a", keys, overwrite=True)
+        color_shots(video, colorer, parts, steady=0, size=32, spans=spans)
+        assert len(list(parts.path.glob("shot-*.json"))) == 3
+        assert len(lightness_planes(out)) == 18
+        return sorted({number for number, _ in colorer.seen})
+
+    assert colored_frames({7: "a"}) == list(range(18))
+    assert colored_frames({7: "a"}) == []
+    assert colored_frames({7: "b"}) == list(range(6, 12))
+    assert colored_frames({7: "b", 1: "c"}) == [*range(6), *range(12, 18)]
+    assert colored_frames({1: "c"}) == list(range(6, 12))
+    assert "replaces 2 finished shots" in PartsFolder(out, "a", {1: "d"}).plan()
+    assert PartsFolder(out, "a", {1: "c", 7: "b"}).plan().startswith("replaces 1 finished shots")
+    assert PartsFolder(out, "a", {1: "c"}).plan() == "resumes from out.mp4.parts"
 
 
 def test_parts_folder_rejects_folders_with_other_files(tmp_path: Path) -> None:
@@ -71,7 +127,7 @@ def test_parts_folder_rejects_folders_with_other_files(tmp_path: Path) -> None:
 
 def hold_lock(out: Path, is_locked: Any) -> None:
     with PartsFolder(out, "a") as parts:
-        parts.part(0, ".nut").write_bytes(b"unfinished")
+        (parts.path / "shot-00000000-00000000.nut").write_bytes(b"unfinished")
         is_locked.set()
         time.sleep(60)
 
@@ -91,12 +147,11 @@ def test_parts_folder_is_locked_until_its_process_ends(tmp_path: Path) -> None:
             ):
                 with pytest.raises(VideoError, match=rf"being written by process {process.pid} on \S+\."):
                     run()
-        assert parts_path(out).joinpath("shot-00000000.nut").read_bytes() == b"unfinished"
+        assert parts_path(out).joinpath("shot-00000000-00000000.nut").read_bytes() == b"unfinished"
     finally:
         process.kill()  # SIGKILL: the process cannot unlock the folder
         process.join()
     assert PartsFolder(out, "a").plan() == "resumes from out.mp4.parts"
-    assert PartsFolder(out, "b", overwrite=True).plan().startswith("deletes the shots of another run")
     color(source, out, StubColorer())
     assert len(lightness_planes(out)) == 18
     assert not parts_path(out).exists()
@@ -120,7 +175,7 @@ def test_color_shots_limits_buffered_frame_bytes(tmp_path: Path, size: tuple[int
     """Each pixel needs three bytes; at least 6 and at most 72 frames are buffered."""
     light, events = torch.full((1, 1, *size), 50.0), list[str]()
     gray = np.full(size, 120, np.uint8)
-    image = SimpleNamespace(lightness=lambda: light, gray=lambda: gray)
+    image = SimpleNamespace(lightness=lambda: light, gray=lambda: gray, rgb_image=lambda: RasterImage(gray))
 
     def frames() -> Iterator[VideoFrame]:
         for number in range(window + 2):
@@ -149,9 +204,7 @@ def test_video_deletes_the_parts_of_a_run_without_finished_shots(tmp_path: Path)
         color_shots(video, StubColorer(), parts, steady=0, size=32, tick=lambda _: next(iter(())))
     assert not parts.path.exists()
     parts.path.mkdir()
-    (parts.path / "job.json").write_text(
-        '{"settings": "b", "process": 1, "host": "a"}'
-    )  # of a killed process
-    parts.part(0, ".nut").touch()
+    (parts.path / "job.json").write_text('{"process": 1, "host": "a"}')  # of a killed process
+    (parts.path / "shot-00000000-00000000.nut").touch()
     assert color(source, out, StubColorer()) == 0
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("out")] == ["out.mp4"]

@@ -164,13 +164,21 @@ class VideoOptions(ModelSettings):
 
     source: str = argument("video file or folder of frames", "IN")
     output: str = argument(
-        "output file (.mp4, .mov, .mkv or .webm), or folder if IN is a folder", "OUT", writes="path"
+        "output file (.mp4, .mov, .mkv or .webm), or folder if IN is a folder", "OUT", "", "?", writes="path"
     )
     model: str | None = option(None, "name of a registered model (default: the default model)")
-    reference: str | None = option(None, "color image whose colors are transferred", metavar="IMG")
-    key: list[str] = option(
-        [], "colorized image of frame N (the first frame is 0); may be repeated", metavar="N=FILE"
+    reference: list[str] = option(
+        [], "color image whose colors are transferred; may be repeated", metavar="IMG"
     )
+    key: list[str] = option(
+        [],
+        "colorized image, or recipe, of frame N (the first frame is 0); may be repeated",
+        metavar="N=FILE",
+    )
+    recipe: str | None = option(
+        None, "film recipe: JSON file with key frames, references and corrected shots", metavar="FILE"
+    )
+    frames: str | None = option(None, "colorize only frames A to B - 1; A or B can be omitted", metavar="A:B")
     steady: Fraction = option(
         0.97, "weight of colors propagated from other frames, 0 to 1 (default: 0.97)", COLORS
     )
@@ -180,10 +188,14 @@ class VideoOptions(ModelSettings):
         "X,Y,WIDTH,HEIGHT",
         COLORS,
     )
+    apply_matches: bool = option(
+        False, "apply recipes of frames also to other shots in which their objects are found", COLORS
+    )
+    recolor: bool = option(False, "colorize shots that are already in color, too", COLORS)
     weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
     overwrite: bool = option(
         False,
-        "replace an existing result, and delete the shots of an interrupted run with other settings",
+        "replace an existing result, and finished shots with other settings that took more than a minute",
         FILES,
     )
     codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = option(
@@ -200,6 +212,9 @@ class VideoOptions(ModelSettings):
     )
     dry_run: bool = option(False, "print the planned output without writing it", FILES)
     json: bool = option(False, "print a summary as JSON on standard output", FILES)
+    shots: bool = option(False, "print the frame numbers of each shot, and write nothing", FILES)
     frame: Annotated[int, Range(0)] | None = option(
-        None, "write only frame FRAME (the first frame is 0) to the image file OUT", FILES
+        None,
+        "write only frame FRAME (the first frame is 0) to the image OUT, in the colors of the film",
+        FILES,
     )

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from colorzoo.apps.cli._file_options import VideoOptions
 from colorzoo.apps.cli._options import Command, check_output
@@ -20,10 +21,14 @@ colorzoo video old.mp4 new.mp4
 colorzoo video old.mkv new.mkv --key 0=first.png --key 240=later.png
 colorzoo video old.mov new.mkv --reference sunset.jpg --codec hevc
 colorzoo video frames/ colored/
+colorzoo video old.mp4 new.mp4 --recipe film.json
+colorzoo video old.mp4 part.mp4 --frames 100:200
 colorzoo video old.mp4 frame.png --frame 240
+colorzoo video old.mp4 --shots
 """
 
 _KEY = re.compile(r"(\d+)=(.+)")
+_FRAMES = re.compile(r"(\d*):(\d*)")
 
 
 def run(args: VideoOptions) -> int:
@@ -35,13 +40,23 @@ def run(args: VideoOptions) -> int:
     Raises:
         ColorzooError: The video cannot be read or written, or an option is invalid.
     """
+    if args.shots:
+        return _print_shots(args)
+    if not args.output:
+        raise GuidanceError("OUT is missing")
     source, out = Path(args.source), Path(args.output)
     keys: dict[int, Path] = {}  # image file of each key frame, by frame number
     for text in args.key:
         match = _KEY.fullmatch(text)
         if match is None:
             raise GuidanceError(f"--key must be FRAME=FILE such as 0=first.png, got {text!r}")
+        if int(match[1]) in keys:
+            raise GuidanceError(f"--key contains frame {int(match[1])} twice. Remove one of the two.")
         keys[int(match[1])] = Path(match[2])
+    match = _FRAMES.fullmatch(args.frames or ":")
+    frames = range(int(match[1] or 0), int(match[2] or sys.maxsize)) if match else range(0)
+    if not frames:
+        raise GuidanceError(f"--frames must be A:B with A below B, such as 100:200, got {args.frames!r}")
     if args.model:
         model_card(args.model)  # raises an error for an unknown name, before torch is imported
     if source.exists() and not (source.is_dir() and out.is_dir()):  # files of a folder are not all replaced
@@ -49,29 +64,39 @@ def run(args: VideoOptions) -> int:
     import_torch()
     from colorzoo.apps.video.run import colorize_video, write_frame
 
+    colors: dict[str, Any] = {
+        "keys": keys,
+        "references": [Path(path) for path in args.reference],
+        "recipe": Path(args.recipe) if args.recipe else None,
+        "model": args.model,
+        "weights": args.weights,
+        "device": args.device,
+        "precision": args.precision,
+        "size": args.size,
+        "strength": args.strength,
+        "temperature": args.temperature,
+        "steady": args.steady,
+        "border": args.border,
+        "overwrite": args.overwrite,
+    }
     if args.frame is not None:
-        write_frame(source, out, args.frame, overwrite=args.overwrite)
-        print(f"{out}: frame {args.frame}. Colorize this image, then pass it as --key {args.frame}=FILE.")
+        recipe = write_frame(source, out, args.frame, **colors)
+        print(
+            f"{out}: frame {args.frame}. To change its colors, run `colorzoo studio {out} --recipe {recipe}` "
+            f"and pass the recipe that you save as --key {args.frame}=FILE."
+        )
         return 0
     summary = {"source": args.source, "output": args.output} | colorize_video(
         source,
         out,
-        keys=keys,
-        reference=Path(args.reference) if args.reference else None,
-        model=args.model,
-        weights=args.weights,
-        device=args.device,
-        precision=args.precision,
-        size=args.size,
-        strength=args.strength,
-        temperature=args.temperature,
-        steady=args.steady,
-        border=args.border,
+        **colors,
+        frames=frames,
+        apply_matches=args.apply_matches,
+        recolor=args.recolor,
         codec=args.codec,
         crf=args.crf,
         sound=not args.no_sound,
         embed_provenance=args.provenance == "embed",
-        overwrite=args.overwrite,
         dry_run=args.dry_run,
     )
     # print the summary
@@ -88,6 +113,20 @@ def run(args: VideoOptions) -> int:
     if summary.get("broken") or summary.get("incomplete"):
         print_line(f"colorzoo: error: {args.source} is damaged; only readable frames were used", sys.stderr)
         return 1
+    return 0
+
+
+def _print_shots(args: VideoOptions) -> int:
+    """Print the frame numbers of each shot."""
+    import_torch()
+    from colorzoo.apps.video.run import list_shots
+
+    shots = list_shots(Path(args.source), Path(args.recipe) if args.recipe else None)
+    if args.json:
+        print(json.dumps([{"first": shot.start, "count": len(shot)} for shot in shots], indent=1))
+    else:
+        for number, shot in enumerate(shots, 1):
+            print(f"shot {number}: frames {shot.start} to {shot.stop - 1}")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -15,7 +15,14 @@ from colorzoo.apps.video.memory import ColorMemory
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe, Rectangle
 from colorzoo.image_io import RasterImage, as_rgb, fill_hidden
-from colorzoo.inference import Colorizer, ReadReference, colorize_task, require_color, working_size
+from colorzoo.inference import (
+    Colorizer,
+    ReadReference,
+    colorize_task,
+    require_color,
+    shrink_lightness,
+    working_size,
+)
 
 # measured with `python -m benchmarks film`; the error of propagated colors grows with the number of frames
 _RECALL_EVERY = 8  # frames from one frame that recalls key colors to the next
@@ -35,8 +42,15 @@ class FrameColorer:
         reference: Reference for all frames. For models without `MatchingModel`, the key frames
             replace this reference after the first key frame.
         strength: Multiplier for the chroma.
+        corrections: Corrected frames, by frame number. Only opaque pixels are corrected. A model with
+            `MatchingModel` finds the corrected objects in other frames. For other models, a correction
+            follows the optical flow.
+        apply_matches: Whether corrections are also applied in other shots that match.
+        memory_references: Color images of any size whose colors a model with `MatchingModel` recalls in all
+            shots.
 
     Attributes:
+        matches: First frames of the other shots that match each correction, by its frame number.
         notes: Notes for the user about the current shot: the keys of a dict, whose values are not used.
 
     Raises:
@@ -50,6 +64,10 @@ class FrameColorer:
         keys: Mapping[int, RasterImage] | None = None,
         reference: Exemplar | None = None,
         strength: float = 1.0,
+        memory_references: Sequence[RasterImage] = (),
+        corrections: Mapping[int, RasterImage] | None = None,
+        *,
+        apply_matches: bool = False,
     ) -> None:
         if colorizer.is_sketch_model:
             raise VideoError(
@@ -60,8 +78,16 @@ class FrameColorer:
         self._keys = dict(sorted((keys or {}).items()))
         self._exemplars: dict[int, Exemplar] = {}
         self._memory: ColorMemory | None = None
-        if self._keys and isinstance(colorizer.model, MatchingModel):
+        self._corrections = dict(sorted((corrections or {}).items()))
+        # negative numbers of the references in the memory
+        self._references = range(-1, -1 - len(memory_references), -1)
+        if isinstance(colorizer.model, MatchingModel) and (keys or memory_references or corrections):
             self._memory = ColorMemory(colorizer)
+            for number, image in zip(self._references, memory_references, strict=True):
+                filled = replace(fill_hidden(image), alpha=image.alpha)
+                self._memory.add(number, *self._read_entry(filled))
+            for number, image in self._corrections.items():
+                self._memory.add(number, *self._read_entry(image))
         for number, image in self._keys.items():
             require_color(image, f"of frame {number}")
             filled = fill_hidden(image)
@@ -70,10 +96,12 @@ class FrameColorer:
                 self._exemplars[number] = colorizer.exemplar([ReadReference(filled)])
             else:
                 self._keys[number] = replace(filled, alpha=image.alpha)
-                width, height = image.size
-                lab, opacity = _resize_key(self._keys[number], working_size(height, width, colorizer.size))
-                self._memory.add(lab[:, :1], lab[:, 1:], opacity)
+                self._memory.add(number, *self._read_entry(self._keys[number]))
         self._reference = reference
+        self._apply_matches = apply_matches
+        self.matches: dict[int, list[int]] = {}
+        self._recalled: Sequence[int] = []  # numbers of the keys and corrections that influence this shot
+        self._span = range(0)  # frame numbers of this shot
         self._previous: Tensor | None = None  # colorized previous frame of this shot in Lab
         # colorized part of the frames of this shot, and width and height of the frames; None: whole frames
         self._part: tuple[Rectangle, tuple[int, int]] | None = None
@@ -85,9 +113,14 @@ class FrameColorer:
         return self._colorizer.size
 
     @property
+    def _recalls(self) -> bool:
+        """Whether the colors of key frames or references are recalled in other frames."""
+        return self._memory is not None and bool(self._keys or self._references)
+
+    @property
     def every(self) -> int | None:
         """Number of frames from one frame that the model colorizes to the next; see `SteadyColors`."""
-        if self._memory is not None:
+        if self._recalls:
             return _RECALL_EVERY
         has_reference = self._reference is not None or bool(self._exemplars)
         return 1 if has_reference and isinstance(self._colorizer.model, VideoModel) else None
@@ -95,17 +128,59 @@ class FrameColorer:
     @property
     def max_steady(self) -> float:
         """Largest weight of propagated colors in frames that the model colorizes; see `SteadyColors`."""
-        return 1.0 if self._memory is None else _RECALL_STEADY
+        return _RECALL_STEADY if self._recalls else 1.0
 
-    def start_shot(self, part: tuple[Rectangle, tuple[int, int]] | None = None) -> None:
+    def _read_entry(self, image: RasterImage) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the lightness, ab and opacity of a color image; see `ColorMemory.add`."""
+        width, height = image.size
+        lab, opacity = _resize_key(image, working_size(height, width, self.size))
+        return lab[:, :1], lab[:, 1:], opacity
+
+    def keys_of(self, span: range, lightness: Tensor) -> list[int]:
+        """Return the numbers of the key frames and corrections that influence a shot.
+
+        These are the key frames and corrections of the shot. With a memory, also key frames of other shots
+        that have a trusted match, and such corrections if they are applied to other shots. Without a memory,
+        also the reference for the first frames of the shot.
+
+        Args:
+            span: Frame numbers of the shot.
+            lightness: ``(1, 1, H, W)`` lightness of a frame of the shot.
+        """
+        numbers = {*self._keys, *self._corrections}
+        inside = {number for number in numbers if number in span}
+        if self._memory is None:  # corrections of other shots are not found
+            earlier = [number for number in self._keys if number <= span.start]
+            first = [earlier[-1]] if earlier else list(self._keys)[:1]
+            return sorted(inside.union(first))
+        if inside == numbers:
+            return sorted(inside)
+        height, width = lightness.shape[-2:]
+        small = shrink_lightness(lightness, working_size(height, width, self.size))
+        matching = self._memory.matching_keys(small, numbers - inside)
+        for number in matching:
+            if number in self._corrections:
+                self.matches.setdefault(number, []).append(span.start)
+        applied = (each for each in matching if self._apply_matches or each not in self._corrections)
+        return sorted(inside.union(applied))
+
+    def start_shot(
+        self,
+        part: tuple[Rectangle, tuple[int, int]] | None = None,
+        keys: Sequence[int] | None = None,
+        span: range = range(0),
+    ) -> None:
         """Reset the previous frame and the notes at the start of a shot.
 
         Args:
             part: Colorized part of the frames, and width and height of the frames; None colorizes whole
                 frames. The methods of this class receive the lightness of this part. Key images are images of
                 whole frames.
+            keys: Numbers of the key frames and corrections that are recalled in this shot; None for all.
+            span: Frame numbers of the shot; only required for corrections.
         """
-        self._part, self._previous, self.notes = part, None, {}
+        self._recalled = [*self._keys, *self._corrections] if keys is None else keys
+        self._part, self._span, self._previous, self.notes = part, span, None, {}
 
     def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:
         """Return whether the user colorized a frame (key image), at the frame's aspect ratio.
@@ -143,17 +218,46 @@ class FrameColorer:
             ab = self.predict(lightness, frame.number)
         else:
             image = self._keys[frame.number]
-            if self._part is not None:
-                inside, frame_size = self._part
-                rows_and_columns = inside.scaled(frame_size, *image.size).slices
-                alpha = None if image.alpha is None else image.alpha[rows_and_columns]
-                image = RasterImage(image.levels[rows_and_columns], alpha)
-            lab, opacity = _resize_key(image, (lightness.shape[2], lightness.shape[3]))
+            lab, opacity = self._part_of(image, (lightness.shape[2], lightness.shape[3]))
             ab = lab[:, 1:] * self._strength
             if image.alpha is not None:  # transparent pixels have no key color
                 ab = torch.lerp(self.predict(lightness, frame.number), ab, opacity)
         self._previous = torch.cat([lightness, ab], dim=1)
         return ab
+
+    def is_corrected(self, frame: VideoFrame) -> bool:
+        """Return whether the user corrected a frame."""
+        return frame.number in self._corrections
+
+    def corrects(self) -> bool:
+        """Return whether a correction influences the current shot."""
+        return any(number in self._corrections for number in self._recalled)
+
+    def correct(self, frame: VideoFrame, lightness: Tensor) -> Tensor:
+        """Return the correction of a frame: ab, multiplied by the opacity, and opacity, ``(1, 3, h, w)``.
+
+        Args:
+            frame: Frame of the video.
+            lightness: ``(1, 1, h, w)`` lightness of the frame at the size of the network input.
+        """
+        found = lightness.new_zeros(1, 3, *lightness.shape[2:])
+        others = [each for each in self._recalled if each in self._corrections and each != frame.number]
+        if self._memory is not None and others:
+            found = self._memory.correct(lightness, others, self._span)
+        if frame.number in self._corrections:
+            image = self._corrections[frame.number]
+            lab, opacity = self._part_of(image, (lightness.shape[2], lightness.shape[3]))
+            found = torch.lerp(found, torch.cat([lab[:, 1:], torch.ones_like(opacity)], dim=1), opacity)
+        return torch.cat([found[:, :2] * self._strength, found[:, 2:]], dim=1)
+
+    def _part_of(self, image: RasterImage, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Return Lab and opacity of the colorized part of a key image; see `_resize_key`."""
+        if self._part is not None:
+            inside, frame_size = self._part
+            rows_and_columns = inside.scaled(frame_size, *image.size).slices
+            alpha = None if image.alpha is None else image.alpha[rows_and_columns]
+            image = RasterImage(image.levels[rows_and_columns], alpha)
+        return _resize_key(image, size)
 
     def predict(self, lightness: Tensor, number: int) -> Tensor:
         """Predict the ab ``(1, 2, h, w)`` of a frame with the model.
@@ -173,12 +277,15 @@ class FrameColorer:
             ab = self._colorizer.model.color_frames(lightness.to(device), exemplar.to(device), previous)
             return ab.float().cpu() * self._strength
         height, width = lightness.shape[-2:]
-        recipe = Recipe(strength=self._strength if self._memory is None else 1.0)
+        recipe = Recipe(strength=1.0 if self._recalls else self._strength)
         task = self._colorizer.prepare_lightness(lightness, (width, height), recipe, exemplar)
         result = colorize_task(task, detect_pages=False)
         self.notes |= dict.fromkeys(result.notes)
         ab = result.ab[None]
-        return ab if self._memory is None else self._memory.recall(lightness, ab) * self._strength
+        if self._memory is None or not self._recalls:
+            return ab
+        keys = [*(number for number in self._recalled if number in self._keys), *self._references]
+        return self._memory.recall(lightness, ab, keys) * self._strength
 
 
 def _resize_key(image: RasterImage, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -102,5 +102,7 @@ def frame_to_rgb(frame: Any) -> NDArray[np.uint8]:
     frame declares no color matrix, the result of `default_color_matrix` is used.
     """
     matrix = default_color_matrix(frame.height) if frame.colorspace == _UNSPECIFIED else frame.colorspace
-    # planar RGB, because FFmpeg converts big-endian RGB of 15 and 16 bits incorrectly to packed RGB
-    return frame.to_ndarray(format="gbrp", src_colorspace=matrix, threads=1)
+    # FFmpeg converts big-endian RGB of 15 and 16 bits incorrectly to packed RGB, and it sometimes leaves the
+    # last columns of planar RGB uninitialized if the width is not a multiple of 16
+    name = "gbrp" if frame.format.is_big_endian else "rgb24"
+    return frame.to_ndarray(format=name, src_colorspace=matrix, threads=1)

@@ -206,6 +206,8 @@ def join_parts(
     clock: Clock,
     last_duration: int,
     origin: ImageProvenance | None,
+    *,
+    is_excerpt: bool = False,
 ) -> list[str]:
     """Join the colorized shots, and add the other streams of the source.
 
@@ -220,6 +222,8 @@ def join_parts(
         last_duration: Duration of the last frame in units of the time base of ``plan``.
         origin: Provenance of the result. An MP4 file stores it as XMP; a Matroska file stores only the source
             type, as a tag. None stores no provenance.
+        is_excerpt: Whether the shots are a part of the source. Then the other streams are cut to this part,
+            the result starts at time 0, and it has no chapters.
 
     Returns:
         Notes on streams that were not copied or not copied completely.
@@ -254,16 +258,27 @@ def join_parts(
             for key, value in input_container.metadata.items():
                 if key.lower() not in _CONTAINER_TAGS:
                     output_container.metadata[key] = value
-            output_container.set_chapters(input_container.chapters())
+            output_container.set_chapters([] if is_excerpt else input_container.chapters())
             if origin is not None and is_matroska:
                 output_container.metadata["DIGITAL_SOURCE_TYPE"] = origin.source_type
             output_container.start_encoding()
             # write the packets of all streams in the order of their timestamps
+            start = end = Fraction(0)
+            if is_excerpt:
+                first, *_, last = [  # one frame is two equal times
+                    time for part in (parts[0], parts[-1]) for time in _packet_times(part)
+                ]
+                start, end = first, last + last_duration * plan.time_base
             other_packets = others.packets(PacketClock(clock, main.index))
             with closing(_video_packets(parts, video, last_duration, plan.time_base)) as video_packets:
                 for packet in heapq.merge(
                     video_packets, other_packets, key=lambda each: Fraction(each.dts * each.time_base)
                 ):
+                    if is_excerpt:
+                        if not start <= packet.pts * packet.time_base < end:
+                            continue
+                        offset = round(start / packet.time_base)
+                        packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
                     output_container.mux_one(packet)
         if plan.needs_display_size and plan.aspect:
             _write_display_size(result, round(plan.width * plan.aspect), plan.height)
@@ -328,6 +343,12 @@ def _write_display_size(path: Path, width: int, height: int) -> None:
         ]
         file.seek(0)
         file.write(b"".join(parts))
+
+
+def _packet_times(part: Path) -> list[Fraction]:
+    """Return the times of the frames of a shot in seconds."""
+    with open_media(part) as container:
+        return [packet.pts * packet.time_base for packet in container.demux(video=0) if packet.size]
 
 
 def _video_packets(

@@ -35,8 +35,10 @@ from colorzoo.apps.video.encoding import (
     output_layout,
     write_errors,
 )
-from colorzoo.apps.video.frames import SAMPLES, ReadIssues, VideoError, VideoFrame
+from colorzoo.apps.video.frames import ALL_FRAMES, SAMPLES, ReadIssues, VideoError, VideoFrame, count_selected
 from colorzoo.apps.video.planes import (
+    FULL_RANGE,
+    LIMITED_RANGE,
     Layout,
     colored_planes,
     is_rgb,
@@ -77,9 +79,9 @@ class FileImage:
             lightness = lightness.flip(3)
         return torch.rot90(lightness, self.turns, (2, 3)).contiguous()
 
-    def levels(self) -> NDArray[np.uint8]:
-        """Return the upright 8-bit RGB image ``(H, W, 3)``."""
-        return self._upright(frame_to_rgb(self.decoded))
+    def rgb_image(self) -> RasterImage:
+        """Return the upright 8-bit image in its own colors."""
+        return RasterImage(np.ascontiguousarray(self._upright(frame_to_rgb(self.decoded))))
 
     def luma(self, layout: Layout) -> NDArray[Any]:
         """Return the luma Y' ``(H, W)`` of the stored frame, with the bit depth of ``layout``."""
@@ -110,8 +112,10 @@ class VideoFile:
     Args:
         path: Path of the file.
         encoding: Encoding of the result.
+        selected: Numbers of the frames to colorize; the other frames are not part of the result.
 
     Attributes:
+        selected: Numbers of the frames to colorize.
         issues: Problems found while reading, and notes on properties that the result does not have.
         plan: Properties of the output stream.
 
@@ -121,8 +125,8 @@ class VideoFile:
 
     extension = ".nut"  # this container supports all codecs and time bases
 
-    def __init__(self, path: Path, encoding: Encoding) -> None:
-        self.path, self._encoding = path, encoding
+    def __init__(self, path: Path, encoding: Encoding, selected: range = ALL_FRAMES) -> None:
+        self.path, self._encoding, self.selected = path, encoding, selected
         self.issues = ReadIssues()
         self._last = (-1, 0)  # timestamp and duration of the last packet, in units of the time base
         self._av = import_av()
@@ -187,7 +191,7 @@ class VideoFile:
         return {
             "width": plan.width,
             "height": plan.height,
-            "frames": self._frames,
+            "frames": count_selected(self._frames, self.selected),
             "rate": float(self._rate),
             "from": f"{self._codec} {self._first.format.name}",
             "to": f"{self._encoding.codec} {plan.layout.name}",
@@ -209,7 +213,7 @@ class VideoFile:
         return sha256_of(self.path)
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Yield all decoded frames in order; record damaged packets and a missing end in ``issues``.
+        """Yield the decoded frames in order; record damaged packets and a missing end in ``issues``.
 
         The timestamps increase, without jumps of the clock. A frame without a timestamp starts at the end of
         the previous frame.
@@ -234,7 +238,10 @@ class VideoFile:
             width, height = self._first.width, self._first.height
             if (decoded.width, decoded.height) != (width, height):
                 decoded = decoded.reformat(width=width, height=height)
-            yield VideoFrame(number, FileImage(decoded, pts, turns, mirrored))
+            if number in self.selected:
+                yield VideoFrame(number, FileImage(decoded, pts, turns, mirrored))
+            if number + 1 == self.selected.stop:
+                return
         # check that the file does not end before its declared duration
         last_packet_pts, duration = self._last
         end = last_packet_pts + (duration or self._usual_duration())
@@ -259,7 +266,14 @@ class VideoFile:
         """
         last_duration = self._last[1] or self._usual_duration()
         self.issues.notes += join_parts(
-            self.path, parts, result, self.plan, self._clock, last_duration, origin
+            self.path,
+            parts,
+            result,
+            self.plan,
+            self._clock,
+            last_duration,
+            origin,
+            is_excerpt=self.selected != ALL_FRAMES,
         )
 
     def _decoded(self) -> Iterator[Any]:
@@ -316,10 +330,24 @@ class FilePart:
         upright_size = luma.shape if image.turns % 2 == 0 else luma.shape[::-1]
         stored_ab = image.as_stored(_enlarged(ab, upright_size, inside))
         planes = colored_planes(luma, stored_ab, plan.layout)
+        self._encode(frame, planes)
+
+    def copy(self, frame: VideoFrame) -> None:
+        """Encode a frame with its own colors."""
+        decoded, layout = frame.image.decoded, self._plan.layout
+        if layout_of(decoded) != layout or is_rgb(decoded.format):  # a pixel format without encoder
+            value_range = FULL_RANGE if layout.full else LIMITED_RANGE
+            decoded = decoded.reformat(
+                format=layout.name, dst_colorspace=layout.matrix, dst_color_range=value_range, threads=1
+            )
+        self._encode(frame, [samples(plane, layout.bits) for plane in decoded.planes[:3]])
+
+    def _encode(self, frame: VideoFrame, planes: Sequence[NDArray[Any]]) -> None:
+        plan = self._plan
         encoded = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
         for plane, content in zip(encoded.planes, planes, strict=True):
             samples(plane, plan.layout.bits)[:] = content
-        encoded.pts, encoded.time_base = image.pts, plan.time_base
+        encoded.pts, encoded.time_base = frame.image.pts, plan.time_base
         with write_errors(self._path):
             self._container.mux(self._stream.encode(encoded))
 

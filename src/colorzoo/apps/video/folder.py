@@ -6,6 +6,8 @@ Each output file has the name of its source file.
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.apps.video.frames import SAMPLES, ReadIssues, VideoError, VideoFrame
+from colorzoo.apps.video.frames import (
+    ALL_FRAMES,
+    SAMPLES,
+    ReadIssues,
+    VideoError,
+    VideoFrame,
+    count_selected,
+)
 from colorzoo.errors import ImageError
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Rectangle
@@ -48,6 +57,10 @@ class FolderImage:
         """Return the lightness ``(1, 1, H, W)`` at full size."""
         return FullLightness(self.image.levels).whole()
 
+    def rgb_image(self) -> RasterImage:
+        """Return the image in its own colors."""
+        return self.image
+
     def gray(self) -> NDArray[np.uint8]:
         """Return the mean of the color channels as 8-bit gray ``(H, W)``."""
         return (self.image.rgb.mean(axis=2) * 255).astype(np.uint8)
@@ -58,6 +71,7 @@ class FrameFolder:
 
     Args:
         path: Path of the folder.
+        selected: Numbers of the frames to colorize; the other frames are not part of the result.
 
     Raises:
         VideoError: The folder contains no readable image, or two frames have the same result name.
@@ -65,8 +79,8 @@ class FrameFolder:
 
     extension = ""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, selected: range = ALL_FRAMES) -> None:
+        self.path, self.selected = path, selected
         self.issues = ReadIssues()
         self.files = [file for file in visible_entries(path) if file.suffix.lower() in READABLE]
         if not self.files:
@@ -90,7 +104,7 @@ class FrameFolder:
         return {
             "width": width,
             "height": height,
-            "frames": len(self.files),
+            "frames": count_selected(len(self.files), self.selected),
             "from": "a folder of images",
             "to": "a folder of images",
         }
@@ -109,12 +123,14 @@ class FrameFolder:
         return digest.hexdigest()
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Yield all images in order; record unreadable images in the attribute ``issues``.
+        """Yield the images in order; record unreadable images in the attribute ``issues``.
 
         Unreadable images are counted, so that the frame number is the position of the file.
         """
         self.issues.broken.clear()
         for number, file in enumerate(self.files):
+            if number not in self.selected:
+                continue
             image = _read(file)
             if image is None:
                 self.issues.broken.append(file.name)
@@ -126,7 +142,7 @@ class FrameFolder:
         return FolderPart(path)
 
     def join(self, parts: Sequence[Path], result: Path, origin: ImageProvenance | None = None) -> None:
-        """Move the frames of all shots into one folder.
+        """Link the frames of all shots into one folder.
 
         Args:
             parts: Folders of the shots, in order.
@@ -135,11 +151,16 @@ class FrameFolder:
         """
         del origin
         try:
-            result.mkdir(exist_ok=True)
+            if result.exists():  # of a run that was interrupted here
+                shutil.rmtree(result)
+            result.mkdir()
             for part in parts:
                 # hidden files are temporary files of a killed process
-                for file in visible_entries(part) if part.exists() else ():
-                    file.replace(result / file.name)
+                for file in visible_entries(part):
+                    try:
+                        os.link(file, result / file.name)
+                    except OSError:  # a file system without hard links
+                        shutil.copyfile(file, result / file.name)
         except OSError as error:
             raise VideoError(f"{result} cannot be written: {error.strerror}") from error
 
@@ -157,16 +178,25 @@ class FolderPart:
 
     def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
         """Write a frame in the format of its source; see `colorzoo.apps.video.file.FilePart.write`."""
-        lightness = frame.image.lightness()[0, 0]
-        if inside is None:
-            rgb = compose_image(lightness, ab)
-        else:
-            rgb = compose_image(lightness[inside.slices], ab)
-            rgb = Surroundings(lightness, inside).around(rgb, None)
+        rgb = compose_frame(frame, ab, inside)
         write_image(self._path / frame.image.name, rgb, frame.image.image, overwrite=True)
+
+    def copy(self, frame: VideoFrame) -> None:
+        """Write a frame with its own colors."""
+        image = frame.image.image
+        levels = image.levels if image.levels.ndim == 3 else np.repeat(image.levels[..., None], 3, axis=2)
+        write_image(self._path / frame.image.name, levels, image, overwrite=True)
 
     def close(self) -> None:
         """Do nothing, because `write` writes each frame completely."""
+
+
+def compose_frame(frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> NDArray[Any]:
+    """Return the RGB image ``(H, W, 3)`` of a frame; see `colorzoo.apps.video.file.FilePart.write`."""
+    lightness = frame.image.lightness()[0, 0]
+    if inside is None:
+        return compose_image(lightness, ab)
+    return Surroundings(lightness, inside).around(compose_image(lightness[inside.slices], ab), None)
 
 
 def _read(file: Path) -> RasterImage | None:

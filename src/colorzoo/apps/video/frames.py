@@ -8,7 +8,8 @@ motion also makes frames uncorrelated, and a flash also changes the histograms.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,9 @@ from colorzoo.errors import ColorzooError
 
 SAMPLES = 5
 """Number of frames that are tested for line art."""
+ALL_FRAMES = range(sys.maxsize)
+"""Numbers of all frames of a film."""
+NO_FRAMES = "--frames selects no frame, because the film is shorter"
 _LISTED = 5  # maximum number of broken frames listed in a note
 _SIZE = (64, 36)
 _BINS = 32
@@ -67,17 +71,63 @@ class ReadIssues:
         return tuple(lines)
 
 
-def group_shots(frames: Iterable[VideoFrame]) -> Iterator[Iterator[VideoFrame]]:
+def count_selected(count: int | None, selected: range) -> int | None:
+    """Return the number of selected frames of a film with ``count`` frames; None if it is unknown."""
+    if count is None:
+        return None if selected == ALL_FRAMES or selected.stop == sys.maxsize else len(selected)
+    return len(range(count)[selected.start : selected.stop])
+
+
+def read_shots(
+    frames: Iterable[VideoFrame],
+    join: Sequence[int] = (),
+    split: Sequence[int] = (),
+    visit: Callable[[VideoFrame], None] = lambda _: None,
+) -> list[range]:
+    """Read a film, and return the frame numbers of each shot.
+
+    Args:
+        frames: Frames of a video in order.
+        join: Numbers of frames at which a detected shot continues the previous shot.
+        split: Numbers of frames at which a shot starts that is not detected.
+        visit: Function called with each frame, so that the film is read only once.
+
+    Raises:
+        VideoError: No shot starts at a frame of ``join``, or a frame of ``split`` does not exist.
+    """
+    detector, starts, numbers = ShotDetector(), list[int](), list[int]()
+    for frame in frames:
+        size, number = detector.shape, frame.number
+        is_start = detector.starts(frame)
+        if number in join:
+            if not is_start or not starts or detector.shape != size:
+                reason = "the frame size changes" if is_start and starts else "no shot starts"
+                raise VideoError(f"shots.join contains frame {number}, but {reason} at this frame")
+            is_start = False
+        if is_start or number in split:
+            starts.append(number)
+        numbers.append(number)
+        visit(frame)
+    for name, listed in (("join", join), ("split", split)):
+        if missing := sorted(set(listed).difference(numbers)):
+            raise VideoError(f"shots.{name} contains frame {missing[0]}, which the film does not have")
+    if not starts:
+        raise VideoError(NO_FRAMES)
+    return [range(first, end) for first, end in itertools.pairwise([*starts, numbers[-1] + 1])]
+
+
+def group_shots(frames: Iterable[VideoFrame], starts: Container[int] = ()) -> Iterator[Iterator[VideoFrame]]:
     """Yield the frames of each shot; a shot must be consumed before the next shot is requested.
 
     Args:
         frames: Frames of a video in order.
+        starts: Numbers of the first frame of each shot. If empty, the shots are detected.
     """
     detector, shot = ShotDetector(), 0
 
     def shot_number(frame: VideoFrame) -> int:
         nonlocal shot
-        shot += detector.starts(frame)
+        shot += frame.number in starts if starts else detector.starts(frame)
         return shot
 
     return (group for _, group in itertools.groupby(frames, shot_number))
@@ -92,7 +142,7 @@ class ShotDetector:
     def __init__(self) -> None:
         # previous frame at a size of 64 x 36 pixels, and its histograms
         self._previous: tuple[NDArray[np.float32], NDArray[np.float64]] | None = None
-        self._shape: tuple[int, ...] = ()
+        self.shape: tuple[int, ...] = ()  # of the previous frame
 
     def starts(self, frame: VideoFrame) -> bool:
         """Return whether a frame starts a shot.
@@ -100,7 +150,7 @@ class ShotDetector:
         A shot starts at the first frame, after a cut, and when the frame size changes.
         """
         gray = frame.image.gray()
-        previous_shape, self._shape = self._shape, gray.shape
+        previous_shape, self.shape = self.shape, gray.shape
         return self.is_cut(gray) or gray.shape != previous_shape
 
     def is_cut(self, gray: NDArray[np.uint8]) -> bool:

@@ -6,6 +6,7 @@ estimates how far a matched color can be trusted. Where the trust is low, a fram
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,6 +19,9 @@ from colorzoo.networks import enlarge_along_edges
 
 _MATCHES = 5  # number of averaged cells of a key frame
 _TEMPERATURE = 0.05
+# fraction of trusted cells with which a key frame influences another shot, and the part of the set cells that
+# suffices for small corrections
+_LEAST_MATCH, _LEAST_PART = 0.01, 0.25
 
 # Means of the predictors in `match_cells`, their factors and the bias. `python -m benchmarks._film_trust`
 # fits them on composed scenes: objects of COCO move over photographs.
@@ -60,13 +64,14 @@ class ColorMemory:
 
     def __init__(self, colorizer: Colorizer) -> None:
         self._colorizer = colorizer
-        # cells, colors (N, 2) in CIE units, and mask (N,) of the cells whose color a person has set
-        self._entries: list[tuple[Cells, Tensor, Tensor]] = []
+        # cells, colors (N, 2) in CIE units, and opacity (N,) in [0, 1]: how far a person has set a color
+        self._entries: dict[int, tuple[Cells, Tensor, Tensor]] = {}
 
-    def add(self, lightness: Tensor, ab: Tensor, opacity: Tensor) -> None:
-        """Store the colors of a key frame.
+    def add(self, number: int, lightness: Tensor, ab: Tensor, opacity: Tensor) -> None:
+        """Store the colors of a key frame or a reference.
 
         Args:
+            number: Frame number, or a negative number for a reference.
             lightness: ``(1, 1, H, W)`` in [0, 100].
             ab: ``(1, 2, H, W)`` in CIE units.
             opacity: ``(1, 1, H, W)`` in [0, 1]. The colors of transparent pixels are not stored.
@@ -75,20 +80,68 @@ class ColorMemory:
         maps = F.interpolate(torch.cat([ab * opacity, opacity], dim=1), cells.grid, mode="area")
         a, b, weight = maps[0].flatten(1)
         colors = torch.stack([a, b], dim=1) / weight.clamp(min=1e-3)[:, None]
-        self._entries.append((cells, colors, weight > 0.5))
+        self._entries[number] = cells, colors, weight
 
-    def recall(self, lightness: Tensor, automatic: Tensor) -> Tensor:
+    def correct(self, lightness: Tensor, numbers: Sequence[int], shot: Container[int]) -> Tensor:
+        """Find corrected objects in a frame.
+
+        In the shot of the correction, each cell gets the opacity of its matches, because most of the frame
+        is similar. In other shots, the match must also be trusted.
+
+        Args:
+            lightness: ``(1, 1, H, W)`` in [0, 100].
+            numbers: Numbers of the entries to use, which are corrections.
+            shot: Numbers of the frames of this shot.
+
+        Returns:
+            ``(1, 3, H, W)``, ab in CIE units, multiplied by the opacity, and opacity in [0, 1].
+        """
+        if not numbers:
+            return lightness.new_zeros(1, 3, *lightness.shape[2:])
+        cells = Cells.of(self._colorizer, lightness)
+        matches = []
+        for number in numbers:
+            entry = self._entries[number]
+            matched, opacity = match_correction(cells, *entry)
+            matches.append((matched, opacity if number in shot else opacity * match_cells(cells, *entry)[1]))
+        opacities = torch.stack([opacity for _, opacity in matches])[..., None]
+        weights = opacities.square() / opacities.square().sum(0).clamp(min=1e-9)
+        colors = (weights * torch.stack([color for color, _ in matches])).sum(0)
+        opacity = opacities.amax(0)
+        maps = torch.cat([opacity * colors, opacity], dim=1).T.reshape(1, 3, *cells.grid)
+        return enlarge_along_edges(maps, cells.light.reshape(1, 1, *cells.grid), lightness)
+
+    def matching_keys(self, lightness: Tensor, numbers: Iterable[int]) -> list[int]:
+        """Return the numbers of the entries that have a trusted match in a frame.
+
+        Args:
+            lightness: ``(1, 1, H, W)`` in [0, 100].
+            numbers: Numbers of the entries to test.
+        """
+        cells = Cells.of(self._colorizer, lightness)
+        found = []
+        for number in numbers:
+            entry = self._entries[number]
+            least = min(_LEAST_MATCH, _LEAST_PART * float(entry[2].mean()))
+            if float((match_cells(cells, *entry)[1] > 0.5).float().mean()) > least:
+                found.append(number)
+        return found
+
+    def recall(self, lightness: Tensor, automatic: Tensor, keys: Sequence[int]) -> Tensor:
         """Return the colors of key frames where the match is trusted, and automatic colors elsewhere.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
             automatic: ``(1, 2, H, W)``, automatic ab in CIE units.
+            keys: Numbers of the entries to use.
 
         Returns:
             ``(1, 2, H, W)`` ab in CIE units.
         """
+        if not keys:
+            return automatic
         cells = Cells.of(self._colorizer, lightness)
-        matches = [match_cells(cells, *entry) for entry in self._entries]
+        matches = [match_cells(cells, *self._entries[number]) for number in keys]
         # the colors of several key frames are averaged, weighted by the squared odds of their trust
         trusts = torch.stack([trust for _, trust in matches])[..., None]
         odds = trusts / (1 - trusts).clamp(min=1e-3)
@@ -100,21 +153,41 @@ class ColorMemory:
         return automatic * (1 - maps[:, 2:].clamp(0, 1)) + maps[:, :2]
 
 
-def match_cells(cells: Cells, key: Cells, colors: Tensor, is_set: Tensor) -> tuple[Tensor, Tensor]:
+def match_correction(cells: Cells, key: Cells, colors: Tensor, opacity: Tensor) -> tuple[Tensor, Tensor]:
+    """Match the cells of a frame with the cells of a corrected frame.
+
+    Args:
+        cells: N cells of the frame.
+        key: K cells of the corrected frame.
+        colors: ``(K, 2)``, ab of the correction in CIE units.
+        opacity: ``(K,)``, opacity of the correction in [0, 1].
+
+    Returns:
+        Matched ab ``(N, 2)``, and opacity ``(N,)`` in [0, 1].
+    """
+    similarity = cells.features.float() @ key.features.float().T
+    top, index = similarity.topk(min(_MATCHES, similarity.shape[1]), dim=1)
+    weights = (top / _TEMPERATURE).softmax(dim=1) * opacity[index]
+    found = weights.sum(1)
+    matched = (weights[..., None] * colors[index]).sum(1) / found.clamp(min=1e-3)[:, None]
+    return matched, found
+
+
+def match_cells(cells: Cells, key: Cells, colors: Tensor, opacity: Tensor) -> tuple[Tensor, Tensor]:
     """Match the cells of a frame with the cells of a key frame.
 
     Args:
         cells: N cells of the frame.
         key: K cells of the key frame.
         colors: ``(K, 2)``, ab of the key frame in CIE units.
-        is_set: ``(K,)`` bool, cells whose color a person has set.
+        opacity: ``(K,)`` in [0, 1]; a person has set the color of a cell if it is above 0.5.
 
     Returns:
         Matched ab ``(N, 2)``, and trust ``(N,)`` in [0, 1]; the trust is 0 where the best match is not set.
     """
     predictors, matched, best = match_predictors(cells, key, colors)
     logit = (predictors - torch.tensor(_CENTERS)) @ torch.tensor(_FACTORS) + _BIAS
-    return matched, logit.sigmoid() * is_set[best]
+    return matched, logit.sigmoid() * (opacity[best] > 0.5)
 
 
 def match_predictors(cells: Cells, key: Cells, colors: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,15 +1,20 @@
-"""Folder of the finished shots of a video, from which an interrupted run resumes."""
+"""Folder of the finished shots of a video, from which later runs resume.
+
+A shot depends on the source, the settings and some of the key frames. A run reuses the shots whose
+dependencies are unchanged. Other shots remain until the run has published its result.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +34,8 @@ from colorzoo.image_io import (
 
 _TEMPORARY = re.compile(r"\.colorzoo-.+\.part")
 # files in the folder of shots, except the lock and job.json
-_OWN = re.compile(rf"shot-\d{{8}}(\.json|\.nut)?|whole(\.\w+)*|frames\.json|{_TEMPORARY.pattern}")
+_OWN = re.compile(rf"shot-\d{{8}}(-\w{{8}})?(\.json|\.nut)?|whole(\.\w+)*|{_TEMPORARY.pattern}")
+_MUCH_WORK = 60.0  # seconds of computation that a run may replace without --overwrite
 
 
 @dataclass(frozen=True)
@@ -40,11 +46,27 @@ class Shot:
         first: Number of the first frame.
         count: Number of frames.
         notes: Notes for the user about the colorization.
+        settings: Text that identifies the source and the settings.
+        keys: SHA-256 of each key frame that influences the shot, by the frame number as text.
+        seconds: Computation time.
     """
 
     first: int
     count: int
     notes: tuple[str, ...] = ()
+    settings: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def is_current(self, settings: str, keys: Mapping[str, str]) -> bool:
+        """Return whether neither the settings nor the key frames that influence the shot have changed.
+
+        Args:
+            settings: Text that identifies the source and the settings.
+            keys: SHA-256 of all key frames, by the frame number as text.
+        """
+        inside = {key for key in keys if self.first <= int(key) < self.first + self.count}
+        return self.settings == settings and self.keys.items() <= keys.items() and inside <= self.keys.keys()
 
 
 class PartsFolder:
@@ -56,34 +78,37 @@ class PartsFolder:
 
     Args:
         out: Path of the result.
-        settings: Text that identifies source and settings.
-        overwrite: Whether to replace an existing result, and to delete finished shots with other settings.
+        settings: Text that identifies source and settings, without the key frames.
+        keys: SHA-256 of each key frame, by frame number. If there are key frames, the finished shots are kept
+            after the result is published, so that another key frame changes only some shots.
+        overwrite: Whether to replace an existing result, and finished shots that took more than a minute.
     """
 
-    def __init__(self, out: Path, settings: str, *, overwrite: bool = False) -> None:
+    def __init__(
+        self, out: Path, settings: str, keys: Mapping[int, str] | None = None, *, overwrite: bool = False
+    ) -> None:
         self.out, self.path = out, parts_path(out)
         self._settings, self._overwrite = settings, overwrite
+        self._keys = {str(number): sha256 for number, sha256 in (keys or {}).items()}
         self._job, self._lock = self.path / "job.json", FileLock(self.path / "lock")
 
     def plan(self) -> str:
-        """Return a note on the shots that a run would reuse or delete; empty without shots.
+        """Return a note on the shots that a run would reuse or replace; empty without shots.
 
         Raises:
-            VideoError: The folder was not created by colorzoo, another process writes into it, or it contains
-                shots with other settings and ``overwrite`` is False.
+            VideoError: The folder was not created by colorzoo, another process writes into it, or a run would
+                replace shots that took more than a minute and ``overwrite`` is False.
         """
         if self._read_job() is None:
             return ""
         self._acquire()
         try:
-            is_resumable = self._is_resumable()
+            return self._check_replaced()
         finally:
             self._lock.release()
-        kept = "resumes from" if is_resumable else "deletes the shots of another run in"
-        return f"{kept} {self.path.name}"
 
     def __enter__(self) -> PartsFolder:
-        """Create and lock the folder, and delete shots with other settings.
+        """Create and lock the folder.
 
         Raises:
             VideoError: The result exists and ``overwrite`` is False, the folder cannot be created, or `plan`
@@ -93,10 +118,8 @@ class PartsFolder:
         self._acquire()
         try:
             self._require_new_result()  # another process can have finished in the meantime
-            if not self._is_resumable():
-                self._delete_shots()
-            owner = {"process": os.getpid(), "host": platform.node()}
-            _write_json(self._job, {"settings": self._settings, **owner})
+            self._check_replaced()
+            _write_json(self._job, {"process": os.getpid(), "host": platform.node()})
         except BaseException:
             self.__exit__()
             raise
@@ -113,13 +136,13 @@ class PartsFolder:
             self.path.rmdir()
 
     def _read_job(self) -> dict[str, Any] | None:
-        """Return settings, process and host of the last run; None if the folder contains no shots."""
+        """Return process and host of the last run; None if the folder contains no shots."""
         try:
             names = [entry.name for entry in self.path.iterdir()]
             if all(name == "lock" or _TEMPORARY.fullmatch(name) for name in names):
                 return None
             job = json.loads(self._job.read_text(encoding="utf-8"))
-            return {name: job[name] for name in ("settings", "process", "host")}
+            return {name: job[name] for name in ("process", "host")}
         except FileNotFoundError:
             if not self.path.exists():
                 return None
@@ -127,21 +150,21 @@ class PartsFolder:
             pass
         raise VideoError(f"{self.path} already exists and was not created by colorzoo. Rename this folder.")
 
-    def _is_resumable(self) -> bool:
-        """Return whether the shots have the same settings.
-
-        The result is True for a folder without shots. An error is raised for finished shots with other
-        settings if ``overwrite`` is False.
-        """
-        job = self._read_job()
-        if job is None or job["settings"] == self._settings:
-            return True
-        if self._overwrite or not any(self.path.glob("shot-*.json")):
-            return False
-        raise VideoError(
-            f"{self.path} contains shots of an interrupted run with another source or other settings. "
-            "Repeat the earlier command to resume that run, or set --overwrite to delete the shots."
-        )
+    def _check_replaced(self) -> str:
+        """Return the note of `plan`; raise `VideoError` if ``overwrite`` is required."""
+        shots = [shot for path in self.path.glob("shot-*.json") if (shot := _read_shot(path))]
+        replaced = [shot for shot in shots if not shot.is_current(self._settings, self._keys)]
+        if not replaced:
+            return f"resumes from {self.path.name}"
+        seconds = sum(shot.seconds for shot in replaced)
+        work = f"{len(replaced)} finished shots ({seconds / 60:.1f} minutes of work)"
+        if seconds > _MUCH_WORK and not self._overwrite:
+            raise VideoError(
+                f"{self.path} contains {work} of a run with another source, other settings or other key "
+                "frames. Repeat the earlier command to resume that run, or set --overwrite to replace the "
+                "shots."
+            )
+        return f"replaces {work} in {self.path.name}"
 
     def _acquire(self) -> None:
         """Lock the folder, which is created if it is missing."""
@@ -162,24 +185,40 @@ class PartsFolder:
         if not self._overwrite and os.path.lexists(self.out):
             raise VideoError(f"{self.out} already exists. Set --overwrite to replace OUT.")
 
-    def finished(self, first: int) -> Shot | None:
-        """Return the shot that starts at frame ``first``, or None if it is not finished."""
-        try:
-            shot = Shot(**json.loads(self.part(first, ".json").read_text(encoding="utf-8")))
-            return replace(shot, notes=tuple(shot.notes))
-        except (OSError, ValueError, TypeError):
-            return None
+    def find(self, first: int, keys: Sequence[int] = ()) -> tuple[str, Shot | None]:
+        """Return the name of the files of a shot, and the shot if it is finished.
 
-    def part(self, first: int, extension: str) -> Path:
-        """Return the path of the file or folder for the shot that starts at frame ``first``."""
-        return self.path / f"shot-{first:08d}{extension}"
+        Args:
+            first: Number of the first frame.
+            keys: Numbers of the key frames that influence the shot.
+        """
+        name = self._name(Shot(first, 0, settings=self._settings, keys=self._digests(keys)))
+        return name, _read_shot(self.path / f"{name}.json")
 
-    def finish(self, shot: Shot) -> None:
-        """Write the JSON file that marks a shot as finished."""
-        _write_json(self.part(shot.first, ".json"), asdict(shot))
+    def finish(self, shot: Shot, keys: Sequence[int] = ()) -> Shot:
+        """Mark a shot as finished by a JSON file; return the shot with its dependencies.
 
-    def publish(self, result: Path, record: ImageProvenance | None) -> list[str]:
-        """Move the result and its record to their destination, and delete the shots.
+        Args:
+            shot: Shot whose file has the name that `find` returned.
+            keys: Numbers of the key frames that influence the shot.
+        """
+        shot = replace(shot, settings=self._settings, keys=self._digests(keys))
+        _write_json(self.path / f"{self._name(shot)}.json", asdict(shot))
+        return shot
+
+    def _digests(self, keys: Sequence[int]) -> dict[str, str]:
+        return {str(number): self._keys[str(number)] for number in sorted(keys)}
+
+    def _name(self, shot: Shot) -> str:
+        digest = hashlib.sha256(json.dumps([shot.settings, shot.keys]).encode()).hexdigest()
+        return f"shot-{shot.first:08d}-{digest[:8]}"
+
+    def files(self, shots: Sequence[Shot], extension: str) -> list[Path]:
+        """Return the file or folder of each shot."""
+        return [self.path / f"{self._name(shot)}{extension}" for shot in shots]
+
+    def publish(self, result: Path, record: ImageProvenance | None, shots: Sequence[Shot] = ()) -> list[str]:
+        """Move the result and its record to their destination, and delete the other shots.
 
         In a folder, frames of an earlier result that this program wrote are deleted. The record contains the
         names and hashes of the frames for this purpose.
@@ -187,6 +226,7 @@ class PartsFolder:
         Args:
             result: Complete result inside the folder of shots.
             record: Provenance record for the sidecar file of the result, or None.
+            shots: Shots to keep.
 
         Returns:
             Notes for the user on images of other programs in the destination.
@@ -196,16 +236,7 @@ class PartsFolder:
         """
         out, notes = self.out, list[str]()
         self._require_new_result()
-        frames: dict[str, str] = {}
-        if result.is_dir():
-            listed = self.path / "frames.json"  # also lists frames that an interrupted run moved to OUT
-            with suppress(OSError, ValueError):
-                frames = json.loads(listed.read_text(encoding="utf-8"))
-            frames |= {file.name: sha256_of(file) for file in result.iterdir()}
-            _write_json(listed, frames)
-            if any(not (result / name).exists() and not (out / name).exists() for name in frames):
-                self._delete_shots()
-                raise VideoError(f"frames of an interrupted run are missing in {out}. Repeat the command.")
+        frames = {file.name: sha256_of(file) for file in result.iterdir()} if result.is_dir() else {}
         # a full disk is found here, before the earlier result is changed
         if record is not None and frames:
             record = replace(record, frames=json.dumps(frames))
@@ -226,7 +257,10 @@ class PartsFolder:
                         notes.append(file.name)
                 sidecar.unlink(missing_ok=True)
                 for frame in sorted(result.iterdir()):
-                    frame.replace(out / frame.name)
+                    if shots:  # a hard link would change the kept shots if the user edits the frame
+                        write_atomic(out / frame.name, frame.read_bytes())
+                    else:
+                        frame.replace(out / frame.name)
             else:
                 sidecar.unlink(missing_ok=True)
                 result.replace(out)
@@ -234,20 +268,24 @@ class PartsFolder:
                 sidecar_path(result).replace(sidecar)
         except OSError as error:
             raise VideoError(f"{out} cannot be written: {error.strerror}") from error
-        self._delete_shots()
+        self._delete_shots(keep=shots)
         if len(notes) > 1:
             notes = [f"{notes[0]} and {len(notes) - 1} other images"]
         return [f"{out.name} also contains {name}, which this run did not write" for name in notes]
 
-    def _delete_shots(self) -> None:
+    def _delete_shots(self, keep: Sequence[Shot] = ()) -> None:
         """Delete the files of earlier runs, the marks of finished shots first; other files remain."""
+        kept = tuple(self._name(shot) for shot in keep)
         own = [entry for entry in self.path.iterdir() if _OWN.fullmatch(entry.name)]
         for entry in sorted(own, key=lambda entry: entry.suffix != ".json"):
+            if entry.name.partition(".")[0] in kept:
+                continue
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink(missing_ok=True)
-        self._job.unlink(missing_ok=True)
+        if not kept:
+            self._job.unlink(missing_ok=True)
 
 
 def parts_path(out: Path) -> Path:
@@ -261,3 +299,12 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
         write_atomic(path, json.dumps(content).encode())
     except OSError as error:
         raise VideoError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _read_shot(path: Path) -> Shot | None:
+    """Read the JSON file of a finished shot; return None if it is missing or damaged."""
+    try:
+        shot = Shot(**json.loads(path.read_text(encoding="utf-8")))
+        return replace(shot, notes=tuple(shot.notes), keys=dict(shot.keys))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -9,7 +9,8 @@ import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,16 +26,26 @@ from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.encoding import Encoding, choose_encoding
 from colorzoo.apps.video.exposure import ExposureHold, exposed
 from colorzoo.apps.video.file import FilePart, VideoFile
-from colorzoo.apps.video.folder import FolderPart, FrameFolder
-from colorzoo.apps.video.frames import VideoError, VideoFrame, group_shots
+from colorzoo.apps.video.film_recipe import FilmRecipe
+from colorzoo.apps.video.folder import FolderPart, FrameFolder, compose_frame
+from colorzoo.apps.video.frames import ALL_FRAMES, NO_FRAMES, VideoError, VideoFrame, group_shots, read_shots
 from colorzoo.apps.video.parts import PartsFolder, Shot
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.batch import UsedFile, model_provenance, with_source
 from colorzoo.color import lab_to_rgb
 from colorzoo.console import progress_bar, record_interrupts
+from colorzoo.errors import ColorzooError
 from colorzoo.files import sha256_of
-from colorzoo.guidance import BorderSetting, Recipe, parse_border
-from colorzoo.image_io import ImageProvenance, RasterImage, read_image, read_provenance, write_image
+from colorzoo.guidance import BorderSetting, Recipe, Rectangle, parse_border
+from colorzoo.image_io import (
+    IN_COLOR,
+    ImageProvenance,
+    RasterImage,
+    chroma_note,
+    read_image,
+    read_provenance,
+    write_image,
+)
 from colorzoo.inference import (
     Colorizer,
     choose_model,
@@ -48,6 +60,7 @@ Source = VideoFile | FrameFolder
 _METHOD = 7  # version of colorization, stabilization and encoding; a change invalidates stored shots
 _WAITING_BYTES = 2**28  # memory in bytes for frames buffered until the colors of later frames are available
 _MOST_WAITING = 72
+_TESTED = 5  # position in a shot of the frame that is compared with key frames of other shots
 _MIN_CHANGE = 3.0  # smallest color change in CIE units by which a recipe sets the color of a pixel
 
 
@@ -56,7 +69,11 @@ def colorize_video(
     out: Path,
     *,
     keys: Mapping[int, Path] | None = None,
-    reference: Path | None = None,
+    references: Sequence[Path] = (),
+    recipe: Path | None = None,
+    frames: range = ALL_FRAMES,
+    apply_matches: bool = False,
+    recolor: bool = False,
     model: str | None = None,
     weights: str = "default",
     device: str = "auto",
@@ -75,14 +92,21 @@ def colorize_video(
 ) -> dict[str, Any]:
     """Colorize a video file or a folder of frames with temporally stable colors.
 
-    A result of an earlier run with the same source and settings is kept. The finished shots of an interrupted
-    run are reused.
+    A result of an earlier run with the same source and settings is kept. Finished shots of earlier runs are
+    reused if the source, the settings and the key frames that influence them are unchanged.
 
     Args:
         source: Video file or folder of frames.
         out: Result: a video file, or a folder if ``source`` is a folder.
         keys: Color image or recipe of each key frame, by frame number.
-        reference: Color image whose colors are transferred.
+        references: Color images whose colors are transferred. With key frames, or with several references,
+            they are also entries of the memory of key frames.
+        recipe: Film recipe; see `FilmRecipe`. Its key frames and references are added to ``keys`` and
+            ``references``.
+        frames: Numbers of the frames to colorize. The result contains only these frames.
+        apply_matches: Whether the recipe of a frame also changes other shots in which its objects are found.
+            The summary lists these shots in any case.
+        recolor: Whether to colorize shots that are already in color, instead of keeping their colors.
         model: Name of a registered model; None selects the default model.
         weights: ``default``, ``published``, or the path of a weight file.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -97,7 +121,7 @@ def colorize_video(
         crf: Constant rate factor of a video file.
         sound: Whether the result contains the sound of the source.
         embed_provenance: Whether to write a provenance record.
-        overwrite: Whether to replace an existing result and stored shots with other settings.
+        overwrite: Whether to replace an existing result, and stored shots that took more than a minute.
         dry_run: Whether to check the input and return the plan without writing a file.
 
     Returns:
@@ -108,24 +132,23 @@ def colorize_video(
         ColorzooError: The video or an image cannot be read, an option is invalid, the frames are line art,
             another process writes the result, or the result exists and differs.
     """
-    keys = dict(sorted((keys or {}).items()))
     # open the film
     _check_paths(source, out)
     film: Source
     if not source.is_dir():
-        film = VideoFile(source, choose_encoding(out, codec, crf, sound=sound))
+        film = VideoFile(source, choose_encoding(out, codec, crf, sound=sound), frames)
     elif out.suffix or out.is_file():
         raise VideoError(f"OUT must be a folder because IN is a folder of frames, got {out}")
     elif codec or crf is not None or not sound:
         raise VideoError("--codec, --crf and --no-sound require a video file as IN, got a folder of frames")
     else:
-        film = FrameFolder(source)
+        film = FrameFolder(source, frames)
     # choose the model, and identify the result by the source, the model and the settings
-    references = [*keys.values(), *([reference] if reference else [])]
-    name = choose_model(name=model, weights=weights, references=references)
+    edits = FilmRecipe.read(recipe, keys or {}, references)
+    edits = replace(edits, apply_matches=edits.apply_matches or apply_matches)
+    name = choose_model(name=model, weights=weights, references=edits.references)
     try:
-        key_hashes = {number: sha256_of(path) for number, path in keys.items()}
-        reference_hash = sha256_of(reference) if reference else ""
+        reference_hashes = [sha256_of(path) for path in edits.references]
     except OSError as error:
         raise VideoError(f"{error.filename}: {error.strerror}") from error
     settings = {
@@ -139,11 +162,36 @@ def colorize_video(
         "no_sound": not sound,
         "precision": precision,
     }
-    used_files = [UsedFile("reference", reference.name, reference_hash)] if reference else []
-    keyed = {"memory": key_hashes} if key_hashes else {}  # results without keys keep their identity
-    decisive = [_METHOD, settings, keyed, reference_hash, out.suffix.lower()]
-    origin = model_provenance(name, decisive, options=settings, weights=weights, files=used_files)
-    origin = with_source(origin, film.digest())
+    used_files = [
+        UsedFile("reference", path.name, sha256)
+        for path, sha256 in zip(edits.references, reference_hashes, strict=True)
+    ]
+    source_hash = film.digest()
+
+    # results without edits keep their identity; the record of a shot lists its own key frames
+    changes: dict[str, Any] = {"shots": [edits.join, edits.split]} if edits.join or edits.split else {}
+    if recolor:
+        changes["recolor"] = True
+    if frames != ALL_FRAMES:
+        changes["frames"] = [frames.start, frames.stop]
+    key_hashes = {key.frame: key.sha256 for key in edits.keys}
+    reference_hash = reference_hashes[0] if len(reference_hashes) == 1 else reference_hashes or ""
+    origin, shared = (
+        with_source(
+            model_provenance(
+                name,
+                [_METHOD, settings, changes | memory, reference_hash, out.suffix.lower()],
+                options=settings,
+                weights=weights,
+                files=used_files,
+            ),
+            source_hash,
+        )
+        for memory in (
+            {"memory": key_hashes, "apply_matches": edits.apply_matches} if key_hashes else {},
+            {"memory": True} if edits.has_images else {},
+        )
+    )
     summary: dict[str, Any] = {
         "status": "planned",
         "model": name,
@@ -164,43 +212,31 @@ def colorize_video(
     if all(choose_model(image=image) == DEFAULT_MODELS["sketch"] for image in film.sample()):
         problem = f"the frames of {source} are line art, which models for photographs leave gray"
         if requested_model(model, Recipe(), weights) is None and weights == "default":
-            frames = source if source.is_dir() else "FOLDER_OF_FRAMES"
+            folder = source if source.is_dir() else "FOLDER_OF_FRAMES"
             raise VideoError(
-                f"{problem}. To color the frames one by one, run `colorzoo colorize {frames} -o OUT "
+                f"{problem}. To color the frames one by one, run `colorzoo colorize {folder} -o OUT "
                 "--palette COLORS`, or with --reference IMG. To use a model for photographs, set --model."
             )
         film.issues.notes.append(problem)
-    parts = PartsFolder(out, f"{origin.source} {origin.settings}", overwrite=overwrite)
+    parts = PartsFolder(out, f"{shared.source} {shared.settings}", key_hashes, overwrite=overwrite)
     if dry_run:
         plan = parts.plan()
         return summary | {"notes": [*film.issues.notes, *([plan] if plan else [])]}
     # load the model, the key frames and the reference
     start = time.monotonic()
-    if (keys or reference) and "exemplar" not in model_card(name).guidance:
-        raise VideoError(
-            f"--key and --reference require a model that supports references, got {name}. Run "
-            "`colorzoo models --guidance exemplar` to list these models."
-        )
     colorizer = Colorizer(
         name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
     )
-    colorer = FrameColorer(
-        colorizer,
-        {number: _read_key(path, number, source, colorizer) for number, path in keys.items()},
-        colorizer.exemplar_of(reference, Recipe(), None),
-        1.0 if strength is None else strength,
-    )
+    colorer, spans = load_colorer(film, edits, colorizer, strength)
     colored_part = parse_border(border, "--border")
-    if keys and colored_part == "automatic":
+    if edits.has_images and colored_part == "automatic":
         colored_part = "none"  # key frames are images of whole frames
     # colorize and publish
-    missing_keys = dict.fromkeys(keys)
     interrupts = record_interrupts()
     with progress_bar("colorizing frames", summary["description"]["frames"], log_every=10.0) as advance:
 
-        def tick(number: int) -> None:
+        def tick(_: int) -> None:
             advance()
-            missing_keys.pop(number, None)
             if interrupts:
                 raise KeyboardInterrupt
 
@@ -211,23 +247,84 @@ def colorize_video(
             steady=steady,
             size=colorizer.size,
             border=colored_part,
+            spans=spans,
+            recolor=recolor,
             tick=tick,
             origin=origin if embed_provenance else None,
         )
+    verb = "is also corrected" if edits.apply_matches else "is also found (see --apply-matches)"
+    match_notes = [
+        f"the object of frame {number} {verb} in the shots at frames {', '.join(map(str, starts))}"
+        for number, starts in colorer.matches.items()
+    ]
     return summary | {
         "status": "colored",
         "frames": sum(shot.count for shot in shots),
         "shots": [shot.first for shot in shots],
+        "matches": colorer.matches,
         "broken": film.issues.broken,
         "notes": [
             *film.issues.lines(),
             *dict.fromkeys(note for shot in shots for note in shot.notes),
-            *(f"--key {number}: the video has no frame {number}" for number in missing_keys),
+            *match_notes,
         ],
         "incomplete": bool(film.issues.incomplete),
         "resumed": resumed_count,
         "seconds": round(time.monotonic() - start, 1),
     }
+
+
+def load_colorer(
+    film: Source, edits: FilmRecipe, colorizer: Colorizer, strength: float | None = None
+) -> tuple[FrameColorer, list[range]]:
+    """Return the colorizer of single frames, and the frame numbers of each shot if there are key frames.
+
+    Args:
+        film: Film. If there are key frames or corrected shots, it is read once.
+        edits: Key frames, references and corrected shots.
+        colorizer: Colorizer with the loaded model.
+        strength: Multiplier for the chroma; None selects 1.
+
+    Raises:
+        ColorzooError: An image cannot be read, a key frame does not exist, or the model has no references.
+    """
+    if edits.is_reference and "exemplar" not in model_card(colorizer.name).guidance:
+        raise VideoError(
+            f"--key and --reference require a model that supports references, got {colorizer.name}. Run "
+            "`colorzoo models --guidance exemplar` to list these models."
+        )
+    recipes = {key.frame: (key.recipe, key.folder) for key in edits.keys if key.recipe is not None}
+    images = {key.frame: read_image(key.image) for key in edits.keys if key.image is not None}
+    corrections = dict[int, RasterImage]()
+    decoded = set[int]()
+
+    def visit(frame: VideoFrame) -> None:
+        decoded.add(frame.number)
+        if frame.number in recipes:
+            recipe, folder = recipes[frame.number]
+            try:
+                corrections[frame.number] = correction_of(_gray_image(frame), recipe, colorizer, folder)
+            except ColorzooError as error:
+                raise VideoError(f"key frame {frame.number}: {error}") from error
+
+    spans = list[range]()
+    if edits.keys or edits.join or edits.split:
+        spans = read_shots(film.frames(), edits.join, edits.split, visit)
+    for key in edits.keys:
+        if key.frame not in decoded and key.frame in film.selected:
+            reason = "is damaged" if any(key.frame in span for span in spans) else "does not exist"
+            raise VideoError(f"key frame {key.frame} {reason} in {film.path}; frames are counted from 0")
+    references = [read_image(path) for path in edits.references]
+    colorer = FrameColorer(
+        colorizer,
+        images,
+        colorizer.exemplar_of(references, Recipe(), None),
+        1.0 if strength is None else strength,
+        references if images or len(references) > 1 else (),
+        corrections,
+        apply_matches=edits.apply_matches,
+    )
+    return colorer, spans
 
 
 @torch.inference_mode()
@@ -239,6 +336,8 @@ def color_shots(
     steady: float = 0.97,
     size: int,
     border: BorderSetting = "automatic",
+    spans: Sequence[range] = (),
+    recolor: bool = False,
     tick: Callable[[int], None] = lambda _: None,
     origin: ImageProvenance | None = None,
 ) -> tuple[list[Shot], int]:
@@ -254,6 +353,8 @@ def color_shots(
         size: Shorter side of the network input in pixels.
         border: Part of the frames to colorize; ``"automatic"`` detects a border of uniform tone, such as a
             film rebate, in the first frame of each shot.
+        spans: Frame numbers of each shot; required if there are key frames. If empty, the shots are detected.
+        recolor: Whether to colorize shots that are already in color, instead of keeping their colors.
         tick: Function called with the number of each processed or reused frame, for a progress bar.
         origin: Provenance to store in the result; None stores no provenance.
 
@@ -266,31 +367,65 @@ def color_shots(
     shots: list[Shot] = []
     reused_count = 0
     with parts:
-        for frames in group_shots(source.frames()):
-            first = next(frames)
-            shot_frames = itertools.chain([first], frames)
-            shot = parts.finished(first.number)
+        for index, frames in enumerate(group_shots(source.frames(), frozenset(span.start for span in spans))):
+            head = list(itertools.islice(frames, _TESTED + 1))
+            shot_frames = itertools.chain(head, frames)
+            first = head[0].number
+            keys = colorer.keys_of(spans[index], head[-1].image.lightness()) if spans else []
+            name, shot = parts.find(first, keys)
             if shot is None:
-                writer = source.part(parts.part(first.number, source.extension))
-                shot = _color_shot(
-                    shot_frames, writer, colorer, steady=steady, size=size, border=border, tick=tick
-                )
-                parts.finish(shot)
+                start = time.monotonic()
+                writer = source.part(parts.path / f"{name}{source.extension}")
+                ends = (head[0].image.rgb_image(), head[-1].image.rgb_image())
+                if not recolor and any(chroma_note(image) == IN_COLOR for image in ends):
+                    shot = _copy_shot(shot_frames, writer, tick)
+                else:
+                    shot = _color_shot(
+                        shot_frames,
+                        writer,
+                        colorer,
+                        keys,
+                        spans[index] if spans else range(0),
+                        steady=steady,
+                        size=size,
+                        border=border,
+                        tick=tick,
+                    )
+                shot = parts.finish(replace(shot, seconds=round(time.monotonic() - start, 1)), keys)
             else:
                 for frame in shot_frames:  # frames must be read to reach the next shot
                     tick(frame.number)
                 reused_count += shot.count
             shots.append(shot)
+        if not shots:
+            raise VideoError(NO_FRAMES)
         result = parts.path / f"whole{parts.out.suffix}"
-        source.join([parts.part(shot.first, source.extension) for shot in shots], result, origin)
-        source.issues.notes += parts.publish(result, origin)
+        source.join(parts.files(shots, source.extension), result, origin)
+        # with key frames, the shots are kept for the next change of a key frame
+        source.issues.notes += parts.publish(result, origin, shots if spans else ())
     return shots, reused_count
+
+
+def _copy_shot(
+    frames: Iterable[VideoFrame], writer: FilePart | FolderPart, tick: Callable[[int], None]
+) -> Shot:
+    """Write the frames of one shot with their own colors; see `color_shots` for the arguments."""
+    numbers = list[int]()
+    for frame in frames:
+        writer.copy(frame)
+        numbers.append(frame.number)
+        tick(frame.number)
+    writer.close()
+    note = f"shots that are {IN_COLOR} were kept; set --recolor to colorize them"
+    return Shot(numbers[0], len(numbers), (note,))
 
 
 def _color_shot(
     frames: Iterator[VideoFrame],
-    writer: FilePart | FolderPart,
+    writer: FilePart | FolderPart | _FrameWriter,
     colorer: FrameColorer,
+    keys: Sequence[int],
+    span: range,
     *,
     steady: float,
     size: int,
@@ -302,7 +437,7 @@ def _color_shot(
     # the part within the border, and the sizes, are equal for all frames of a shot
     gray = RasterImage(first.image.gray())
     inside = select_part(gray, border)
-    colorer.start_shot(None if inside is None else (inside, gray.size))
+    colorer.start_shot(None if inside is None else (inside, gray.size), keys, span)
 
     def lightness_of(frame: VideoFrame) -> Tensor:
         whole: Tensor = frame.image.lightness()
@@ -317,10 +452,15 @@ def _color_shot(
     colors = SteadyColors(min(steady, colorer.max_steady), window, every=colorer.every)
     waiting: deque[VideoFrame] = deque()
 
-    def predict(frame: VideoFrame, factor: float) -> Tensor:
+    def network_input(frame: VideoFrame, factor: float) -> Tensor:
         # the full lightness is computed again, because it would occupy too much memory while frames wait
-        small = shrink_lightness(lightness_of(frame), small_size)
-        return colorer.color(frame, exposed(small, factor))
+        return exposed(shrink_lightness(lightness_of(frame), small_size), factor)
+
+    def predict(frame: VideoFrame, factor: float) -> Tensor:
+        return colorer.color(frame, network_input(frame, factor))
+
+    def correct(frame: VideoFrame, factor: float) -> Tensor:
+        return colorer.correct(frame, network_input(frame, factor))
 
     def write(ab_maps: list[Tensor]) -> None:
         for ab in ab_maps:
@@ -335,7 +475,14 @@ def _color_shot(
         # buffer the frame, and write frames whose colors are complete
         waiting.append(frame)
         is_key = colorer.is_key(frame, lightness)
-        write(colors.add(exposed(lightness, factor), partial(predict, frame, factor), fixed=is_key))
+        ab_maps = colors.add(
+            exposed(lightness, factor),
+            partial(predict, frame, factor),
+            fixed=is_key,
+            correct=partial(correct, frame, factor) if colorer.corrects() else None,
+            corrected=colorer.is_corrected(frame),
+        )
+        write(ab_maps)
         count += 1
         tick(frame.number)
     write(colors.flush())
@@ -343,50 +490,158 @@ def _color_shot(
     return Shot(first.number, count, tuple(colorer.notes))
 
 
-def _read_key(path: Path, number: int, source: Path, colorizer: Colorizer) -> RasterImage:
-    """Read a key image, or colorize a frame with a recipe.
+def correction_of(
+    gray: RasterImage, recipe: Recipe, colorizer: Colorizer, folder: Path | None = None
+) -> RasterImage:
+    """Colorize a gray frame with a recipe; the result is opaque only where the hints change the colors.
 
-    A key image from a recipe is opaque only where the recipe changes the automatic colors.
+    Args:
+        gray: Gray frame.
+        recipe: Recipe with hints for the frame.
+        colorizer: Colorizer with the loaded model.
+        folder: Folder to which reference paths in the recipe are relative.
 
     Raises:
-        ColorzooError: The file cannot be read, the frame does not exist, or the recipe changes no color.
+        ColorzooError: The recipe cannot be used, or it changes no color.
     """
-    if path.suffix.lower() != ".json":
-        return read_image(path)
-    film = FrameFolder(source) if source.is_dir() else VideoFile(source, Encoding("ffv1"))
-    frame = gray_frame(film, number)
-    automatic = colorizer.colorize(frame, border="none").ab
-    colored = colorizer.colorize(frame, path, border="none")
+    exemplar = colorizer.exemplar_of(None, recipe, folder)
+    plain = recipe.without_hints()
+    automatic = colorizer.colorize(gray, plain, reference=exemplar, border="none").ab
+    colored = colorizer.colorize(gray, recipe, reference=exemplar, border="none")
     changed = (colored.ab - automatic).norm(dim=0)[None, None]
-    changed = F.interpolate(changed, frame.levels.shape, mode="bilinear")[0, 0] > _MIN_CHANGE
+    changed = F.interpolate(changed, gray.levels.shape, mode="bilinear")[0, 0] > _MIN_CHANGE
     if not changed.any():
-        raise VideoError(f"the recipe {path} for frame {number} changes no color")
+        raise VideoError("the recipe changes no color")
     return RasterImage(colored.levels(), changed.byte().mul(255).numpy())
 
 
-def write_frame(source: Path, out: Path, number: int, *, overwrite: bool = False) -> None:
-    """Write one video frame as a gray image, which the user can colorize and pass as a key frame.
+def open_film(source: Path) -> Source:
+    """Open a video file or a folder of frames for reading."""
+    if not source.exists():
+        raise VideoError(f"{source}: no such file or folder")
+    return FrameFolder(source) if source.is_dir() else VideoFile(source, Encoding("ffv1"))
+
+
+def list_shots(source: Path, recipe: Path | None = None) -> list[range]:
+    """Return the frame numbers of each shot of a film, with the corrections of a film recipe."""
+    edits = FilmRecipe() if recipe is None else FilmRecipe.from_json(recipe)
+    return read_shots(open_film(source).frames(), edits.join, edits.split)
+
+
+def write_frame(
+    source: Path,
+    out: Path,
+    number: int,
+    *,
+    keys: Mapping[int, Path] | None = None,
+    references: Sequence[Path] = (),
+    recipe: Path | None = None,
+    model: str | None = None,
+    weights: str = "default",
+    device: str = "auto",
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    size: int | None = None,
+    strength: float | None = None,
+    temperature: float | None = None,
+    steady: float = 0.97,
+    border: str = "automatic",
+    overwrite: bool = False,
+) -> Path:
+    """Write one frame in the colors of the film, and a recipe that starts from these colors.
+
+    The recipe has the image as its reference, and the hints of the frame in the film recipe. See
+    `colorize_video` for the arguments.
+
+    Returns:
+        Path of the recipe.
 
     Raises:
-        ColorzooError: The frame does not exist, or the image cannot be written.
+        ColorzooError: The frame does not exist, or a file cannot be read or written.
     """
     _check_paths(source, out)
-    film = FrameFolder(source) if source.is_dir() else VideoFile(source, Encoding("ffv1"))
-    if os.path.lexists(out) and not overwrite:
-        raise VideoError(f"{out} already exists. Set --overwrite to replace this file.")
-    image = gray_frame(film, number)
-    write_image(out, np.repeat(image.levels[..., None], 3, axis=2), image, overwrite=overwrite)
+    recipe_path = out.with_suffix(".recipe.json")
+    film = open_film(source)
+    for path in (out, recipe_path):
+        if os.path.lexists(path) and not overwrite:
+            raise VideoError(f"{path} already exists. Set --overwrite to replace this file.")
+    edits = FilmRecipe.read(recipe, keys or {}, references)
+    name = choose_model(name=model, weights=weights, references=edits.references)
+    colorizer = Colorizer(
+        name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
+    )
+    colorer, spans = load_colorer(film, edits, colorizer, strength)
+    colored_part = parse_border(border, "--border")
+    if edits.has_images and colored_part == "automatic":
+        colored_part = "none"
+    levels = color_frame(
+        film, colorer, number, steady=steady, size=colorizer.size, border=colored_part, spans=spans
+    )
+    write_image(out, levels, RasterImage(levels), overwrite=overwrite)
+    hints = next((key.recipe for key in edits.keys if key.frame == number and key.recipe), Recipe())
+    if "exemplar" not in hints.extra:
+        hints = replace(hints, extra={**hints.extra, "exemplar": {"path": out.name}})
+    height, width = levels.shape[:2]
+    replace(hints, width=width, height=height, border="none").to_json(recipe_path)
+    return recipe_path
 
 
-def gray_frame(source: Source, number: int) -> RasterImage:
-    """Return a frame as an upright gray 8-bit image at full size.
+@torch.inference_mode()
+def color_frame(
+    film: Source,
+    colorer: FrameColorer,
+    number: int,
+    *,
+    steady: float = 0.97,
+    size: int,
+    border: BorderSetting = "automatic",
+    spans: Sequence[range] = (),
+) -> NDArray[np.uint8]:
+    """Return a frame in the colors of the film, 8-bit RGB ``(H, W, 3)``; see `color_shots` for the arguments.
 
     Raises:
-        VideoError: The source has no frame with this number.
+        VideoError: The film has no frame with this number.
     """
-    frame = next((frame for frame in source.frames() if frame.number == number), None)
-    if frame is None:
-        raise VideoError(f"{source.path} has no frame {number}; frames are counted from 0")
+    span = next((span for span in spans if number in span), None)
+    if span is None:
+        for frames in group_shots(film.frames()):
+            numbers = [frame.number for frame in frames]
+            if number in numbers:
+                span = range(numbers[0], numbers[-1] + 1)
+                break
+        else:
+            raise VideoError(f"{film.path} has no frame {number}; frames are counted from 0")
+    # the colors depend on earlier frames of the shot, and on later frames of the same window
+    end = min(span.stop, number + _MOST_WAITING)
+    before_end = itertools.takewhile(lambda frame: frame.number < end, film.frames())
+    needed = itertools.dropwhile(lambda frame: frame.number < span.start, before_end)
+    head = list(itertools.islice(needed, _TESTED + 1))
+    keys = colorer.keys_of(span, head[-1].image.lightness()) if spans else []
+    writer, shot = _FrameWriter(number), itertools.chain(head, needed)
+    options: dict[str, Any] = {"steady": steady, "size": size, "border": border}
+    _color_shot(shot, writer, colorer, keys, span, **options, tick=lambda _: None)
+    if writer.levels is None:
+        raise VideoError(f"frame {number} of {film.path} is damaged")
+    return writer.levels
+
+
+class _FrameWriter:
+    """Writer of a shot that keeps only one frame, as 8-bit RGB ``(H, W, 3)``."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self.levels: NDArray[np.uint8] | None = None
+
+    def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
+        """Keep the frame if it has the number."""
+        if frame.number == self._number:
+            self.levels = (compose_frame(frame, ab, inside) * 255).round().astype(np.uint8)
+
+    def close(self) -> None:
+        """Do nothing, because no file is open."""
+
+
+def _gray_image(frame: VideoFrame) -> RasterImage:
+    """Return a frame as an upright gray 8-bit image at full size."""
     lightness = frame.image.lightness()
     lab = torch.cat([lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])], dim=1)
     gray = lab_to_rgb(lab)[0, 0].clamp(0, 1)

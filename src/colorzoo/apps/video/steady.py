@@ -34,13 +34,19 @@ _COARSE = 2  # subsampling in pixels of the maps that select frames
 _FINEST_FILL = 8  # minimum subsampling in pixels of the maps that fill pixels without a color
 _SURROUNDINGS_WEIGHT = 0.05  # weight of the surrounding colors relative to the confidence of a pixel
 _FILLED_CONFIDENCE = 0.3  # confidence of filled colors when they are propagated to later frames
+_CORRECT_EVERY = 8  # frames from one frame whose correction is recalled to the next
+_CORRECTION_STRENGTH = 0.5  # weight of a propagated correction in frames whose correction is recalled
 _FIXED = 8.0  # weight of a frame colorized by the user, relative to other frames
 
-# Colors ``(h, w, 4)`` have the channels a and b (multiplied by the weight), the weight, and 0. The channel of
-# zeros exists because OpenCV warps four channels twice as fast as three channels.
+# Colors ``(h, w, 4)`` have the channels a and b (multiplied by the weight), the weight, and the opacity
+# (multiplied by the weight). The opacity is 0 except in corrections. OpenCV warps four channels twice as fast
+# as three channels.
+_AB, _AB_OPACITY = (0, 1), (0, 1, 3)
 Array = NDArray[np.float32]
 Predict = Callable[[], Tensor]
 """Function that runs the model on a frame and returns ab ``(1, 2, h, w)``."""
+Correct = Callable[[], Tensor]
+"""Function that returns ab, multiplied by the opacity, and the opacity ``(1, 3, h, w)`` of a correction."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,8 @@ class _Frame:
         to_previous: Motion to the previous frame; None for the first frame of a shot.
         to_next: Motion to the next frame; None for the last frame of a window.
         prediction: Predicted colors ``(h, w, 4)`` with weight 1; None if the model was not run.
+        correction: Correction ``(h, w, 4)`` with weight 1; None if it is propagated from other frames.
+        is_corrected: Whether the user corrected this frame.
     """
 
     gray: NDArray[np.uint8]
@@ -105,6 +113,8 @@ class _Frame:
     to_previous: Motion | None = None
     to_next: Motion | None = None
     prediction: Array | None = None
+    correction: Array | None = None
+    is_corrected: bool = False
 
 
 class SteadyColors:
@@ -126,9 +136,18 @@ class SteadyColors:
         self._every = every
         self._number = 0  # of the next frame in this shot
         self._frames: list[_Frame] = []
-        self._last: tuple[NDArray[np.uint8], Array] | None = None  # gray and colors of the previous frame
+        # gray, colors and correction of the previous frame
+        self._last: tuple[NDArray[np.uint8], Array, Array | None] | None = None
 
-    def add(self, lightness: Tensor, predict: Predict, *, fixed: bool = False) -> list[Tensor]:
+    def add(
+        self,
+        lightness: Tensor,
+        predict: Predict,
+        *,
+        fixed: bool = False,
+        correct: Correct | None = None,
+        corrected: bool = False,
+    ) -> list[Tensor]:
         """Add a frame, and return the ab ``(1, 2, h, w)`` of all frames of a complete window.
 
         The list is empty until a window is complete. If ``strength`` is 0, it contains the ab of the added
@@ -139,9 +158,12 @@ class SteadyColors:
             predict: Function that runs the model on the frame; called only if the frame is selected.
             fixed: Whether the user colorized this frame. Its colors are then kept and propagated to other
                 frames.
+            correct: Function that returns a correction, which is composited over the colors; None if there is
+                no correction in this shot. It is called for every eighth frame.
+            corrected: Whether the user corrected this frame. Its correction is then kept and propagated.
         """
         if self._strength == 0:
-            return [predict()]
+            return [_composite(predict(), None if correct is None else correct())]
         gray = (lightness[0, 0] * 2.55).round().clamp(0, 255).byte().numpy()
         height, width = gray.shape
         half_size = (max(1, width // 2), max(1, height // 2))
@@ -152,11 +174,15 @@ class SteadyColors:
             previous = self._frames[-1]
             previous.to_next, frame.to_previous = _motions(previous.gray, frame.gray)
         elif self._last is not None:
-            previous_gray, _ = self._last
+            previous_gray = self._last[0]
             _, frame.to_previous = _motions(previous_gray, frame.gray)
         self._frames.append(frame)
         if fixed or (self._every is not None and self._number % self._every == 0):
             _run_model(frame)
+        if correct is not None and (corrected or self._number % _CORRECT_EVERY == 0):
+            oa, ob, opacity = correct()[0].numpy()
+            frame.correction = cv2.merge([oa, ob, np.ones_like(oa), opacity])
+            frame.is_corrected = corrected
         self._number += 1
         is_complete = len(self._frames) >= self._window
         return self._process_window() if is_complete else []
@@ -171,42 +197,91 @@ class SteadyColors:
         """Colorize and remove the buffered frames, and return the ab ``(1, 2, h, w)`` of each frame."""
         if not self._frames:
             return []
-        colors = None if self._last is None else self._last[1]
-        _colorize_selected(self._frames, None if colors is None else colors[..., 2])
-        ab_maps = []
-        for frame, later_colors in zip(self._frames, _propagate_backward(self._frames), strict=True):
-            colors = self._blend(frame, colors, later_colors)
-            if frame.is_fixed and frame.prediction is not None:
-                ab = np.stack(cv2.split(frame.prediction)[:2])
-            else:
-                ab = _fill_uncovered(colors)
-                # add the filled colors at pixels of low confidence
-                missing = np.maximum(np.float32(_FILLED_CONFIDENCE) - cv2.extractChannel(colors, 2), 0)
-                colors = cv2.add(colors, cv2.merge([*(ab * missing), missing, np.zeros_like(missing)]))
-            ab_maps.append(torch.from_numpy(ab)[None])
-        assert colors is not None
-        self._last = self._frames[-1].gray, colors
+        _, previous, previous_correction = self._last or (None, None, None)
+        _colorize_selected(self._frames, None if previous is None else previous[..., 2])
+        predictions = [(frame.prediction, frame.is_fixed) for frame in self._frames]
+        ab_maps, previous = _propagate(self._frames, predictions, previous, self._strength, _AB)
+        corrections = [(frame.correction, frame.is_corrected) for frame in self._frames]
+        if previous_correction is not None or any(each is not None for each, _ in corrections):
+            layers, previous_correction = _propagate(
+                self._frames, corrections, previous_correction, _CORRECTION_STRENGTH, _AB_OPACITY
+            )
+            ab_maps = [_composite(*each) for each in zip(ab_maps, layers, strict=True)]
+        assert previous is not None
+        self._last = self._frames[-1].gray, previous, previous_correction
         self._frames = []
         return ab_maps
 
-    def _blend(self, frame: _Frame, previous_colors: Array | None, later_colors: Array) -> Array:
-        """Return the colors ``(h, w, 4)`` of a frame from its adjacent frames.
 
-        Args:
-            frame: The frame.
-            previous_colors: Colors of the previous frame; None for the first frame of a shot.
-            later_colors: Sum of the colors of this frame and all later frames; see `_propagate_backward`.
-        """
-        if frame.is_fixed and frame.prediction is not None:
-            return frame.prediction
-        later_weight = 1 / np.maximum(cv2.extractChannel(later_colors, 2), 1)
-        if previous_colors is None or frame.to_previous is None:
-            return _weighted(later_colors, later_weight)
-        propagated = frame.to_previous.warp(previous_colors)
-        if frame.prediction is not None:
-            propagated *= np.float32(self._strength)
-        remaining = 1 - cv2.extractChannel(propagated, 2)
-        return propagated + _weighted(later_colors, later_weight * remaining)
+def _composite(ab: Tensor, correction: Tensor | None) -> Tensor:
+    """Return ab ``(1, 2, h, w)`` with a correction ``(1, 3, h, w)``."""
+    if correction is None:
+        return ab
+    return ab * (1 - correction[:, 2:]) + correction[:, :2]
+
+
+def _propagate(
+    frames: Sequence[_Frame],
+    predictions: Sequence[tuple[Array | None, bool]],
+    previous: Array | None,
+    strength: float,
+    channels: Sequence[int],
+) -> tuple[list[Tensor], Array | None]:
+    """Propagate colors along the optical flow.
+
+    Args:
+        frames: Frames of a window.
+        predictions: Predicted colors ``(h, w, 4)`` of each frame or None, and whether a person set them.
+        previous: Colors ``(h, w, 4)`` of the frame before the window; None at the start of a shot.
+        strength: Weight of propagated colors in frames with a prediction.
+        channels: Channels of the result, `_AB` or `_AB_OPACITY`.
+
+    Returns:
+        ab, or ab and opacity, ``(1, C, h, w)`` of each frame, and the colors ``(h, w, 4)`` of the last frame.
+    """
+    found, colors = list[Tensor](), previous
+    later_sums = _propagate_backward(frames, predictions)
+    for frame, (prediction, is_fixed), later_colors in zip(frames, predictions, later_sums, strict=True):
+        if is_fixed and prediction is not None:
+            colors = prediction
+            values = np.stack([cv2.extractChannel(prediction, channel) for channel in channels])
+        else:
+            colors = _blend(frame, prediction, colors, later_colors, strength)
+            values = _fill_uncovered(colors, channels)
+            # add the filled colors at pixels of low confidence
+            missing = np.maximum(np.float32(_FILLED_CONFIDENCE) - cv2.extractChannel(colors, 2), 0)
+            added = [missing, missing, missing, np.zeros_like(missing)]
+            for channel, value in zip(channels, values * missing, strict=True):
+                added[channel] = value
+            colors = cv2.add(colors, cv2.merge(added))
+        found.append(torch.from_numpy(values)[None])
+    return found, colors
+
+
+def _blend(
+    frame: _Frame,
+    prediction: Array | None,
+    previous_colors: Array | None,
+    later_colors: Array,
+    strength: float,
+) -> Array:
+    """Return the colors ``(h, w, 4)`` of a frame from its adjacent frames.
+
+    Args:
+        frame: The frame.
+        prediction: Predicted colors of the frame, or None.
+        previous_colors: Colors of the previous frame; None for the first frame of a shot.
+        later_colors: Sum of the colors of this frame and all later frames; see `_propagate_backward`.
+        strength: Weight of propagated colors in frames with a prediction.
+    """
+    later_weight = 1 / np.maximum(cv2.extractChannel(later_colors, 2), 1)
+    if previous_colors is None or frame.to_previous is None:
+        return _weighted(later_colors, later_weight)
+    propagated = frame.to_previous.warp(previous_colors)
+    if prediction is not None:
+        propagated *= np.float32(strength)
+    remaining = 1 - cv2.extractChannel(propagated, 2)
+    return propagated + _weighted(later_colors, later_weight * remaining)
 
 
 def _run_model(frame: _Frame) -> None:
@@ -215,18 +290,19 @@ def _run_model(frame: _Frame) -> None:
     frame.prediction = cv2.merge([*ab, np.ones_like(ab[0]), np.zeros_like(ab[0])])
 
 
-def _propagate_backward(frames: Sequence[_Frame]) -> list[Array]:
+def _propagate_backward(
+    frames: Sequence[_Frame], predictions: Sequence[tuple[Array | None, bool]]
+) -> list[Array]:
     """Return, for each frame, the sum of its colors and the propagated colors of later frames."""
     sums = []
     colors: Array | None = None
-    for frame in reversed(frames):
+    for frame, (prediction, is_fixed) in zip(reversed(frames), reversed(predictions), strict=True):
         if colors is None or frame.to_next is None:
             colors = np.zeros((*frame.size, 4), np.float32)
         else:
             colors = frame.to_next.warp(colors)
-        if frame.prediction is not None:
-            weight = np.float32(_FIXED if frame.is_fixed else 1.0)
-            colors = colors + weight * frame.prediction
+        if prediction is not None:
+            colors = colors + np.float32(_FIXED if is_fixed else 1.0) * prediction
         sums.append(colors)
     return sums[::-1]
 
@@ -308,23 +384,25 @@ class _ColorCoverage:
             self._confidences[number] = np.maximum(self._confidences[number], confidence)
 
 
-def _fill_uncovered(colors: Array) -> Array:
-    """Return the ab ``(2, h, w)`` of a frame; pixels of low confidence get nearby colors.
+def _fill_uncovered(colors: Array, channels: Sequence[int]) -> Array:
+    """Return channels ``(C, h, w)`` of a frame, where pixels of low confidence get nearby colors.
 
     An image pyramid is processed from coarse to fine. Each level adds the colors of the coarser level with a
     low weight.
 
     Args:
         colors: ``(h, w, 4)`` propagated colors with their confidence.
+        channels: Channels of the result, `_AB` or `_AB_OPACITY`.
     """
-    ab = np.zeros((2, 1, 1), np.float32)
+    values = np.zeros((len(channels), 1, 1), np.float32)
     for level in _pyramid(colors):
-        a, b, weight, _ = cv2.split(level)
+        planes = cv2.split(level)
+        weight, own = planes[2], np.stack([planes[channel] for channel in channels])
         size = (level.shape[1], level.shape[0])
-        # resizing each channel is three times as fast as resizing both channels at once
-        coarse = np.stack([cv2.resize(channel, size, interpolation=cv2.INTER_LINEAR) for channel in ab])
-        ab = (np.stack([a, b]) + _SURROUNDINGS_WEIGHT * coarse) / (weight + _SURROUNDINGS_WEIGHT)
-    return ab
+        # resizing each channel is three times as fast as resizing all channels at once
+        coarse = np.stack([cv2.resize(channel, size, interpolation=cv2.INTER_LINEAR) for channel in values])
+        values = (own + _SURROUNDINGS_WEIGHT * coarse) / (weight + _SURROUNDINGS_WEIGHT)
+    return values
 
 
 def _pyramid(colors: Array) -> list[Array]:

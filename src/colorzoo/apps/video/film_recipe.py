@@ -1,0 +1,172 @@
+"""Film recipe: key frames, references and corrected shots of a film as a JSON file (``film.json``)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from colorzoo.apps.video.frames import VideoError
+from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.files import sha256_of
+from colorzoo.guidance import Fields, Recipe
+from colorzoo.settings import NonNegativeInt, PositiveInt
+
+VERSION = 1
+_MAX_KEYS = 4096
+_MAX_REFERENCES = 64
+_MAX_SHOTS = 100_000
+
+
+@dataclass(frozen=True)
+class KeyFrame:
+    """Frame whose colors a person sets with a color image, or with a recipe for this frame.
+
+    With a recipe, only the pixels that the recipe changes are key colors.
+
+    Attributes:
+        frame: Frame number, counted from 0.
+        image: Color image; None for a recipe.
+        recipe: Recipe; None for a color image.
+        folder: Folder to which reference paths in the recipe are relative.
+        sha256: Hash of the image or recipe.
+    """
+
+    frame: int
+    image: Path | None
+    recipe: Recipe | None
+    folder: Path
+    sha256: str
+
+    @classmethod
+    def read(cls, frame: int, source: Path | dict[str, Any], folder: Path) -> KeyFrame:
+        """Return the key frame of an image file, a recipe file or a parsed recipe.
+
+        Args:
+            frame: Frame number.
+            source: Path of an image or a recipe, relative to ``folder``; or a parsed recipe.
+            folder: Folder of the film recipe.
+
+        Raises:
+            ColorzooError: The file is missing, or the recipe is invalid.
+        """
+        if isinstance(source, dict):
+            digest = hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()
+            return cls(frame, None, Recipe.from_json(source), folder, digest)
+        path = folder / source
+        try:
+            digest = sha256_of(path)
+        except OSError as error:
+            raise VideoError(f"{error.filename}: {error.strerror}") from error
+        if path.suffix.lower() == ".json":
+            return cls(frame, None, Recipe.from_json(path), path.parent, digest)
+        return cls(frame, path, None, folder, digest)
+
+
+@dataclass(frozen=True)
+class FilmRecipe:
+    """Everything that a person sets for the colors of a film.
+
+    Attributes:
+        keys: Key frames.
+        references: Color images whose colors are transferred.
+        join: Numbers of frames at which a shot is detected that continues the previous shot.
+        split: Numbers of frames at which a shot starts that is not detected.
+        apply_matches: Whether a recipe of a frame also changes other shots in which its objects are found.
+    """
+
+    keys: tuple[KeyFrame, ...] = ()
+    references: tuple[Path, ...] = ()
+    join: tuple[int, ...] = ()
+    split: tuple[int, ...] = ()
+    apply_matches: bool = False
+
+    def __post_init__(self) -> None:
+        for name, numbers in (
+            ("key frames", [key.frame for key in self.keys]),
+            ("join and split", [*self.join, *self.split]),
+        ):
+            number, count = Counter(numbers).most_common(1)[0] if numbers else (0, 0)
+            if count > 1:
+                raise GuidanceError(f"{name} contain frame {number} twice. Remove one of the two.")
+
+    @property
+    def has_images(self) -> bool:
+        """Whether a key frame is a color image."""
+        return any(key.image is not None for key in self.keys)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether there are color images that a model must match with the frames."""
+        return self.has_images or bool(self.references)
+
+    @classmethod
+    def read(cls, path: Path | None, keys: Mapping[int, Path], references: Sequence[Path]) -> FilmRecipe:
+        """Return a film recipe with the key frames and references of the command line.
+
+        Args:
+            path: Film recipe; None for no film recipe.
+            keys: Color image or recipe of each key frame, by frame number.
+            references: Color images.
+
+        Raises:
+            ColorzooError: A file is missing or damaged, or a frame has two keys.
+        """
+        edits = cls() if path is None else cls.from_json(path)
+        added = [KeyFrame.read(number, file, Path()) for number, file in keys.items()]
+        sorted_keys = sorted((*edits.keys, *added), key=lambda key: key.frame)
+        return replace(edits, keys=tuple(sorted_keys), references=(*references, *edits.references))
+
+    @classmethod
+    def from_json(cls, path: Path) -> FilmRecipe:
+        """Read a film recipe; paths of images and recipes are relative to its folder.
+
+        Raises:
+            GuidanceError: The file is missing or damaged, or a field is invalid.
+        """
+        try:
+            document = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise GuidanceError(f"film recipe {str(path)!r} cannot be read: {reason}") from error
+        try:
+            fields = Fields(document, "film")
+            version = fields.read("version", PositiveInt, VERSION)
+            if version > VERSION:
+                raise GuidanceError(
+                    f"film.version must be at most {VERSION}, got {version}. Install a newer version of "
+                    "colorzoo."
+                )
+            keys = []
+            for item in fields.read_list("keys", Fields, _MAX_KEYS):
+                frame = item.read("frame", NonNegativeInt, MISSING)
+                sources = [each for each in (item.take("image"), item.take("recipe")) if each is not None]
+                _reject_unknown(item)
+                if len(sources) != 1 or not isinstance(sources[0], str | dict):
+                    raise GuidanceError(
+                        f"{item.name} must have a path in `image`, or a path or a recipe in `recipe`"
+                    )
+                source = sources[0] if isinstance(sources[0], dict) else Path(sources[0])
+                keys.append(KeyFrame.read(frame, source, path.parent))
+            shots = fields.child("shots")
+            found = cls(
+                tuple(keys),
+                tuple(path.parent / name for name in fields.read_list("references", str, _MAX_REFERENCES)),
+                shots.read_list("join", NonNegativeInt, _MAX_SHOTS),
+                shots.read_list("split", NonNegativeInt, _MAX_SHOTS),
+                fields.read("apply_matches", bool, default=False),
+            )
+            _reject_unknown(shots)
+            _reject_unknown(fields)
+        except ColorzooError as error:
+            raise GuidanceError(f"film recipe {str(path)!r}: {error}") from error
+        return found
+
+
+def _reject_unknown(fields: Fields) -> None:
+    if unknown := list(fields.rest()):
+        raise GuidanceError(f"{fields.name} has the unknown field {unknown[0]!r}")
