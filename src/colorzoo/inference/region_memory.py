@@ -29,7 +29,13 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import map_size
 from colorzoo.inference.references import require_color
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.steps.drawing import Drawing, read_drawing, region_votes
+from colorzoo.inference.steps.drawing import (
+    Drawing,
+    FlatColors,
+    read_drawing,
+    region_votes,
+    scale_chroma,
+)
 from colorzoo.inference.steps.region_colors import pool_embeddings
 from colorzoo.inference.task import Colors
 
@@ -77,6 +83,11 @@ class RegionMemory:
         self._automatic: list[RegionEntry] = []
         self._previous: tuple[ColorizedImage, RegionEntry] | None = None  # last recalled image
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the memory contains no drawing."""
+        return not (self._fixed or self._automatic)
+
     def add(self, colored: ColorizedImage, *, is_automatic: bool = False) -> None:
         """Store the region colors of a colorized drawing.
 
@@ -89,8 +100,13 @@ class RegionMemory:
         entries.append(self._entry_of(colored))
         del self._automatic[:-_MOST_AUTOMATIC]
 
-    def add_sheet(self, image: RasterImage, name: str = "sheet") -> None:
+    def add_sheet(self, image: RasterImage, name: str = "sheet", strength: float = 1.0) -> None:
         """Store the region colors of a colored drawing, such as a color sheet, and of its mirror image.
+
+        Args:
+            image: Colored drawing.
+            name: Name of the image in error messages.
+            strength: Multiplier for the chroma.
 
         Raises:
             GuidanceError: The image is gray.
@@ -101,6 +117,8 @@ class RegionMemory:
             lines = drawn_lines(torch.from_numpy(each).permute(2, 0, 1)[None])[0, 0].numpy()
             drawing = read_drawing(np.rint(lines * 255).astype(np.uint8))
             colors = frequent_colors(each, drawing, np.ones((len(drawing.areas), 3), np.float32))
+            if strength != 1:
+                colors = scale_chroma(FlatColors(drawing, colors), strength).colors
             self._fixed.append(self._entry(drawing, colors))
 
     def recall(
@@ -127,10 +145,7 @@ class RegionMemory:
             entries.append((before, 0.0))
             earlier = previous.colors.flats
             assert earlier is not None
-            scores.append(
-                _scores(entry, before)
-                + _OVERLAP * torch.from_numpy(overlap_of(flats.drawing, earlier.drawing))
-            )
+            scores.append(_scores(entry, before) + motion_scores(flats.drawing, earlier.drawing))
         if not entries:
             self._previous = colored, entry
             return colored, len(entry.colors)
@@ -219,10 +234,10 @@ def frequent_colors(rgb: Map, drawing: Drawing, missing: Map) -> Map:
     return np.where((frequent >= 0)[:, None], exact, missing)
 
 
-def overlap_of(drawing: Drawing, previous: Drawing) -> Map:
-    """Return the IoU ``(n, m)`` of each region with each region of the previous frame.
+def motion_scores(drawing: Drawing, previous: Drawing) -> Tensor:
+    """Return how well the regions of the previous frame overlap each region after optical flow, ``(n, m)``.
 
-    The previous frame is moved by optical flow.
+    The score is the weighted IoU minus the logarithm of the distance between the centers.
     """
     scale = min(1.0, _SIDE / min(drawing.regions.shape))
     rows, columns = (max(16, round(side * scale)) for side in drawing.regions.shape)
@@ -238,14 +253,21 @@ def overlap_of(drawing: Drawing, previous: Drawing) -> Map:
     )
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow: Any = method.calc(*darkness, None)  # type: ignore[call-overload]
-    y, x = np.indices((rows, columns))
-    y = np.rint(y + flow[..., 1]).clip(0, rows - 1).astype(np.int64)
-    x = np.rint(x + flow[..., 0]).clip(0, columns - 1).astype(np.int64)
+    y, x = (axis + flow[..., 1 - channel] for channel, axis in enumerate(np.indices((rows, columns))))
+    nearest = (
+        np.rint(places).clip(0, last - 1).astype(np.int64) for places, last in ((y, rows), (x, columns))
+    )
     shape = len(drawing.areas), len(previous.areas)
-    pairs = np.ravel_multi_index((regions[0], regions[1][y, x]), shape)
+    pairs = np.ravel_multi_index((regions[0], regions[1][tuple(nearest)]), shape)
     shared = np.bincount(pairs.ravel(), minlength=math.prod(shape)).reshape(shape)
     union = shared.sum(1, keepdims=True) + shared.sum(0, keepdims=True) - shared
-    return (shared / union.clip(1)).astype(np.float32)
+    moved, own = (
+        np.stack([np.bincount(labels.ravel(), axis.ravel(), count) for axis in axes], 1)
+        / np.bincount(labels.ravel(), minlength=count).clip(1)[:, None]
+        for labels, axes, count in zip(regions, ((y, x), np.indices((rows, columns))), shape, strict=True)
+    )
+    distance = np.linalg.norm(moved[:, None] - own, axis=2) / min(rows, columns)
+    return torch.from_numpy(_OVERLAP * shared / union.clip(1) - np.log1p(80 * distance)).float()
 
 
 def _scores(entry: RegionEntry, other: RegionEntry) -> Tensor:
