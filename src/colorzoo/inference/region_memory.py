@@ -253,21 +253,26 @@ def motion_scores(drawing: Drawing, previous: Drawing) -> Tensor:
     )
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow: Any = method.calc(*darkness, None)  # type: ignore[call-overload]
-    y, x = (axis + flow[..., 1 - channel] for channel, axis in enumerate(np.indices((rows, columns))))
+    row, column = np.indices((rows, columns), np.float32)
+    moved_row, moved_column = row + flow[..., 1], column + flow[..., 0]
     nearest = (
-        np.rint(places).clip(0, last - 1).astype(np.int64) for places, last in ((y, rows), (x, columns))
+        np.rint(moved_row).clip(0, rows - 1).astype(np.int64),
+        np.rint(moved_column).clip(0, columns - 1).astype(np.int64),
     )
     shape = len(drawing.areas), len(previous.areas)
-    pairs = np.ravel_multi_index((regions[0], regions[1][tuple(nearest)]), shape)
+    pairs = np.ravel_multi_index((regions[0], regions[1][nearest]), shape)
     shared = np.bincount(pairs.ravel(), minlength=math.prod(shape)).reshape(shape)
     union = shared.sum(1, keepdims=True) + shared.sum(0, keepdims=True) - shared
-    moved, own = (
-        np.stack([np.bincount(labels.ravel(), axis.ravel(), count) for axis in axes], 1)
-        / np.bincount(labels.ravel(), minlength=count).clip(1)[:, None]
-        for labels, axes, count in zip(regions, ((y, x), np.indices((rows, columns))), shape, strict=True)
-    )
-    distance = np.linalg.norm(moved[:, None] - own, axis=2) / min(rows, columns)
-    return torch.from_numpy(_OVERLAP * shared / union.clip(1) - np.log1p(80 * distance)).float()
+    moved = _centers(regions[0], moved_row, moved_column, shape[0])
+    distance = np.linalg.norm(moved[:, None] - _centers(regions[1], row, column, shape[1]), axis=2)
+    penalty = np.log1p(80 * distance / min(rows, columns))  # 1 for about 2 % of the shorter side
+    return torch.from_numpy(_OVERLAP * shared / union.clip(1) - penalty).float()
+
+
+def _centers(regions: NDArray[np.int32], row: Map, column: Map, count: int) -> NDArray[np.float64]:
+    """Return the mean row and column of each region, ``(n, 2)``."""
+    sums = [np.bincount(regions.ravel(), axis.ravel(), count) for axis in (row, column)]
+    return np.stack(sums, axis=1) / np.bincount(regions.ravel(), minlength=count).clip(1)[:, None]
 
 
 def _scores(entry: RegionEntry, other: RegionEntry) -> Tensor:
