@@ -37,23 +37,11 @@ def compose_pairs(data: Path) -> tuple[Tensor, ...]:
     """Return predictors ``(P, N, 5)``, matched, automatic and true ab ``(P, N, 2)`` of pairs of frames."""
     chance = random.Random(5)
     colorizer = Colorizer("colorzoo2026", device="cpu")
-    backgrounds = []
-    for shard in sorted((data / "photos/train").glob("*.tar"))[:6]:
-        with tarfile.open(shard) as tar:
-            images = [each for each in tar if each.name.lower().endswith((".jpg", ".webp", ".png"))]
-            backgrounds += [tar.extractfile(each).read() for each in images[:39]]  # type: ignore[union-attr]
-    annotations = json.loads((data / "coco_sample/annotations.json").read_text())
-    things = {each["id"] for each in annotations["categories"] if each["isthing"]}
-    objects = [
-        (image, segment)
-        for image in annotations["images"]
-        for segment in image["segments"]
-        if image["split"] == "train" and segment["category_id"] in things and 2500 < segment["area"] < 22000
-    ]
+    backgrounds, objects = read_photos(data, range(6), 39), read_objects(data, "train")
     rows: list[tuple[Tensor, ...]] = []
     while len(rows) < PAIRS + TEST_PAIRS:
-        photo, other = (Image.open(io.BytesIO(chance.choice(backgrounds))).convert("RGB") for _ in "ab")
-        if np.asarray(photo.convert("HSV"))[..., 1].mean() < 25:  # nearly gray
+        photo, other = (chance.choice(backgrounds) for _ in "ab")
+        if not is_colorful(photo):
             continue
         scale = 320 / min(photo.size)
         photo = photo.resize((int(photo.width * scale), int(photo.height * scale)))
@@ -87,6 +75,35 @@ def compose_pairs(data: Path) -> tuple[Tensor, ...]:
         predictors, matched, _ = match_predictors(cells, key_cells, key_ab)
         rows.append((predictors, matched, automatic, true))
     return tuple(torch.stack(each) for each in zip(*rows, strict=True))
+
+
+def read_photos(data: Path, shards: range, most: int) -> list[Image.Image]:
+    """Return at most ``most`` photographs of each of some shards."""
+    found = []
+    for shard in sorted((data / "photos/train").glob("*.tar"))[shards.start : shards.stop]:
+        with tarfile.open(shard) as tar:
+            images = [each for each in tar if each.name.lower().endswith((".jpg", ".webp", ".png"))]
+            for each in images[:most]:
+                content = tar.extractfile(each).read()  # type: ignore[union-attr]
+                found.append(Image.open(io.BytesIO(content)).convert("RGB"))
+    return found
+
+
+def is_colorful(photo: Image.Image) -> bool:
+    """Return whether a photograph is not nearly gray."""
+    return bool(np.asarray(photo.convert("HSV"))[..., 1].mean() >= 25)
+
+
+def read_objects(data: Path, split: str) -> list[tuple[dict[str, str], dict[str, int]]]:
+    """Return image and segment of the objects of medium size in a split of COCO."""
+    annotations = json.loads((data / "coco_sample/annotations.json").read_text())
+    things = {each["id"] for each in annotations["categories"] if each["isthing"]}
+    return [
+        (image, segment)
+        for image in annotations["images"]
+        for segment in image["segments"]
+        if image["split"] == split and segment["category_id"] in things and 2500 < segment["area"] < 22000
+    ]
 
 
 def cut_object(data: Path, image: dict[str, str], segment: dict[str, int]) -> Image.Image:

@@ -10,6 +10,7 @@ units in the last of 49 frames.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,9 +22,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks._common import Options, Row, SkippedError, where
+from benchmarks._film_trust import (
+    HEIGHT,
+    WIDTH,
+    cut_object,
+    frame_of,
+    is_colorful,
+    paste,
+    read_objects,
+    read_photos,
+)
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.frames import VideoFrame
-from colorzoo.apps.video.run import correction_of
+from colorzoo.apps.video.run import TESTED, correction_of
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.decode import decode_rgb
@@ -34,6 +45,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import shrink_lightness, working_size
 from colorzoo.metrics.psnr import psnr
 
+RETURNING_CLIPS, GOAL_RETURNING = 10, 2.4  # made clips, and CIE units
 CORRECTED = 49  # frames of a clip with a correction
 GOAL_CORRECTED, GOAL_OUTSIDE = 8.0, 1.0  # CIE units
 STEADY, WINDOW = 0.97, 72  # as on the command line
@@ -71,7 +83,51 @@ def run(options: Options) -> list[Row]:
         rows.append(Row(claim, gains.mean(), 0.0, gains.mean(), goal, "higher", place))
         claim = f"fraction of frames that {count} true keys make worse by more than {WORSE} dB"
         rows.append(Row(claim, worse, 0.0, worse, GOAL_WORSE, "lower", place))
-    return rows + correction_rows(colorizer, [each for each in clips if has_masks(each)])
+    rows += correction_rows(colorizer, [each for each in clips if has_masks(each)])
+    if (options.data.parent / "coco_sample").is_dir():
+        rows += returning_rows(colorizer, options.data.parent, place)
+    return rows
+
+
+def returning_rows(colorizer: Colorizer, data: Path, place: str) -> list[Row]:
+    """Return the change of the color of an object that leaves and returns, with and without a key.
+
+    The objects of ``coco_sample`` move over photographs. The key is the true colors of a frame without the
+    object. The change is the mean distance in CIE units between the colors of the object in two frames.
+    """
+    chance, changes = random.Random(11), list[list[float]]()
+    photos = [each for each in read_photos(data, range(6, 8), 30) if is_colorful(each)]
+    objects = [each for each in read_objects(data, "val") if each[1]["area"] > 6000]
+    while len(changes) < RETURNING_CLIPS:
+        photo = chance.choice(photos)
+        scale = 320 / min(photo.size)
+        photo = photo.resize((int(photo.width * scale), int(photo.height * scale)))
+        found = cut_object(data, *chance.choice(objects))
+        y, left, top = chance.uniform(0.4, 0.7), chance.random() * 0.7, chance.random()
+        frames, corners = list[Tensor](), list[tuple[int, int]]()
+        for number in range(48):
+            image = frame_of(photo, min(1.0, left + 0.005 * number), top, 1.15)
+            x = 0.35 - 0.045 * number if number < 24 else 0.5 + 0.03 * (47 - number)
+            paste(image, found, x, y, 1.0)
+            corners.append((int(x * WIDTH - found.width / 2), int(y * HEIGHT - found.height / 2)))
+            frames.append(rgb_to_lab(torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 255))
+        row = []
+        for keys in ((), (24,)):
+            colors = color_clip(colorizer, frames, keys)
+            objects_seen = []
+            for number in (4, 44):  # the object as a canvas that is larger than the frame
+                ab = F.interpolate(colors[number], (HEIGHT, WIDTH), mode="bilinear")[0]
+                (column, line), canvas = corners[number], torch.full((2, 3 * HEIGHT, 3 * WIDTH), torch.nan)
+                canvas[:, HEIGHT : 2 * HEIGHT, WIDTH : 2 * WIDTH] = ab
+                line, column = line + HEIGHT, column + WIDTH
+                objects_seen.append(canvas[:, line : line + found.height, column : column + found.width])
+            is_object = torch.from_numpy(np.array(found.getchannel("A"))) > 127
+            distance = (objects_seen[0] - objects_seen[1]).norm(dim=0)[is_object]
+            row.append(float(distance.nanmean()))
+        changes.append(row)
+    automatic, keyed = np.mean(changes, axis=0)
+    claim = "change of color of a returning object, with a key without the object, and automatic"
+    return [Row(claim, keyed, automatic, keyed, GOAL_RETURNING, "lower", place)]
 
 
 def has_masks(clip: Path) -> bool:
@@ -148,7 +204,9 @@ def color_clip(
     images = {key: lab_to_rgb(frames[key])[0].clamp(0, 1).permute(1, 2, 0).numpy() for key in keys}
     key_images = {key: RasterImage(image) for key, image in images.items()}
     colorer = FrameColorer(colorizer, key_images, corrections=corrections)
-    colorer.start_shot(None, None, range(len(frames)))
+    shot = range(len(frames))
+    tested = frames[min(TESTED, len(frames) - 1)][:, :1]
+    colorer.start_shot(None, colorer.keys_of(shot, tested), shot)
     colors = SteadyColors(min(STEADY, colorer.max_steady), WINDOW, every=colorer.every)
     found = []
     for number, lab in enumerate(frames):

@@ -67,13 +67,14 @@ class MatchingModel(ABC):
     """Model whose features match the frames of a video."""
 
     @abstractmethod
-    def match_features(self, lightness: Tensor) -> Tensor:
+    def match_features(self, lightness: Tensor, encoded: Any = None) -> Tensor:
         """Return features ``(B, C, h, w)`` of cells of 8 x 8 pixels.
 
         The dot product of two feature vectors is their similarity, at most 1.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
+            encoded: Encoding of the image, see `EncodingModel.encode_image`; None for a new image.
         """
 
 

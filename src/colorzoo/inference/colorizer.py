@@ -425,6 +425,15 @@ class Colorizer:
             references = recipe_references(guidance, folder)
         return self.exemplar(references) if references else None
 
+    def match_features(self, lightness: Tensor, states: States | None = None) -> Tensor:
+        """Return features of the cells of a video frame; see `MatchingModel.match_features`.
+
+        Args:
+            lightness: ``(1, 1, h, w)`` in [0, 100].
+            states: Encodings of the frame, see `States`; None for a new frame.
+        """
+        return self._network.compute_match_features(lightness, {} if states is None else states)
+
     def predict(self, lightness: Tensor, guidance: Guidance, states: States | None = None) -> Prediction:
         """Run the model on lightness maps at the size of the network input.
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
-from colorzoo.abilities import EncodingModel, SimilarityModel
+from colorzoo.abilities import EncodingModel, MatchingModel, SimilarityModel
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
 from colorzoo.inference.full_size import map_size
@@ -169,6 +169,21 @@ class NetworkRunner:
             return encoded, model.similarity(encoded, mask.to(self.device))
 
         return self._run_finite(compare, states)
+
+    def compute_match_features(self, lightness: Tensor, states: States) -> Tensor:
+        """Compute the features ``(B, C, h, w)`` that match video frames; see `MatchingModel.match_features`.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            states: Encodings of the image.
+        """
+        model = self.model
+        assert isinstance(model, MatchingModel), "callers test the ability"
+
+        def match(encoded: Any) -> tuple[Any, Tensor]:
+            return encoded, model.match_features(lightness.to(self.device), encoded)
+
+        return self._run_finite(match, states)
 
     def find_objects(self, lightness: Tensor) -> Boxes:
         """Detect the bounding boxes of objects in a lightness map ``(1, 1, h, w)``.

@@ -7,7 +7,7 @@ import torch
 
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.frames import VideoFrame
-from colorzoo.apps.video.memory import ColorMemory
+from colorzoo.apps.video.memory import WEAK_SHOTS, Cells, ColorMemory
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.image_io.raster_image import RasterImage
@@ -72,6 +72,38 @@ def test_memory_of_two_keys_prefers_the_key_that_matches() -> None:
     assert float((found - true).norm(dim=1).mean()) < float((found + true).norm(dim=1).mean())
 
 
+def test_stored_frame_of_a_shot_keeps_the_color_of_a_returning_object() -> None:
+    memory = ColorMemory(colorizer())
+    lightness, ab = scene(1, 24)
+    other, _ = scene(7, 24)
+    memory.add(0, other, -ab, torch.ones_like(other))
+    frame, true = scene(1, 120)
+    assert memory.matching_shot(Cells.of(colorizer(), frame), 90) is None
+    memory.add_weak(5, Cells.of(colorizer(), lightness), ab)
+    automatic = torch.zeros_like(true)
+    without, found = (memory.recall(frame, automatic, [0], shots) for shots in ((), (5,)))
+    errors = [float((each - true).norm(dim=1).mean()) for each in (without, found)]
+    assert errors[1] < 0.4 * errors[0]
+    noise = torch.rand(frame.shape, generator=torch.Generator().manual_seed(5)) * 100
+    shots = [memory.matching_shot(Cells.of(colorizer(), each), 90) for each in (frame, noise)]
+    assert shots == [5, None]
+    assert memory.matching_shot(Cells.of(colorizer(), frame), 5) is None
+    for shot in range(10, 10 + WEAK_SHOTS):
+        memory.add_weak(shot, Cells.of(colorizer(), noise), ab)
+    assert memory.matching_shot(Cells.of(colorizer(), frame), 90) is None  # only the last shots are stored
+
+
+def test_similar_shots_share_key_frames() -> None:
+    """The second shot resembles the first shot, whose key frame it therefore depends on."""
+    lightness, ab = scene(1, 24)
+    levels = lab_to_rgb(torch.cat([lightness, ab], dim=1))[0].clamp(0, 1).permute(1, 2, 0).numpy()
+    colorer = FrameColorer(colorizer(), {3: RasterImage(levels)})
+    noise = torch.rand(lightness.shape, generator=torch.Generator().manual_seed(5)) * 100
+    assert colorer.keys_of(range(10), lightness) == [3]
+    assert colorer.keys_of(range(10, 20), scene(1, 120)[0]) == [3]
+    assert colorer.keys_of(range(20, 30), noise) == []
+
+
 def test_transparent_pixels_of_a_key_frame_keep_automatic_colors() -> None:
     lightness, _ = scene(1, 24)
     rgb = np.full((128, 224, 3), (200, 40, 40), np.uint8)
@@ -87,7 +119,7 @@ def test_transparent_pixels_of_a_key_frame_keep_automatic_colors() -> None:
 
 def test_match_features_are_unit_vectors_of_any_size() -> None:
     for size in ((64, 96), (70, 101)):
-        features = colorizer().model.match_features(torch.rand(2, 1, *size) * 100)  # type: ignore[operator]
+        features = colorizer().match_features(torch.rand(2, 1, *size) * 100)
         assert features.shape[-2:] == (round(size[0] / 8), round(size[1] / 8))
         assert torch.allclose(features.norm(dim=1), torch.ones(()), atol=1e-3)
 

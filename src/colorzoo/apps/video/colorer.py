@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 
 from colorzoo.abilities import MatchingModel, VideoModel
 from colorzoo.apps.video.frames import VideoError, VideoFrame
-from colorzoo.apps.video.memory import ColorMemory
+from colorzoo.apps.video.memory import Cells, ColorMemory
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe, Rectangle
 from colorzoo.image_io import RasterImage, as_rgb, fill_hidden
@@ -26,7 +27,7 @@ from colorzoo.inference import (
 
 # measured with `python -m benchmarks film`; the error of propagated colors grows with the number of frames
 _RECALL_EVERY = 8  # frames from one frame that recalls key colors to the next
-_RECALL_STEADY = 0.6
+_RECALL_STEADY = 0.8
 _ASPECT_TOLERANCE = 0.02  # tolerance for key frame images whose size was rounded to whole pixels
 
 
@@ -100,6 +101,8 @@ class FrameColorer:
         self._reference = reference
         self._apply_matches = apply_matches
         self.matches: dict[int, list[int]] = {}
+        # first frames of the shots whose stored frame is recalled, and key frames, by the start of each shot
+        self._shots: dict[int, tuple[list[int], set[int]]] = {}
         self._recalled: Sequence[int] = []  # numbers of the keys and corrections that influence this shot
         self._span = range(0)  # frame numbers of this shot
         self._previous: Tensor | None = None  # colorized previous frame of this shot in Lab
@@ -143,6 +146,9 @@ class FrameColorer:
         that have a trusted match, and such corrections if they are applied to other shots. Without a memory,
         also the reference for the first frames of the shot.
 
+        If there are key images, the colors of the frame are stored, and also recalled in later frames. The
+        method must be called for all shots in order.
+
         Args:
             span: Frame numbers of the shot.
             lightness: ``(1, 1, H, W)`` lightness of a frame of the shot.
@@ -153,16 +159,28 @@ class FrameColorer:
             earlier = [number for number in self._keys if number <= span.start]
             first = [earlier[-1]] if earlier else list(self._keys)[:1]
             return sorted(inside.union(first))
-        if inside == numbers:
+        if inside == numbers and not self._recalls:
             return sorted(inside)
         height, width = lightness.shape[-2:]
         small = shrink_lightness(lightness, working_size(height, width, self.size))
-        matching = self._memory.matching_keys(small, numbers - inside)
+        automatic, states = self._automatic(small, self._reference)
+        cells = Cells.of(self._colorizer, small, states)
+        matching = self._memory.matching_keys(cells, numbers - inside)
         for number in matching:
             if number in self._corrections:
                 self.matches.setdefault(number, []).append(span.start)
         applied = (each for each in matching if self._apply_matches or each not in self._corrections)
-        return sorted(inside.union(applied))
+        found = inside.union(applied)
+        if self._recalls:
+            similar_shot = self._memory.matching_shot(cells, span.start)
+            shots = [] if similar_shot is None else [similar_shot]
+            found.update(*(self._shots[shot][1] for shot in shots))
+            keys = [*sorted(found & self._keys.keys()), *self._references]
+            self._memory.add_weak(
+                span.start, cells, self._memory.recall(small, automatic, keys, shots, states)
+            )
+            self._shots[span.start] = [*shots, span.start], found & self._keys.keys()
+        return sorted(found)
 
     def start_shot(
         self,
@@ -276,16 +294,20 @@ class FrameColorer:
             previous = None if self._previous is None else self._previous.to(device)
             ab = self._colorizer.model.color_frames(lightness.to(device), exemplar.to(device), previous)
             return ab.float().cpu() * self._strength
+        ab, states = self._automatic(lightness, exemplar)
+        if self._memory is None or not self._recalls:
+            return ab * self._strength
+        keys = [*(number for number in self._recalled if number in self._keys), *self._references]
+        shots, _ = self._shots.get(self._span.start, ([], set()))
+        return self._memory.recall(lightness, ab, keys, shots, states) * self._strength
+
+    def _automatic(self, lightness: Tensor, exemplar: Exemplar | None) -> tuple[Tensor, Any]:
+        """Return the automatic ab ``(1, 2, h, w)`` of a frame, and results for `Cells.of`."""
         height, width = lightness.shape[-2:]
-        recipe = Recipe(strength=1.0 if self._recalls else self._strength)
-        task = self._colorizer.prepare_lightness(lightness, (width, height), recipe, exemplar)
+        task = self._colorizer.prepare_lightness(lightness, (width, height), Recipe(), exemplar)
         result = colorize_task(task, detect_pages=False)
         self.notes |= dict.fromkeys(result.notes)
-        ab = result.ab[None]
-        if self._memory is None or not self._recalls:
-            return ab
-        keys = [*(number for number in self._recalled if number in self._keys), *self._references]
-        return self._memory.recall(lightness, ab, keys) * self._strength
+        return result.ab[None], task.states
 
 
 def _resize_key(image: RasterImage, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -100,9 +100,9 @@ class FilmRecipe:
         return any(key.image is not None for key in self.keys)
 
     @property
-    def is_reference(self) -> bool:
-        """Whether there are color images that a model must match with the frames."""
-        return self.has_images or bool(self.references)
+    def color_images(self) -> list[Path]:
+        """Color images that a model must match with the frames."""
+        return [*(key.image for key in self.keys if key.image is not None), *self.references]
 
     @classmethod
     def read(cls, path: Path | None, keys: Mapping[int, Path], references: Sequence[Path]) -> FilmRecipe:

@@ -7,18 +7,18 @@ estimates how far a matched color can be trusted. Where the trust is low, a fram
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.abilities import MatchingModel
 from colorzoo.inference import Colorizer
 from colorzoo.networks import enlarge_along_edges
 
 _MATCHES = 5  # number of averaged cells of a key frame
 _TEMPERATURE = 0.05
+_MOST_KEYS = 3  # key frames that are matched with a frame
 # fraction of trusted cells with which a key frame influences another shot, and the part of the set cells that
 # suffices for small corrections
 _LEAST_MATCH, _LEAST_PART = 0.01, 0.25
@@ -28,6 +28,9 @@ _LEAST_MATCH, _LEAST_PART = 0.01, 0.25
 _CENTERS = (0.687, 0.687, 1.825, 1.042, 0.476)
 _FACTORS = (18.357, 20.744, -1.283, -0.612, -2.513)
 _BIAS = 4.362
+
+WEAK_SHOTS = 8
+"""Number of shots of which one predicted frame is stored."""
 
 
 class Cells(NamedTuple):
@@ -45,11 +48,15 @@ class Cells(NamedTuple):
 
     @classmethod
     @torch.inference_mode()
-    def of(cls, colorizer: Colorizer, lightness: Tensor) -> Cells:
-        """Compute the cells of a frame with lightness ``(1, 1, H, W)`` in [0, 100]."""
-        model = colorizer.model
-        assert isinstance(model, MatchingModel)  # checked by `FrameColorer`
-        features = model.match_features(lightness.to(colorizer.device)).cpu()
+    def of(cls, colorizer: Colorizer, lightness: Tensor, states: Any = None) -> Cells:
+        """Compute the cells of a frame.
+
+        Args:
+            colorizer: Colorizer whose model is a `MatchingModel`.
+            lightness: ``(1, 1, H, W)`` in [0, 100].
+            states: Results of `colorize_task` for the frame, which are reused; or None.
+        """
+        features = colorizer.match_features(lightness, states)
         grid = features.shape[2], features.shape[3]
         light = F.interpolate(lightness, grid, mode="area").flatten()
         return cls(features[0].flatten(1).T.half(), light, grid)
@@ -66,6 +73,8 @@ class ColorMemory:
         self._colorizer = colorizer
         # cells, colors (N, 2) in CIE units, and opacity (N,) in [0, 1]: how far a person has set a color
         self._entries: dict[int, tuple[Cells, Tensor, Tensor]] = {}
+        # cells, colors and opacity of one frame of each of the last shots, by the first frame of the shot
+        self._weak: dict[int, tuple[Cells, Tensor, Tensor]] = {}
 
     def add(self, number: int, lightness: Tensor, ab: Tensor, opacity: Tensor) -> None:
         """Store the colors of a key frame or a reference.
@@ -81,6 +90,31 @@ class ColorMemory:
         a, b, weight = maps[0].flatten(1)
         colors = torch.stack([a, b], dim=1) / weight.clamp(min=1e-3)[:, None]
         self._entries[number] = cells, colors, weight
+
+    def add_weak(self, shot: int, cells: Cells, ab: Tensor) -> None:
+        """Store the predicted colors of a frame, so that objects that return to the shot keep their color.
+
+        Args:
+            shot: First frame of the shot. Only the last shots are stored.
+            cells: Cells of the frame.
+            ab: ``(1, 2, H, W)`` in CIE units.
+        """
+        colors = F.interpolate(ab, cells.grid, mode="area")[0].flatten(1).T
+        self._weak[shot] = cells, colors, torch.ones_like(cells.light)
+        while len(self._weak) > WEAK_SHOTS:
+            del self._weak[next(iter(self._weak))]
+
+    def matching_shot(self, cells: Cells, before: int) -> int | None:
+        """Return the first frame of the most similar earlier shot with a trusted match; None without one.
+
+        Args:
+            cells: Cells of a frame.
+            before: First frame of the shot of this frame.
+        """
+        earlier = ((shot, entry) for shot, entry in self._weak.items() if shot < before)
+        matching = [shot for shot, entry in earlier if _is_match(cells, entry)]
+        similarity = {shot: coarse_similarity(cells, self._weak[shot][0]) for shot in matching}
+        return max(matching, key=similarity.__getitem__, default=None)
 
     def correct(self, lightness: Tensor, numbers: Sequence[int], shot: Container[int]) -> Tensor:
         """Find corrected objects in a frame.
@@ -111,38 +145,44 @@ class ColorMemory:
         maps = torch.cat([opacity * colors, opacity], dim=1).T.reshape(1, 3, *cells.grid)
         return enlarge_along_edges(maps, cells.light.reshape(1, 1, *cells.grid), lightness)
 
-    def matching_keys(self, lightness: Tensor, numbers: Iterable[int]) -> list[int]:
+    def matching_keys(self, cells: Cells, numbers: Iterable[int]) -> list[int]:
         """Return the numbers of the entries that have a trusted match in a frame.
 
         Args:
-            lightness: ``(1, 1, H, W)`` in [0, 100].
+            cells: Cells of the frame.
             numbers: Numbers of the entries to test.
         """
-        cells = Cells.of(self._colorizer, lightness)
-        found = []
-        for number in numbers:
-            entry = self._entries[number]
-            least = min(_LEAST_MATCH, _LEAST_PART * float(entry[2].mean()))
-            if float((match_cells(cells, *entry)[1] > 0.5).float().mean()) > least:
-                found.append(number)
-        return found
+        return [number for number in numbers if _is_match(cells, self._entries[number])]
 
-    def recall(self, lightness: Tensor, automatic: Tensor, keys: Sequence[int]) -> Tensor:
+    def recall(
+        self,
+        lightness: Tensor,
+        automatic: Tensor,
+        keys: Sequence[int],
+        shots: Sequence[int] = (),
+        states: Any = None,
+    ) -> Tensor:
         """Return the colors of key frames where the match is trusted, and automatic colors elsewhere.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
             automatic: ``(1, 2, H, W)``, automatic ab in CIE units.
-            keys: Numbers of the entries to use.
+            keys: Numbers of the entries to use. Of several entries, the most similar ones are used.
+            shots: First frames of the shots whose stored frame is used.
+            states: Results of `colorize_task` for the frame, which are reused; or None.
 
         Returns:
             ``(1, 2, H, W)`` ab in CIE units.
         """
-        if not keys:
+        if not keys and not shots:
             return automatic
-        cells = Cells.of(self._colorizer, lightness)
-        matches = [match_cells(cells, *self._entries[number]) for number in keys]
-        # the colors of several key frames are averaged, weighted by the squared odds of their trust
+        cells = Cells.of(self._colorizer, lightness, states)
+        entries = [self._entries[number] for number in keys]
+        if len(entries) > _MOST_KEYS:
+            entries.sort(key=lambda entry: -coarse_similarity(cells, entry[0]))
+        entries = [*entries[:_MOST_KEYS], *(self._weak[shot] for shot in shots if shot in self._weak)]
+        matches = [match_cells(cells, *entry) for entry in entries]
+        # the colors of several entries are averaged, weighted by the squared odds of their trust
         trusts = torch.stack([trust for _, trust in matches])[..., None]
         odds = trusts / (1 - trusts).clamp(min=1e-3)
         weights = odds.square() / odds.square().sum(0).clamp(min=1e-9)
@@ -151,6 +191,21 @@ class ColorMemory:
         maps = torch.cat([trust * colors, trust], dim=1).T.reshape(1, 3, *cells.grid)
         maps = enlarge_along_edges(maps, cells.light.reshape(1, 1, *cells.grid), lightness)
         return automatic * (1 - maps[:, 2:].clamp(0, 1)) + maps[:, :2]
+
+
+def _is_match(cells: Cells, entry: tuple[Cells, Tensor, Tensor]) -> bool:
+    """Return whether an entry has a trusted match in a frame."""
+    least = min(_LEAST_MATCH, _LEAST_PART * float(entry[2].mean()))
+    return float((match_cells(cells, *entry)[1] > 0.5).float().mean()) > least
+
+
+def coarse_similarity(cells: Cells, key: Cells) -> float:
+    """Return the mean similarity of blocks of 4 x 4 cells to the most similar blocks of a key frame."""
+    first, second = (
+        F.avg_pool2d(each.features.float().T.reshape(1, -1, *each.grid), 4, ceil_mode=True)[0].flatten(1).T
+        for each in (cells, key)
+    )
+    return float((first @ second.T).amax(1).mean())
 
 
 def match_correction(cells: Cells, key: Cells, colors: Tensor, opacity: Tensor) -> tuple[Tensor, Tensor]:

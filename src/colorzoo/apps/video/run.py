@@ -31,6 +31,7 @@ from colorzoo.apps.video.file import FilePart, VideoFile
 from colorzoo.apps.video.film_recipe import FilmRecipe
 from colorzoo.apps.video.folder import FolderPart, FrameFolder, compose_frame
 from colorzoo.apps.video.frames import ALL_FRAMES, NO_FRAMES, VideoError, VideoFrame, group_shots, read_shots
+from colorzoo.apps.video.memory import WEAK_SHOTS
 from colorzoo.apps.video.parts import PartsFolder, Shot
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.batch import UsedFile, model_provenance, with_source
@@ -59,10 +60,12 @@ from colorzoo.inference import (
 from colorzoo.registry import DEFAULT_MODELS, model_card
 
 Source = VideoFile | FrameFolder
-_METHOD = 7  # version of colorization, stabilization and encoding; a change invalidates stored shots
+# versions of colorization and encoding, and of the use of key frames; a change invalidates stored shots
+_METHOD, _KEY_METHOD = 7, 2
 _WAITING_BYTES = 2**28  # memory in bytes for frames buffered until the colors of later frames are available
 _MOST_WAITING = 72
-_TESTED = 5  # position in a shot of the frame that is compared with key frames of other shots
+TESTED = 5
+"""Position in a shot of the frame that is compared with key frames of other shots."""
 _MIN_CHANGE = 3.0  # smallest color change in CIE units by which a recipe sets the color of a pixel
 
 
@@ -150,7 +153,7 @@ def colorize_video(
     # choose the model, and identify the result by the source, the model and the settings
     edits = FilmRecipe.read(recipe, keys or {}, references)
     edits = replace(edits, apply_matches=edits.apply_matches or apply_matches)
-    name = choose_model(name=model, weights=weights, references=edits.references)
+    name = choose_model(name=model, weights=weights, references=edits.color_images)
     film_is_drawn = is_drawn(film)
     if film_is_drawn and requested_model(model, Recipe(), weights) is None and weights == "default":
         name = DEFAULT_MODELS["sketch"]
@@ -195,8 +198,8 @@ def colorize_video(
             source_hash,
         )
         for memory in (
-            {"memory": key_hashes, "apply_matches": edits.apply_matches} if key_hashes else {},
-            {"memory": True} if edits.has_images else {},
+            {"memory": [_KEY_METHOD, key_hashes, edits.apply_matches]} if key_hashes else {},
+            {"memory": _KEY_METHOD} if edits.has_images else {},
         )
     )
     summary: dict[str, Any] = {
@@ -298,7 +301,7 @@ def load_colorer(
     Raises:
         ColorzooError: An image cannot be read, a key frame does not exist, or the model has no references.
     """
-    if edits.is_reference and "exemplar" not in model_card(colorizer.name).guidance:
+    if edits.color_images and "exemplar" not in model_card(colorizer.name).guidance:
         raise VideoError(
             f"--key and --reference require a model that supports references, got {colorizer.name}. Run "
             "`colorzoo models --guidance exemplar` to list these models."
@@ -378,7 +381,7 @@ def color_shots(
     reused_count = 0
     with parts:
         for index, frames in enumerate(group_shots(source.frames(), frozenset(span.start for span in spans))):
-            head = list(itertools.islice(frames, _TESTED + 1))
+            head = list(itertools.islice(frames, TESTED + 1))
             shot_frames = itertools.chain(head, frames)
             first = head[0].number
             keys = colorer.keys_of(spans[index], head[-1].image.lightness()) if spans else []
@@ -580,7 +583,7 @@ def write_frame(
             "and edit a frame of its result."
         )
     edits = FilmRecipe.read(recipe, keys or {}, references)
-    name = choose_model(name=model, weights=weights, references=edits.references)
+    name = choose_model(name=model, weights=weights, references=edits.color_images)
     colorizer = Colorizer(
         name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
     )
@@ -625,11 +628,20 @@ def color_frame(
                 break
         else:
             raise VideoError(f"{film.path} has no frame {number}; frames are counted from 0")
-    # the colors depend on earlier frames of the shot, and on later frames of the same window
+    # the colors depend on earlier frames of the shot, on later frames of the same window, and with key frames
+    # on one frame of each of the last shots
     end = min(span.stop, number + _MOST_WAITING)
     before_end = itertools.takewhile(lambda frame: frame.number < end, film.frames())
-    needed = itertools.dropwhile(lambda frame: frame.number < span.start, before_end)
-    head = list(itertools.islice(needed, _TESTED + 1))
+    earlier = [each for each in spans if each.start < span.start][-WEAK_SHOTS:]
+    tested = {each[min(TESTED, len(each) - 1)]: each for each in earlier}
+
+    def is_before(frame: VideoFrame) -> bool:
+        if frame.number in tested:
+            colorer.keys_of(tested[frame.number], frame.image.lightness())
+        return frame.number < span.start
+
+    needed = itertools.dropwhile(is_before, before_end)
+    head = list(itertools.islice(needed, TESTED + 1))
     keys = colorer.keys_of(span, head[-1].image.lightness()) if spans else []
     writer, shot = _FrameWriter(number), itertools.chain(head, needed)
     options: dict[str, Any] = {"steady": steady, "size": size, "border": border}

@@ -200,11 +200,18 @@ class SteadyColors:
         _, previous, previous_correction = self._last or (None, None, None)
         _colorize_selected(self._frames, None if previous is None else previous[..., 2])
         predictions = [(frame.prediction, frame.is_fixed) for frame in self._frames]
-        ab_maps, previous = _propagate(self._frames, predictions, previous, self._strength, _AB)
+        ab_maps, previous = _propagate(
+            self._frames, predictions, previous, self._strength, self._every or 1, _AB
+        )
         corrections = [(frame.correction, frame.is_corrected) for frame in self._frames]
         if previous_correction is not None or any(each is not None for each, _ in corrections):
             layers, previous_correction = _propagate(
-                self._frames, corrections, previous_correction, _CORRECTION_STRENGTH, _AB_OPACITY
+                self._frames,
+                corrections,
+                previous_correction,
+                _CORRECTION_STRENGTH,
+                _CORRECT_EVERY,
+                _AB_OPACITY,
             )
             ab_maps = [_composite(*each) for each in zip(ab_maps, layers, strict=True)]
         assert previous is not None
@@ -225,6 +232,7 @@ def _propagate(
     predictions: Sequence[tuple[Array | None, bool]],
     previous: Array | None,
     strength: float,
+    every: int,
     channels: Sequence[int],
 ) -> tuple[list[Tensor], Array | None]:
     """Propagate colors along the optical flow.
@@ -234,6 +242,8 @@ def _propagate(
         predictions: Predicted colors ``(h, w, 4)`` of each frame or None, and whether a person set them.
         previous: Colors ``(h, w, 4)`` of the frame before the window; None at the start of a shot.
         strength: Weight of propagated colors in frames with a prediction.
+        every: Number of frames from one prediction to the next, over which this weight is distributed, so
+            that colors change gradually; 1 applies the weight only to frames with a prediction.
         channels: Channels of the result, `_AB` or `_AB_OPACITY`.
 
     Returns:
@@ -246,7 +256,8 @@ def _propagate(
             colors = prediction
             values = np.stack([cv2.extractChannel(prediction, channel) for channel in channels])
         else:
-            colors = _blend(frame, prediction, colors, later_colors, strength)
+            weight = 1.0 if prediction is None and every == 1 else strength ** (1 / every)
+            colors = _blend(frame, colors, later_colors, weight)
             values = _fill_uncovered(colors, channels)
             # add the filled colors at pixels of low confidence
             missing = np.maximum(np.float32(_FILLED_CONFIDENCE) - cv2.extractChannel(colors, 2), 0)
@@ -258,27 +269,20 @@ def _propagate(
     return found, colors
 
 
-def _blend(
-    frame: _Frame,
-    prediction: Array | None,
-    previous_colors: Array | None,
-    later_colors: Array,
-    strength: float,
-) -> Array:
+def _blend(frame: _Frame, previous_colors: Array | None, later_colors: Array, strength: float) -> Array:
     """Return the colors ``(h, w, 4)`` of a frame from its adjacent frames.
 
     Args:
         frame: The frame.
-        prediction: Predicted colors of the frame, or None.
         previous_colors: Colors of the previous frame; None for the first frame of a shot.
         later_colors: Sum of the colors of this frame and all later frames; see `_propagate_backward`.
-        strength: Weight of propagated colors in frames with a prediction.
+        strength: Weight of the propagated colors.
     """
     later_weight = 1 / np.maximum(cv2.extractChannel(later_colors, 2), 1)
     if previous_colors is None or frame.to_previous is None:
         return _weighted(later_colors, later_weight)
     propagated = frame.to_previous.warp(previous_colors)
-    if prediction is not None:
+    if strength != 1:
         propagated *= np.float32(strength)
     remaining = 1 - cv2.extractChannel(propagated, 2)
     return propagated + _weighted(later_colors, later_weight * remaining)

@@ -639,7 +639,7 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
         features: ImageNetFeatures = self.network.encoder(pad_to_multiple(lightness, MULTIPLE))
         return features.maps4, features.maps8, features.maps16, features.maps32
 
-    def match_features(self, lightness: Tensor) -> Tensor:
+    def match_features(self, lightness: Tensor, encoded: EncodedImage | None = None) -> Tensor:
         """Return features of cells of 8 x 8 pixels; see `MatchingModel.match_features`.
 
         Maps of the frozen encoder at 1/8, 1/16 and 1/32 of the image size and the decoder features are
@@ -647,8 +647,9 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
         `_MATCH_WEIGHTS`. The weights gave the best colors on composed scenes (`benchmarks._film_trust`).
         """
         grid = [max(1, round(side / _MATCH_CELL)) for side in lightness.shape[2:]]
+        analysis = self._run(lightness) if encoded is None else encoded.analysis
+        decoder = analysis.features.permute(0, 3, 1, 2)
         lightness = self._resize(lightness)  # so that `feature_maps` adds no padding
-        decoder = self.analyze(lightness).features.permute(0, 3, 1, 2)
         _, *encoder = self.feature_maps(lightness)
         features = []
         for maps, weight in zip((*encoder, decoder), _MATCH_WEIGHTS, strict=True):
