@@ -16,6 +16,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from colorzoo.abilities import DrawingModel
 from colorzoo.batch.overlap import overlapped
 from colorzoo.batch.provenance import (
     UsedFile,
@@ -48,8 +49,15 @@ from colorzoo.image_io.provenance import (
     result_state,
     sidecar_written,
 )
-from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, as_rgb, chroma_note, composite_on_paper
-from colorzoo.image_io.read import MAX_PIXELS, open_source, read_file, stored_size
+from colorzoo.image_io.raster_image import (
+    IN_COLOR,
+    RasterImage,
+    as_rgb,
+    chroma_note,
+    composite_on_paper,
+    is_gray,
+)
+from colorzoo.image_io.read import MAX_PIXELS, open_source, read_file, read_image, stored_size
 from colorzoo.image_io.write import (
     ANIMATED_FORMATS,
     output_bit_depth,
@@ -69,6 +77,7 @@ from colorzoo.weights.load import existing_file
 
 if TYPE_CHECKING:
     from colorzoo.batch.bucket import ResultBucket  # imports fsspec
+    from colorzoo.inference.region_memory import RegionMemory
 
 MOST_FRAMES = 20_000
 """Maximum number of frames or pages of a file."""
@@ -154,6 +163,10 @@ class FileColorizer:
         skip_colored: Whether to skip images that are already in color. If only some pages or frames of a file
             are in color, they are kept.
         skip_done: Whether to skip files that have a result with the same source and settings.
+        matches_sheets: Whether the regions of drawings copy the colors of similar regions of the references;
+            see `RegionMemory`.
+        same_characters: Whether regions also copy the colors of similar regions of earlier drawings.
+        colored_pages: Results of earlier runs whose colors are copied if ``same_characters`` is set.
         name: Name of the model, which the default model for drawings can replace.
     """
 
@@ -171,10 +184,14 @@ class FileColorizer:
     bucket: ResultBucket | None = None
     skip_colored: bool = False
     skip_done: bool = False
+    matches_sheets: bool = False
+    same_characters: bool = False
+    colored_pages: list[Path] = field(default_factory=list)
     name: str = field(init=False)
     _references: tuple[object, ...] = field(init=False)
     _drawing_model: str | None = field(init=False)  # replaces the default model if an image is line art
     _loaded: dict[str, tuple[Colorizer, Exemplar | None]] = field(default_factory=dict, init=False)
+    _regions: RegionMemory | None = field(default=None, init=False)
     _loading: threading.Lock = field(default_factory=threading.Lock, init=False)
     _records: dict[tuple[int | None, str], ImageProvenance] = field(default_factory=dict, init=False)
     _cleaned_folders: set[Path] = field(default_factory=set, init=False)
@@ -303,6 +320,9 @@ class FileColorizer:
             loaded=loaded,
             size=size,
         )
+        if self.same_characters:  # the results of other pages influence a result
+            digest = hashlib.sha256(f"same characters {record.settings}".encode()).hexdigest()
+            record = replace(record, settings=digest)
         self._records[size, name] = record
         return record
 
@@ -472,7 +492,7 @@ class FileColorizer:
         task, first, frames = opened.task, opened.first.image, opened.frames
         provenance = opened.provenance
         if frames is None:
-            colored = colorize_task(opened.prepared)
+            colored = self._recall_regions(colorize_task(opened.prepared), opened.colorizer)
             record = None if provenance is None else with_prediction(provenance, colored)
             colored = replace(colored, prediction=None)  # frees the output of the network
             return ColoredFile(task, first, colored, record, opened.notes)
@@ -489,6 +509,30 @@ class FileColorizer:
         if self.bucket:
             self.bucket.upload(task.target)
         return result
+
+    def _recall_regions(self, colored: ColorizedImage, colorizer: Colorizer) -> ColorizedImage:
+        """Give the regions of a drawing the colors of similar regions of references and earlier drawings."""
+        is_matched = self.matches_sheets or self.same_characters
+        if not (is_matched and isinstance(colorizer.model, DrawingModel)):
+            return colored
+        if self._regions is None:
+            from colorzoo.inference.region_memory import RegionMemory  # most runs do not need it
+
+            self._regions = RegionMemory(colorizer)
+            strength = colored.task.recipe.strength
+            for path, _ in recipe_reference_files(self.guidance, self.folder):
+                self._regions.add_sheet(read_image(path), str(path), strength)
+            for path in self.colored_pages:
+                if not is_gray(page := read_image(path)):
+                    self._regions.add_sheet(page, str(path))
+        is_first = self._regions.is_empty
+        recalled, unmatched = self._regions.recall(colored)
+        if self.same_characters:
+            self._regions.add(recalled, is_automatic=True)
+        if unmatched and not is_first:
+            note = f"{unmatched} regions without a match got automatic colors"
+            recalled = replace(recalled, notes=(*recalled.notes, note))
+        return recalled
 
     def write(self, file: ColoredFile) -> FileResult:
         """Write an image and upload it; skip it if another process has written the same result meanwhile.
@@ -548,12 +592,12 @@ class FileColorizer:
                 notes.append(f"{one_of} was {IN_COLOR} and was kept")
                 yield ColoredFrame(as_rgb(like.levels), like, frame.milliseconds)
                 continue
-            image_task = opened.prepared
+            image_task, colorizer = opened.prepared, opened.colorizer
             if not is_first:
                 if not starts_in_color:  # otherwise, the notes of the file contain the note
                     note = _ignored_color_note(color_note, one_of)
                     notes += [note] if note else []
-                colorizer, exemplar = opened.colorizer, opened.exemplar
+                exemplar = opened.exemplar
                 if frames.kind == "pages":  # each page is a separate image
                     name = self._choose([like])
                     colorizer, exemplar = self.load(name)
@@ -562,7 +606,7 @@ class FileColorizer:
                         like, _ = embed_provenance(like, opened.task.target, record)
                 models.append(colorizer.name)
                 image_task = colorizer.prepare(like, self.guidance, strength=strength, reference=exemplar)
-            colored = colorize_task(image_task)
+            colored = self._recall_regions(colorize_task(image_task), colorizer)
             notes += [*frame.image.notes, *colored.notes]
             levels = colored.levels(output_bit_depth(opened.task.target, like))
             yield ColoredFrame(levels, colored.source(like), frame.milliseconds)

@@ -28,6 +28,9 @@ from .references import describe_statistics as describe_statistics
 from .references import main_colors as main_colors
 from .references import recipe_reference_files as recipe_reference_files
 from .references import require_color as require_color
+from .region_memory import RegionMemory as RegionMemory
+from .region_memory import with_key_colors as with_key_colors
+from .region_memory import with_region_colors as with_region_colors
 from .result import ColorizedImage as ColorizedImage
 from .selection import find_parts as find_parts
 from .selection import outline_mask as outline_mask

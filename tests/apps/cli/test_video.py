@@ -255,25 +255,25 @@ def drawn(number: int) -> np.ndarray:
     return page
 
 
-def test_video_of_line_art_names_the_command_for_drawings(
+def test_video_of_line_art_is_colorized_by_the_model_for_drawings(
     tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     frames, out = tmp_path / "frames", tmp_path / "out"
     frames.mkdir()
     for number in range(3):
         Image.fromarray(drawn(number)).save(frames / f"{number}.png")
-    film = write_video(tmp_path / "film.mp4", [drawn(number) for number in range(12)])
+    film = write_video(tmp_path / "film.mp4", [drawn(number) for number in range(2)])
     for source, result in ((frames, out), (film, tmp_path / "out.mp4")):
-        for mode in ([], ["--dry-run"], ["--overwrite"]):
-            assert video(source, result, *mode) == 2
-            (line,) = capsys.readouterr().err.splitlines()
-            assert "line art" in line
-            assert f"`colorzoo colorize {source if source == frames else 'FOLDER_OF_FRAMES'} " in line
-            assert not result.exists()
-    assert video(frames, out, "--model", "colorzoo2026_drawing") == 2
-    assert "colorzoo colorize FRAMES -o OUT --model colorzoo2026_drawing" in capsys.readouterr().err
-    assert video(frames, out, "--weights", weights) == 0  # chosen by the user
+        assert video(source, result, "--dry-run") == 0
+        assert "colorzoo2026_drawing" in capsys.readouterr().out
+        assert not result.exists()
+        assert video(source, result) == 0
+        assert "in 1 shots by colorzoo2026_drawing" in capsys.readouterr().out
+        assert result.exists()
+    assert video(frames, out, "--weights", weights, "--overwrite") == 0  # chosen by the user
     assert "line art" in capsys.readouterr().out
+    assert video(frames, out, "--model", "cho2023_small", "--overwrite") == 2
+    assert "colorzoo colorize FRAMES -o OUT --model cho2023_small" in capsys.readouterr().err
 
 
 def test_video_with_a_drawn_title_is_colorized(tmp_path: Path) -> None:

@@ -175,6 +175,8 @@ def _file_colorizer(args: ColorizeOptions) -> FileColorizer:
         overwrite=args.overwrite,
         max_pixels=int(args.max_pixels * 1e6),
         skip_colored=args.skip_colored,
+        matches_sheets=len(args.reference) > 1,
+        same_characters=args.same_characters,
     )
 
 
@@ -242,6 +244,8 @@ def _plan(
             results.append(task.result("failed", f"{path} {_IS_INPUT}"))
         elif state != "missing":
             results.append(task.existing_result(state))
+            if state == "done" and args.same_characters:
+                files.colored_pages.append(path)
         else:
             tasks.append(task)
     for result in results:

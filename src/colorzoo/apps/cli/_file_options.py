@@ -78,6 +78,9 @@ class ColorizeOptions(ModelOptions, ColorSettings):
     )
     shading: bool = option(False, "drawings only: soft shading instead of flat colors", COLORS)
     flats: bool = option(False, "drawings only: write the flat colors without the lines", COLORS)
+    same_characters: bool = option(
+        False, "drawings only: regions copy the colors of similar regions of earlier drawings", COLORS
+    )
     saturation: Fraction | None = option(None, "target mean saturation of the result, 0 to 1", COLORS)
     border: str | None = option(
         None,

@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.abilities import DrawingModel
 from colorzoo.apps.video.colorer import FrameColorer
+from colorzoo.apps.video.drawn import color_drawn_shots, is_drawn
 from colorzoo.apps.video.encoding import Encoding, choose_encoding
 from colorzoo.apps.video.exposure import ExposureHold, exposed
 from colorzoo.apps.video.file import FilePart, VideoFile
@@ -95,6 +97,8 @@ def colorize_video(
 ) -> dict[str, Any]:
     """Colorize a video file or a folder of frames with temporally stable colors.
 
+    Line art is colorized by the default model for drawings; see `color_drawn_shots`.
+
     A result of an earlier run with the same source and settings is kept. Finished shots of earlier runs are
     reused if the source, the settings and the key frames that influence them are unchanged.
 
@@ -132,7 +136,7 @@ def colorize_video(
         ``colored``.
 
     Raises:
-        ColorzooError: The video or an image cannot be read, an option is invalid, the frames are line art,
+        ColorzooError: The video or an image cannot be read, an option is invalid,
             another process writes the result, or the result exists and differs.
     """
     # open the film
@@ -150,6 +154,9 @@ def colorize_video(
     edits = FilmRecipe.read(recipe, keys or {}, references)
     edits = replace(edits, apply_matches=edits.apply_matches or apply_matches)
     name = choose_model(name=model, weights=weights, references=edits.color_images)
+    film_is_drawn = is_drawn(film)
+    if film_is_drawn and requested_model(model, Recipe(), weights) is None and weights == "default":
+        name = DEFAULT_MODELS["sketch"]
     try:
         reference_hashes = [sha256_of(path) for path in edits.references]
     except OSError as error:
@@ -211,16 +218,10 @@ def colorize_video(
             )
         notes = ["already exists with the same source and settings"]
         return summary | {"status": "skipped", "notes": notes}
-    # reject line art, except for a model that the user chose
-    if all(choose_model(image=image) == DEFAULT_MODELS["sketch"] for image in film.sample()):
-        problem = f"the frames of {source} are line art, which models for photographs leave gray"
-        if requested_model(model, Recipe(), weights) is None and weights == "default":
-            folder = source if source.is_dir() else "FOLDER_OF_FRAMES"
-            raise VideoError(
-                f"{problem}. To color the frames one by one, run `colorzoo colorize {folder} -o OUT "
-                "--palette COLORS`, or with --reference IMG. To use a model for photographs, set --model."
-            )
-        film.issues.notes.append(problem)
+    if film_is_drawn and model_card(name).input != "sketch":
+        film.issues.notes.append(
+            f"the frames of {source} are line art, which models for photographs leave gray"
+        )
     parts = PartsFolder(out, f"{shared.source} {shared.settings}", key_hashes, overwrite=overwrite)
     if dry_run:
         plan = parts.plan()
@@ -230,7 +231,9 @@ def colorize_video(
     colorizer = Colorizer(
         name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
     )
-    colorer, spans = load_colorer(film, edits, colorizer, strength)
+    is_drawing_model = isinstance(colorizer.model, DrawingModel)
+    if not is_drawing_model:
+        colorer, spans = load_colorer(film, edits, colorizer, strength)
     colored_part = parse_border(border, "--border")
     if edits.has_images and colored_part == "automatic":
         colored_part = "none"  # key frames are images of whole frames
@@ -243,28 +246,35 @@ def colorize_video(
             if interrupts:
                 raise KeyboardInterrupt
 
-        shots, resumed_count = color_shots(
-            film,
-            colorer,
-            parts,
-            steady=steady,
-            size=colorizer.size,
-            border=colored_part,
-            spans=spans,
-            recolor=recolor,
-            tick=tick,
-            origin=origin if embed_provenance else None,
-        )
+        shown_origin = origin if embed_provenance else None
+        if is_drawing_model:
+            shots, resumed_count = color_drawn_shots(
+                film, edits, colorizer, parts, strength=strength, tick=tick, origin=shown_origin
+            )
+        else:
+            shots, resumed_count = color_shots(
+                film,
+                colorer,
+                parts,
+                steady=steady,
+                size=colorizer.size,
+                border=colored_part,
+                spans=spans,
+                recolor=recolor,
+                tick=tick,
+                origin=shown_origin,
+            )
+    matches = {} if is_drawing_model else colorer.matches
     verb = "is also corrected" if edits.apply_matches else "is also found (see --apply-matches)"
     match_notes = [
         f"the object of frame {number} {verb} in the shots at frames {', '.join(map(str, starts))}"
-        for number, starts in colorer.matches.items()
+        for number, starts in matches.items()
     ]
     return summary | {
         "status": "colored",
         "frames": sum(shot.count for shot in shots),
         "shots": [shot.first for shot in shots],
-        "matches": colorer.matches,
+        "matches": matches,
         "broken": film.issues.broken,
         "notes": [
             *film.issues.lines(),
@@ -569,6 +579,11 @@ def write_frame(
     for path in (out, recipe_path):
         if os.path.lexists(path) and not overwrite:
             raise VideoError(f"{path} already exists. Set --overwrite to replace this file.")
+    if model is None and weights == "default" and is_drawn(film):
+        raise VideoError(
+            f"{source} is line art, for which --frame is not supported. Run `colorzoo video` without --frame "
+            "and edit a frame of its result."
+        )
     edits = FilmRecipe.read(recipe, keys or {}, references)
     name = choose_model(name=model, weights=weights, references=edits.color_images)
     colorizer = Colorizer(

@@ -1,0 +1,162 @@
+"""Colorization of drawn film: regions keep their colors over frames and shots."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from colorzoo.apps.video.container import import_av
+from colorzoo.apps.video.file import FileImage, FilePart, VideoFile
+from colorzoo.apps.video.film_recipe import FilmRecipe
+from colorzoo.apps.video.folder import FolderImage, FolderPart, FrameFolder
+from colorzoo.apps.video.frames import NO_FRAMES, VideoError, VideoFrame, group_shots, read_shots
+from colorzoo.apps.video.parts import PartsFolder, Shot
+from colorzoo.guidance import Recipe
+from colorzoo.image_io import ImageProvenance, output_bit_depth, read_image
+from colorzoo.inference import ColorizedImage, Colorizer, RegionMemory, choose_model, with_key_colors
+from colorzoo.registry import DEFAULT_MODELS
+
+_LISTED = 5  # maximum number of frames in a note
+
+
+def is_drawn(film: VideoFile | FrameFolder) -> bool:
+    """Return whether sampled frames of a film are line art."""
+    return all(choose_model(image=image) == DEFAULT_MODELS["sketch"] for image in film.sample())
+
+
+@torch.inference_mode()
+def color_drawn_shots(
+    film: VideoFile | FrameFolder,
+    edits: FilmRecipe,
+    colorizer: Colorizer,
+    parts: PartsFolder,
+    *,
+    strength: float | None = None,
+    tick: Callable[[int], None] = lambda _: None,
+    origin: ImageProvenance | None = None,
+) -> tuple[list[Shot], int]:
+    """Colorize the shots of a drawn film and publish the result.
+
+    The regions of a frame are matched with the references, the key frames, the first frames of all earlier
+    shots, and the previous frame of the shot.
+
+    Args:
+        film: Video file or folder of frames.
+        edits: Key frames, references and corrected shots.
+        colorizer: Colorizer with a model for drawings.
+        parts: Folder of shots, which determines the path of the result.
+        strength: Multiplier for the chroma; None selects 1.
+        tick: Function called with the number of each processed or reused frame, for a progress bar.
+        origin: Provenance to store in the result; None stores no provenance.
+
+    Returns:
+        The shots, and the number of frames reused from earlier runs.
+
+    Raises:
+        ColorzooError: A reference or a key frame cannot be used, or the result cannot be written.
+    """
+    memory = RegionMemory(colorizer)
+    for path in edits.references:
+        memory.add_sheet(read_image(path), str(path))
+    key_frames = _color_keys(film, edits, colorizer)
+    for colored in key_frames.values():
+        memory.add(colored)
+    has_user_colors = bool(edits.references or key_frames)
+    is_edited = bool(edits.keys or edits.join or edits.split)
+    spans = read_shots(film.frames(), edits.join, edits.split) if is_edited else []
+
+    def color(frame: VideoFrame, previous: ColorizedImage | None) -> tuple[ColorizedImage, int]:
+        """Return the colored frame, and its number of regions without a match."""
+        if frame.number in key_frames:
+            return key_frames[frame.number], 0
+        return memory.recall(colorizer.colorize(frame.image.rgb_image()), previous)
+
+    shots, reused_count, key_numbers = list[Shot](), 0, list(key_frames)
+    with parts:
+        for frames in group_shots(film.frames(), frozenset(span.start for span in spans)):
+            first = next(frames)
+            start = time.monotonic()
+            colored, unmatched = color(first, None)
+            if first.number not in key_frames:
+                memory.add(colored, is_automatic=True)
+            name, shot = parts.find(first.number, key_numbers)
+            if shot is None:
+                writer = film.part(parts.path / f"{name}{film.extension}")
+                automatic: dict[int, int] = {}  # number of regions without a match, by frame number
+                count = 0
+                for frame in itertools.chain([first], frames):
+                    if count:
+                        colored, unmatched = color(frame, colored)
+                    if unmatched and (has_user_colors or count):
+                        automatic[frame.number] = unmatched
+                    _write(writer, frame, _with_strength(colored, strength))
+                    count += 1
+                    tick(frame.number)
+                writer.close()
+                shot = Shot(
+                    first.number, count, _notes(automatic), seconds=round(time.monotonic() - start, 1)
+                )
+                shot = parts.finish(shot, key_numbers)
+            else:
+                for frame in itertools.chain([first], frames):  # frames must be read to reach the next shot
+                    tick(frame.number)
+                reused_count += shot.count
+            shots.append(shot)
+        if not shots:
+            raise VideoError(NO_FRAMES)
+        result = parts.path / f"whole{parts.out.suffix}"
+        film.join(parts.files(shots, film.extension), result, origin)
+        film.issues.notes += parts.publish(result, origin, shots if is_edited else ())
+    return shots, reused_count
+
+
+def _color_keys(
+    film: VideoFile | FrameFolder, edits: FilmRecipe, colorizer: Colorizer
+) -> dict[int, ColorizedImage]:
+    """Return the key frames, whose regions have the colors of a key image or of a recipe."""
+    keys = {key.frame: key for key in edits.keys}
+    found = dict[int, ColorizedImage]()
+    for frame in film.frames() if keys else ():
+        key = keys.get(frame.number)
+        if key is None:
+            continue
+        image = frame.image.rgb_image()
+        if key.image is not None:
+            found[key.frame] = with_key_colors(colorizer.colorize(image), read_image(key.image))
+        else:
+            exemplar = colorizer.exemplar_of(None, key.recipe or Recipe(), key.folder)
+            found[key.frame] = colorizer.colorize(image, key.recipe, reference=exemplar)
+    if missing := sorted(set(keys).difference(found)):
+        raise VideoError(f"key frame {missing[0]} does not exist in {film.path}; frames are counted from 0")
+    return found
+
+
+def _notes(automatic: dict[int, int]) -> tuple[str, ...]:
+    if not automatic:
+        return ()
+    numbers = [str(number) for number in automatic]
+    listed = ", ".join(numbers[:_LISTED]) + (" ..." if len(numbers) > _LISTED else "")
+    return (f"{sum(automatic.values())} regions without a match got automatic colors, in frames {listed}",)
+
+
+def _with_strength(colored: ColorizedImage, strength: float | None) -> ColorizedImage:
+    return colored if strength is None else replace(colored, colors=colored.colors.scaled(strength))
+
+
+def _write(writer: FilePart | FolderPart, frame: VideoFrame, colored: ColorizedImage) -> None:
+    """Write a colored drawing, whose lightness differs from the lightness of the source."""
+    image = frame.image
+    if isinstance(image, FolderImage):
+        source = colored.source(image.image)
+        levels = colored.levels(output_bit_depth(image.name, source))
+        writer.copy(replace(frame, image=replace(image, image=replace(source, levels=levels))))
+        return
+    stored = np.rot90(colored.levels(), -image.turns)
+    stored = np.ascontiguousarray(stored[:, ::-1] if image.mirrored else stored)
+    decoded = import_av().VideoFrame.from_ndarray(stored, "rgb24")
+    writer.copy(replace(frame, image=FileImage(decoded, image.pts, image.turns, image.mirrored)))

@@ -1,0 +1,289 @@
+"""Memory of the region colors of drawings, for frames and pages of one character.
+
+Each region of a drawing is matched with the regions of colored drawings: color sheets, key frames, earlier
+frames and earlier pages. As in DACoN (Daichi et al., ICCV 2025), features are averaged over each region and
+compared by cosine similarity. Neighbors, area, and the overlap with the previous frame are compared, too. A
+region copies the exact color of its best match.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color.sketch import drawn_lines
+from colorzoo.drawing.lines import Map, shrink, shrink_darkness
+from colorzoo.errors import GuidanceError
+from colorzoo.feature_extraction import features
+from colorzoo.guidance import Guidance
+from colorzoo.image_io.raster_image import RasterImage, composite_on_paper
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.full_size import map_size
+from colorzoo.inference.references import require_color
+from colorzoo.inference.result import ColorizedImage
+from colorzoo.inference.steps.drawing import (
+    Drawing,
+    FlatColors,
+    read_drawing,
+    region_votes,
+    scale_chroma,
+)
+from colorzoo.inference.steps.region_colors import pool_embeddings
+from colorzoo.inference.task import Colors
+
+_ENCODER = "colorzoo2026"  # its frozen ImageNet encoder matches regions better than the decoder for drawings
+_SIDE, _MULTIPLE = 352, 32  # approximate shorter side of the network inputs in pixels, and divisor of both
+_SHEET_SIDE = 448  # shorter side in pixels of the copy of a sheet in which lines are found
+_PAPER = 24  # darkness below which a pixel shows the color of its region
+
+# Weights of the cosine similarities of embeddings, of the encoder at 1/8 and 1/16, and of the neighbors; of
+# the area ratio; and of the overlap with the previous frame. They were fitted on sequences as in
+# `benchmarks.drawn_film`, made from training drawings.
+_WEIGHTS = (5.0, 7.0, 9.0, 2.0)
+_AREA, _OVERLAP = 0.3, 5.0
+_LEAST = 17.5  # below this score, a quarter of the matches have the right color
+_AUTOMATIC = 1.0  # smaller score of automatic colors, so that the colors of the user are preferred
+_MOST_AUTOMATIC = 64  # number of automatically colored drawings in the memory
+
+
+@dataclass(frozen=True, eq=False)
+class RegionEntry:
+    """Regions of a drawing in the memory.
+
+    Attributes:
+        features: ``(n, C)``. The dot product of two regions is the weighted sum of their similarities.
+        log_areas: ``(n,)``, logarithm of the area of each region as a fraction of the drawing.
+        colors: ``(n, 3)`` float32, sRGB in [0, 1].
+    """
+
+    features: Tensor
+    log_areas: Tensor
+    colors: Map
+
+
+class RegionMemory:
+    """Colors of the regions of drawings, which similar regions of other drawings copy.
+
+    Args:
+        colorizer: Colorizer with a model whose predictions contain embeddings.
+    """
+
+    def __init__(self, colorizer: Colorizer) -> None:
+        self._colorizer = colorizer
+        self._encoder = Colorizer(_ENCODER, device=str(colorizer.device), precision="float32").model
+        self._fixed: list[RegionEntry] = []
+        self._automatic: list[RegionEntry] = []
+        self._previous: tuple[ColorizedImage, RegionEntry] | None = None  # last recalled image
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the memory contains no drawing."""
+        return not (self._fixed or self._automatic)
+
+    def add(self, colored: ColorizedImage, *, is_automatic: bool = False) -> None:
+        """Store the region colors of a colorized drawing.
+
+        Args:
+            colored: Drawing.
+            is_automatic: Whether the colors are automatic; the colors of other drawings are preferred, and
+                the memory contains at most 64 such drawings.
+        """
+        entries = self._automatic if is_automatic else self._fixed
+        entries.append(self._entry_of(colored))
+        del self._automatic[:-_MOST_AUTOMATIC]
+
+    def add_sheet(self, image: RasterImage, name: str = "sheet", strength: float = 1.0) -> None:
+        """Store the region colors of a colored drawing, such as a color sheet, and of its mirror image.
+
+        Args:
+            image: Colored drawing.
+            name: Name of the image in error messages.
+            strength: Multiplier for the chroma.
+
+        Raises:
+            GuidanceError: The image is gray.
+        """
+        require_color(image, name)
+        rgb = RasterImage(shrink(composite_on_paper(image).levels, _SHEET_SIDE)).rgb
+        for each in (rgb, np.ascontiguousarray(rgb[:, ::-1])):
+            lines = drawn_lines(torch.from_numpy(each).permute(2, 0, 1)[None])[0, 0].numpy()
+            drawing = read_drawing(np.rint(lines * 255).astype(np.uint8))
+            colors = frequent_colors(each, drawing, np.ones((len(drawing.areas), 3), np.float32))
+            if strength != 1:
+                colors = scale_chroma(FlatColors(drawing, colors), strength).colors
+            self._fixed.append(self._entry(drawing, colors))
+
+    def recall(
+        self, colored: ColorizedImage, previous: ColorizedImage | None = None
+    ) -> tuple[ColorizedImage, int]:
+        """Give the regions of a drawing the colors of their best matches.
+
+        Regions with a point keep its color. Regions without a match keep their automatic colors.
+
+        Args:
+            colored: Drawing with automatic colors.
+            previous: Previous frame of the film, whose regions are also compared by their overlap.
+
+        Returns:
+            The drawing in the recalled colors, and the number of regions without a match.
+        """
+        flats = colored.colors.flats
+        assert flats is not None, "callers pass drawings"
+        entry = self._entry_of(colored)
+        entries = [(each, 0.0) for each in self._fixed] + [(each, _AUTOMATIC) for each in self._automatic]
+        scores = [_scores(entry, each) - penalty for each, penalty in entries]
+        if previous is not None:
+            before = self._entry_of(previous)
+            entries.append((before, 0.0))
+            earlier = previous.colors.flats
+            assert earlier is not None
+            scores.append(_scores(entry, before) + motion_scores(flats.drawing, earlier.drawing))
+        if not entries:
+            self._previous = colored, entry
+            return colored, len(entry.colors)
+        best, match = torch.cat(scores, dim=1).max(dim=1)
+        task = colored.task
+        is_matched = (best > _LEAST).numpy()
+        has_point = np.zeros_like(is_matched)
+        for point in task.recipe.points:
+            has_point[flats.drawing.region_at(point.x, point.y, task.image_size)] = True
+        found = np.concatenate([each.colors for each, _ in entries])[match.numpy()]
+        colors = np.where((is_matched & ~has_point)[:, None], found, flats.colors)
+        changed = with_region_colors(colored, colors)
+        self._previous = changed, replace(entry, colors=colors)
+        return changed, int((~is_matched & ~has_point).sum())
+
+    def _entry_of(self, colored: ColorizedImage) -> RegionEntry:
+        if self._previous is not None and self._previous[0] is colored:
+            return self._previous[1]
+        flats = colored.colors.flats
+        assert flats is not None, "callers pass drawings"
+        return self._entry(flats.drawing, flats.colors)
+
+    @torch.inference_mode()
+    def _entry(self, drawing: Drawing, colors: Map) -> RegionEntry:
+        """Average the features of the networks over each region."""
+        scale = _SIDE / min(drawing.regions.shape)
+        rows, columns = (
+            max(1, round(side * scale / _MULTIPLE)) * _MULTIPLE for side in drawing.regions.shape
+        )
+        sketch, device = drawing.sketch((rows, columns)), self._colorizer.device
+        prediction = self._colorizer.model(sketch.to(device), Guidance())
+        if "embedding" not in prediction.extras:
+            raise GuidanceError(f"{self._colorizer.name} has no embeddings of regions to match")
+        votes = region_votes(prediction, drawing, sketch)
+        embedding = prediction.extras["embedding"]
+        maps8, maps16 = (
+            F.interpolate(each.float(), map_size(embedding), mode="bilinear")
+            for each in features(self._encoder, sketch * 100, [1, 2])
+        )
+        pooled = [pool_embeddings(each[0], votes).cpu() for each in (embedding, maps8, maps16)]
+        pairs, lengths = _contacts(drawing.regions)
+        around = torch.zeros_like(pooled[2])
+        for one, other in (pairs, pairs.flip(0)):
+            around.index_add_(0, one, lengths[:, None] * pooled[2][other])
+        parts = [*pooled, F.normalize(around, dim=1)]
+        weighted = [math.sqrt(weight) * part for weight, part in zip(_WEIGHTS, parts, strict=True)]
+        return RegionEntry(torch.cat(weighted, dim=1), torch.from_numpy(drawing.areas).log(), colors)
+
+
+def with_region_colors(colored: ColorizedImage, colors: Map) -> ColorizedImage:
+    """Return a colorized drawing with other region colors ``(n, 3)``."""
+    assert colored.colors.flats is not None, "callers pass drawings"
+    flats = replace(colored.colors.flats, colors=colors.astype(np.float32))
+    changed = Colors.of_drawing(flats, map_size(colored.task.lightness))
+    return replace(colored, colors=replace(changed, locked=colored.colors.locked))
+
+
+def with_key_colors(colored: ColorizedImage, key: RasterImage) -> ColorizedImage:
+    """Return a colorized drawing in the region colors of a key image of the same drawing."""
+    flats = colored.colors.flats
+    assert flats is not None, "callers pass drawings"
+    rgb = RasterImage(shrink(composite_on_paper(key).levels, _SHEET_SIDE)).rgb
+    drawing = flats.drawing.resized((rgb.shape[0], rgb.shape[1]))
+    return with_region_colors(colored, frequent_colors(rgb, drawing, flats.colors))
+
+
+def frequent_colors(rgb: Map, drawing: Drawing, missing: Map) -> Map:
+    """Return the most frequent color between the lines of each region, ``(n, 3)``.
+
+    Args:
+        rgb: ``(H, W, 3)`` in [0, 1], colored drawing.
+        drawing: Lines and regions of the drawing at this size.
+        missing: ``(n, 3)``, colors of the regions without a pixel between the lines.
+    """
+    levels = np.rint(rgb * 255).astype(np.int64)
+    regions = drawing.regions.astype(np.int64)
+    is_counted = drawing.art.darkness < _PAPER
+    frequent = np.full(len(missing), -1, np.int64)
+    for bits in (4, 8):  # exact colors are counted among the most frequent similar colors
+        packed = (levels >> (8 - bits)) @ (1 << 2 * bits, 1 << bits, 1)
+        values, counts = np.unique((regions << 3 * bits | packed)[is_counted], return_counts=True)
+        values = values[np.argsort(counts, kind="stable")]
+        frequent[values >> 3 * bits] = values & ((1 << 3 * bits) - 1)  # the last assignment counts
+        is_counted &= packed == frequent[regions]
+    exact = np.stack([frequent >> 16, frequent >> 8 & 255, frequent & 255], 1) / np.float32(255)
+    return np.where((frequent >= 0)[:, None], exact, missing)
+
+
+def motion_scores(drawing: Drawing, previous: Drawing) -> Tensor:
+    """Return how well the regions of the previous frame overlap each region after optical flow, ``(n, m)``.
+
+    The score is the weighted IoU minus the logarithm of the distance between the centers.
+    """
+    scale = min(1.0, _SIDE / min(drawing.regions.shape))
+    rows, columns = (max(16, round(side * scale)) for side in drawing.regions.shape)
+    darkness, regions = zip(
+        *(
+            (
+                cv2.GaussianBlur(shrink_darkness(each.art.darkness, (rows, columns)), (0, 0), 3),
+                cv2.resize(each.regions, (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT),
+            )
+            for each in (drawing, previous)
+        ),
+        strict=True,
+    )
+    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow: Any = method.calc(*darkness, None)  # type: ignore[call-overload]
+    row, column = np.indices((rows, columns), np.float32)
+    moved_row, moved_column = row + flow[..., 1], column + flow[..., 0]
+    nearest = (
+        np.rint(moved_row).clip(0, rows - 1).astype(np.int64),
+        np.rint(moved_column).clip(0, columns - 1).astype(np.int64),
+    )
+    shape = len(drawing.areas), len(previous.areas)
+    pairs = np.ravel_multi_index((regions[0], regions[1][nearest]), shape)
+    shared = np.bincount(pairs.ravel(), minlength=math.prod(shape)).reshape(shape)
+    union = shared.sum(1, keepdims=True) + shared.sum(0, keepdims=True) - shared
+    moved = _centers(regions[0], moved_row, moved_column, shape[0])
+    distance = np.linalg.norm(moved[:, None] - _centers(regions[1], row, column, shape[1]), axis=2)
+    penalty = np.log1p(80 * distance / min(rows, columns))  # 1 for about 2 % of the shorter side
+    return torch.from_numpy(_OVERLAP * shared / union.clip(1) - penalty).float()
+
+
+def _centers(regions: NDArray[np.int32], row: Map, column: Map, count: int) -> NDArray[np.float64]:
+    """Return the mean row and column of each region, ``(n, 2)``."""
+    sums = [np.bincount(regions.ravel(), axis.ravel(), count) for axis in (row, column)]
+    return np.stack(sums, axis=1) / np.bincount(regions.ravel(), minlength=count).clip(1)[:, None]
+
+
+def _scores(entry: RegionEntry, other: RegionEntry) -> Tensor:
+    """Return the similarity ``(n, m)`` of the regions of two drawings, without their overlap."""
+    area_ratio = (entry.log_areas[:, None] - other.log_areas).abs()
+    return entry.features @ other.features.T - _AREA * area_ratio
+
+
+def _contacts(regions: NDArray[np.int32]) -> tuple[Tensor, Tensor]:
+    """Return the pairs of neighboring regions ``(2, k)``, and the length of their boundary ``(k,)``."""
+    sides = ((regions[:-1], regions[1:]), (regions[:, :-1], regions[:, 1:]))
+    touching = np.concatenate([np.stack([a[a != b], b[a != b]], 1) for a, b in sides])
+    pairs, lengths = np.unique(np.sort(touching, axis=1), axis=0, return_counts=True)
+    return torch.from_numpy(pairs.T.astype(np.int64)), torch.from_numpy(lengths).float()
