@@ -8,13 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, Unpack, cast
+from functools import cache
+from inspect import Parameter
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    NoReturn,
+    Self,
+    TypeVar,
+    Unpack,
+    cast,
+    get_type_hints,
+)
 
 import torch
 from lightning.fabric.utilities.data import AttributeDict
 from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
+from typing_extensions import TypeVar as TypeVarWithDefault
 
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.color import rgb_to_lab
@@ -49,6 +63,7 @@ from colorzoo.weights.load import Provenance
 from colorzoo.weights.pretrained import MODEL_PREFIX
 
 T = TypeVar("T")
+M = TypeVarWithDefault("M", bound=ColoringModel, default=ColoringModel)
 
 
 class _ModelAttribute(Generic[T]):
@@ -530,22 +545,61 @@ def _restore_trained(task: ColorizationModule, *_: Any) -> None:
         task.trained, task._stored_trained = task._stored_trained, None
 
 
-class SingleOptimizerModule(ColorizationModule):
+@cache
+def task_base(base: type[Any], model_class: type[ColoringModel], optimization: type[Any]) -> type[Any]:
+    """Return a subclass of a task class whose constructor has the arguments of a model and builds the model.
+
+    The constructor is generated, because Lightning and jsonargparse read the names of its parameters.
+
+    Args:
+        base: Task class whose constructor receives a model.
+        model_class: Class of the model.
+        optimization: `TypedDict` with the other arguments of ``base``.
+    """
+    own = constructor_parameters(model_class)
+    names = {"base": base, "model_class": model_class}
+    signature = []
+    for name, parameter in own.items():
+        names |= {f"type_{name}": parameter.annotation, f"default_{name}": parameter.default}
+        is_required = parameter.default is Parameter.empty
+        signature.append(f"{name}: type_{name}" + ("" if is_required else f" = default_{name}"))
+    hints = get_type_hints(optimization)
+    names |= {f"type_{name}": hint for name, hint in hints.items()}
+    signature += [f"{name}: type_{name} = None" for name in hints]
+    source = f"""
+class Base(base):
+    def __init__(self, {", ".join(signature)}) -> None:
+        model = model_class({", ".join(f"{name}={name}" for name in own)})
+        super().__init__(model, {", ".join(f"{name}={name}" for name in hints)})
+"""
+    exec(compile(source, __file__, "exec", dont_inherit=True), names)
+    generated: type[Any] = names["Base"]
+    generated.__name__ = generated.__qualname__ = f"{base.__name__}[{model_class.__name__}]"
+    generated.__module__, generated.__doc__ = model_class.__module__, model_class.__doc__
+    return generated
+
+
+class SingleOptimizerModule(ColorizationModule, Generic[M]):
     """Base class of tasks with one optimizer; learning rate schedules count optimizer steps.
 
-    A subclass defines ``training_step``, which returns the loss.
+    A subclass defines ``training_step``, which returns the loss. The base class ``SingleOptimizerModule[M]``
+    has the arguments of the model class ``M``, and builds the model from them. Without ``[M]``, the
+    constructor of the subclass builds the model.
 
     Examples:
         >>> class Toy(colorzoo.ColoringModel):
+        ...     def __init__(self, size: int = 3):
+        ...         super().__init__(torch.nn.Conv2d(1, 2, size, padding=size // 2))
+        ...
         ...     def forward(self, lightness, guidance=None):
         ...         return colorzoo.AbPrediction(ab=self.network(lightness))
         ...
-        >>> class Task(SingleOptimizerModule):
+        >>> class Task(SingleOptimizerModule[Toy]):
         ...     def training_step(self, batch, batch_idx):
         ...         lab = colorzoo.rgb_to_lab(batch["rgb"])
         ...         return (self(lab[:, :1]).ab - lab[:, 1:]).abs().mean()
         ...
-        >>> task = Task(Toy(torch.nn.Conv2d(1, 2, 3, padding=1)))
+        >>> task = Task(size=5)
         >>> task.training_step({"rgb": torch.rand(2, 3, 32, 48)}, 0).shape
         torch.Size([])
 
@@ -555,9 +609,17 @@ class SingleOptimizerModule(ColorizationModule):
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
+    model: M
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, model_class: Any) -> type[Any]:
+            """Return the base class that builds its model; see `task_base`."""
+            return cls if isinstance(model_class, TypeVar) else task_base(cls, model_class, Optimization)
+
     def __init__(
         self,
-        model: ColoringModel,
+        model: M,
         *,
         stage: str | None = None,
         **optimization: Unpack[Optimization],
