@@ -39,6 +39,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction, clip_colors
 from colorzoo.randomness import image_generators
+from colorzoo.registry import card_of, cards_of
 from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
 from colorzoo.simulation.points import uniform_points
 from colorzoo.training.optimization import (
@@ -473,7 +474,7 @@ class ColorizationModule(LightningModule):
         return self(network_input, Guidance()).to_rgb(network_input)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store plain settings, `trained` and the provenance in the checkpoint.
+        """Store plain settings, `trained`, the provenance and the name of the model in the checkpoint.
 
         Checkpoints do not contain gradients. If gradients are being accumulated, the checkpoint stores the
         state after the last optimizer step, so that a resumed run computes these gradients again.
@@ -497,6 +498,11 @@ class ColorizationModule(LightningModule):
             state.update({name: buffer for name, buffer in last["buffers"].items() if name in state})
         checkpoint["trained"] = self._is_trained_after(steps)
         checkpoint["provenance"] = replace(provenance, steps=steps).to_dict()
+        # the registered model of this class, or of the class that it extends
+        for kind in type(self).__mro__:
+            if card := card_of(kind, self.hparams) or next(iter(cards_of(kind)), None):
+                checkpoint["model"] = card.name
+                break
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore `trained` (True if not stored) and the provenance."""
