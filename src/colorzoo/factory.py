@@ -214,6 +214,18 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
     return Context().run(model_class, **arguments)
 
 
+def count_parameters(card: ModelCard) -> int:
+    """Return the number of parameters of a registered model at full size; no memory is allocated.
+
+    Examples:
+        >>> count_parameters(colorzoo.model_card("gray"))
+        0
+    """
+    with torch.device("meta"):
+        task: Any = build_model(load_task_class(card), card.hparams)
+    return sum(parameter.numel() for parameter in task.model.parameters())
+
+
 def _create(model_class: type[M], settings: Mapping[str, Any], file: ResolvedWeights | None) -> M:
     """Create a model or a task in evaluation mode; load its weights and training record from a file.
 

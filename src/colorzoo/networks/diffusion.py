@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.precision import in_float32
-from colorzoo.randomness import draw_normal, image_generators
+from colorzoo.randomness import draw_normal, draw_uniform, image_generators
 
 
 class NoiseSchedule(nn.Module):
@@ -48,6 +48,18 @@ class NoiseSchedule(nn.Module):
         # not in the state dict, because the arguments of the constructor determine the values
         self.register_buffer("signal", alpha_bar.sqrt().float(), persistent=False)
         self.register_buffer("noise", (1 - alpha_bar).sqrt().float(), persistent=False)
+
+    def draw(self, seeds: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw a random level ``(B,)`` and noise ``(B, C, H, W)`` for each image of a training batch.
+
+        Args:
+            seeds: ``(B,)`` int64 seeds of the images, such as ``batch["seed"]``.
+            image: ``(B, C, H, W)``, which determines the size and the device.
+        """
+        generators, count = image_generators(seeds, "noise"), len(image)
+        fraction = draw_uniform(generators, count, 1, image.device)[:, 0]
+        noise = draw_normal(generators, count, tuple(image.shape[1:]), image.device)
+        return (fraction * len(self.signal)).long(), noise
 
     @in_float32
     def add_noise(self, image: Tensor, noise: Tensor, level: Tensor) -> Tensor:
@@ -87,7 +99,7 @@ class NoiseSchedule(nn.Module):
         levels = [round(count * (steps - step) / steps) - 1 for step in range(steps)]
         image = noisy = noise
         for level, following in zip(levels, [*levels[1:], None], strict=True):
-            batch_level = torch.full((len(noise),), level, device=noise.device)
+            batch_level = torch.full(noise.shape[:1], level, device=noise.device)
             predicted = predict_noise(noisy, batch_level).float()
             image = self.remove_noise(noisy, predicted, batch_level).clamp(-limit, limit)
             if following is not None:

@@ -15,6 +15,7 @@ from typing import (
     Any,
     ClassVar,
     Generic,
+    Literal,
     NoReturn,
     Self,
     TypeVar,
@@ -103,7 +104,8 @@ class ColorizationModule(LightningModule):
         label_count: Number of image classes that the model predicts or accepts as guidance, or 0. For a
             positive number, ``fit`` raises `DataError` for data without labels or with more classes.
         stage: Name of the current stage; None without stages.
-        validation_metrics: Names of the validation metrics; can be set on a class or an instance.
+        validation_metrics: Names of the validation metrics; can be set on a class or an instance. If empty,
+            a validation computes only `validation_loss`.
         test_metrics: Names of the metrics of ``test``.
         validation_points: Numbers of simulated color points per image. Validation and test colorize each
             image once for each number. The points have random positions and a size of 6 x 6 pixels (Zhang et
@@ -409,6 +411,28 @@ class ColorizationModule(LightningModule):
         for setting in self.validation_settings():
             yield setting, self.validation_guidance(setting, lab, batch["seed"])
 
+    def validation_loss(self, batch: Batch) -> Tensor:
+        """Return a loss on a validation batch, by which ``fit`` selects the best checkpoint.
+
+        A task defines this method if PSNR does not measure its model. For example, gray images have a higher
+        PSNR than the samples of a diffusion model after a short training. The loss is logged as ``val/loss``.
+
+        Args:
+            batch: Validation batch. The seeds ``batch["seed"]`` are equal in all epochs.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define validation_loss(batch)")
+
+    def checkpoint_metric(self) -> tuple[str, Literal["min", "max"]]:
+        """Return the logged value that selects the best checkpoint, and whether a low or high value is best.
+
+        The value is ``val/loss`` if the task defines `validation_loss`. Otherwise, it is the PSNR in the
+        middle one of `validation_settings`, which is a small number of points for models with points.
+        """
+        if type(self).validation_loss is not ColorizationModule.validation_loss:
+            return "val/loss", "min"
+        settings = self.validation_settings()
+        return f"val/psnr_{settings[len(settings) // 2]}", "max"
+
     def metrics_of(self, stage: MetricStage) -> StageMetrics:
         """Return the metrics of ``"val"`` or ``"test"``; rebuild them if their names have changed.
 
@@ -432,8 +456,11 @@ class ColorizationModule(LightningModule):
         self.metrics_of("test").reset()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Colorize the batch in every validation setting and update the validation metrics."""
+        """Colorize the batch in every validation setting, update the metrics and log `validation_loss`."""
         self._update_metrics("val", batch)
+        if self.checkpoint_metric()[0] == "val/loss":
+            loss = self.validation_loss(batch)
+            self.log("val/loss", loss, batch_size=len(batch["rgb"]), sync_dist=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Colorize the batch in every validation setting and update the test metrics."""
@@ -442,11 +469,18 @@ class ColorizationModule(LightningModule):
     def _update_metrics(self, stage: MetricStage, batch: Batch) -> None:
         require_images(batch)
         metrics, lab = self.metrics_of(stage), rgb_to_lab(batch["rgb"])
+        if not metrics.names:
+            return
         network_input = lab[:, :1]
         if self.input_kind == "sketch":
             network_input = sketches_of(batch)
             batch = {**batch, "sketch": network_input}  # the guidance uses the same sketches
         for setting, guidance in self.validation_guidances(batch, lab):
+            if setting not in metrics.collections:
+                raise ColorzooError(
+                    f"validation_names of {type(self).__name__} must contain {setting!r}, which "
+                    f"validation_guidances yields, got {', '.join(metrics.collections)}"
+                )
             if "label" in self.accepts and guidance.label is None:
                 guidance = replace(guidance, label=batch.get("label"))
             colors = clip_colors(self(network_input, guidance), network_input)
