@@ -220,7 +220,7 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         (RGB, "output rgb, .* AbPrediction"),
         (
             {"contract_test": ContractTestConfig(scales={"network.0.weight": 0.1})},
-            r"scales must name parameters .* such as model\.network\.0\.weight, got network\.0\.weight",
+            r"scales must match parameters .* such as model\.network\.0\.weight, got network\.0\.weight",
         ),
         (as_rgb(2.0), r"RGB .* \[0, 1\]", RGB),
     ],

@@ -77,13 +77,16 @@ class ContractTestConfig:
         scales: Factors for the random weights of the tests, by parameter name of the task, such as
             ``model.network.head.weight``. The tests initialize weights with random values and multiply them
             by these factors. A network that ends in a saturating function, such as tanh, needs small factors,
-            because large weights would amplify rounding errors.
+            because large weights would amplify rounding errors. Shell-style patterns are also accepted.
+        error_scale: Factor for the tolerances of rounding errors. A diffusion model multiplies an error of
+            its network by ``noise / signal`` of the first step, 158 for the default `NoiseSchedule`.
     """
 
     hparams: Mapping[str, Any] = field(default_factory=dict)
     size: int = 32
     without_gradient: tuple[str, ...] = ()
     scales: Mapping[str, float] = field(default_factory=dict)
+    error_scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class ModelCard:
         summary: Input, output and purpose of the model, in one line.
         task: Import path of the task, a `ColorizationModule`, as ``package.module:Class``.
         parameters: Number of parameters of the `ColoringModel`, including frozen parameters and excluding a
-            discriminator.
+            discriminator. ``colorzoo models NAME --update`` writes it.
         model: Import path of the `ColoringModel` of the task.
         aliases: Other names of the model in the registry.
         guidance: Names of the kinds of guidance that the model accepts; see `colorzoo.guidance.GuidanceKind`.
@@ -127,7 +130,7 @@ class ModelCard:
     year: int
     summary: str
     task: str
-    parameters: int
+    parameters: int = 0
     model: str = ""
     aliases: tuple[str, ...] = ()
     guidance: tuple[str, ...] = ()

@@ -22,8 +22,8 @@ from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import constructor_arguments, constructor_parameters
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 from colorzoo.weights.catalog import entry_without_hash, listed_record, missing_weights_advice
-from colorzoo.weights.load import UNTRAINED, Provenance, untrained_reason
-from colorzoo.weights.pretrained import HUB, hub_weights
+from colorzoo.weights.load import HUB, UNTRAINED, Provenance, is_safetensors, untrained_reason
+from colorzoo.weights.pretrained import hub_weights
 
 if TYPE_CHECKING:
     from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk
@@ -214,6 +214,18 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
     return Context().run(model_class, **arguments)
 
 
+def count_parameters(card: ModelCard) -> int:
+    """Return the number of parameters of a registered model at full size; no memory is allocated.
+
+    Examples:
+        >>> count_parameters(colorzoo.model_card("gray"))
+        0
+    """
+    with torch.device("meta"):
+        task: Any = build_model(load_task_class(card), card.hparams)
+    return sum(parameter.numel() for parameter in task.model.parameters())
+
+
 def _create(model_class: type[M], settings: Mapping[str, Any], file: ResolvedWeights | None) -> M:
     """Create a model or a task in evaluation mode; load its weights and training record from a file.
 
@@ -267,7 +279,8 @@ def _stored_settings(card: ModelCard, file: ResolvedWeights | None, kind: type[A
     stored = {key: value for key, value in file.hparams.items() if key in known}
     unknown = [key for key in file.hparams if key not in known]
     if unknown:
-        owner = model_of_file(file.path)  # None for checkpoints
+        # the name in a checkpoint can be the model that the task extends
+        owner = model_of_file(file.path) if is_safetensors(file.path) else None
         if owner == card.name:  # the task class imports Lightning, so it is loaded only if necessary
             unknown = [key for key in unknown if key not in constructor_parameters(load_task_class(card))]
         can_ignore = owner is None and (stored or not known)

@@ -41,7 +41,7 @@ def assert_loads_everywhere(mine: ModuleType, checkpoint: Path) -> None:
     torch.testing.assert_close(dict(own.state_dict()), content["state_dict"], rtol=0, atol=0)
     registered = colorzoo.create_model(NAME, checkpoint)
     assert type(registered) is mine.Zhang2016
-    colorizer = colorzoo.Colorizer(NAME, weights=checkpoint, device="cpu")
+    colorizer = colorzoo.Colorizer(weights=checkpoint, device="cpu")  # the checkpoint names the model
     expected = own(LIGHTNESS).ab
     for module in (registered, colorizer.model):
         assert torch.equal(module(LIGHTNESS).ab, expected)

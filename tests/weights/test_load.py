@@ -15,7 +15,7 @@ from torch import nn
 from colorzoo.errors import WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.weights import apply_weights, read_weights, save_weights
-from colorzoo.weights.load import WRAPPERS
+from colorzoo.weights.load import WRAPPERS, model_of_file
 
 STATE = {"conv.weight": torch.linspace(-1, 1, 12).reshape(3, 4), "seen": torch.tensor(7)}
 OTHER = {key: value + 1 for key, value in STATE.items()}
@@ -52,6 +52,11 @@ def test_lightning_checkpoint_loads_averaged_weights_and_hparams(tmp_path: Path)
     torch.save(content | {"pytorch-lightning_version": "2.6.6"}, tmp_path / "last.ckpt")
     assert _same(read_weights(tmp_path / "last.ckpt").state_dict, STATE)
     assert read_weights(tmp_path / "last.ckpt").hparams == {"width": 0.5}
+    assert model_of_file(tmp_path / "last.ckpt") is None
+    torch.save(content | {"pytorch-lightning_version": "2.6.6", "model": "mine"}, tmp_path / "named.ckpt")
+    assert model_of_file(tmp_path / "named.ckpt") == "mine"
+    torch.save(content | {"model": "mine"}, tmp_path / "other.pth")  # not a checkpoint of Lightning
+    assert model_of_file(tmp_path / "other.pth") is None
 
 
 @pytest.mark.parametrize("content", [b"\n<!doctype html></html>", bytes(range(120, 256)), b""])

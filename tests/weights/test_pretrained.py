@@ -20,6 +20,7 @@ import colorzoo
 from colorzoo import ColoringModel, Colorizer
 from colorzoo.apps.cli.main import main
 from colorzoo.errors import UntrainedWarning, WeightsError
+from colorzoo.evaluation.methods import check_methods, parse_methods
 from colorzoo.weights import read_weights, save_weights
 from colorzoo.weights.load import Provenance
 from colorzoo.zoo.zhang2016.model import ColorfulColorization
@@ -268,6 +269,23 @@ def test_pushed_model_loads_by_owner_and_name(hub: Path) -> None:
     loaded = ColoringModel.from_pretrained("someone/colors")
     assert all(loaded.state_dict()[key].equal(value) for key, value in model.state_dict().items())
     assert colorzoo.create_model("hf-hub:someone/colors").trained
+
+
+def test_command_line_loads_weights_of_the_hub(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_model().push_to_hub("someone/colors", license="Apache-2.0")
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(gray_image(40, 50)).save("old.png")
+    assert main(["colorize", "old.png", "--weights", "hf-hub:someone/colors", "-o", "by_file.png"]) == 0
+    options = ["--model", NAME, "--weights", str(hub / "someone" / "colors"), "-o", "by_name.png"]
+    assert main(["colorize", "old.png", *options]) == 0
+    with Image.open("by_file.png") as one, Image.open("by_name.png") as other:
+        assert one.tobytes() == other.tobytes()
+    check_methods(parse_methods(["mine=hf-hub:someone/colors"])[0])
+    with pytest.raises(WeightsError, match="OWNER/NAME"):
+        check_methods(parse_methods(["mine=hf-hub:someone"])[0])
+    capsys.readouterr()
 
 
 @pytest.mark.parametrize(

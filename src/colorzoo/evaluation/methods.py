@@ -147,7 +147,9 @@ def _row_names(entries: Sequence[str]) -> dict[str, str]:
 
 
 def check_methods(sources: Mapping[str, MethodSource]) -> None:
-    """Validate the names of methods and the existence of files; nothing is downloaded.
+    """Validate the names of methods and the existence of files.
+
+    Only the files of ``hf-hub:`` repositories are downloaded.
 
     Args:
         sources: Sources by row name; see `evaluate`.
@@ -172,7 +174,7 @@ def check_methods(sources: Mapping[str, MethodSource]) -> None:
                 f"the method {row!r} must be None, a path, a ColoringModel or a ColorizationModule, got "
                 f"{type(source).__name__}"
             )
-        if not Path(source).exists():
+        if existing_file(source) is None and not Path(source).exists():
             raise DataError(f"the folder or weight file of {row!r} does not exist: {str(source)!r}")
         if existing_file(source) is not None:
             _card_of_file(row, Path(source))  # raises an error if the model is unknown

@@ -6,6 +6,8 @@ from .blocks import pad_with_zeros as pad_with_zeros
 from .blocks import scaled_width as scaled_width
 from .blocks import upconv4x4 as upconv4x4
 from .click_segmenter import SegmenterFeatures as SegmenterFeatures
+from .diffusion import InitialNoise as InitialNoise
+from .diffusion import NoiseSchedule as NoiseSchedule
 from .discriminators import AttentionDiscriminator as AttentionDiscriminator
 from .discriminators import PatchDiscriminator as PatchDiscriminator
 from .enlarging import enlarge_along_edges as enlarge_along_edges
@@ -20,6 +22,8 @@ __all__ = [
     "AttentionDiscriminator",
     "BorrowedModel",
     "HintUNet",
+    "InitialNoise",
+    "NoiseSchedule",
     "PatchDiscriminator",
     "PointNetwork",
     "SegmenterFeatures",

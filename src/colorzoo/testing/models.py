@@ -58,25 +58,33 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
         model = build_model(model_class, {**card.hparams, **card.contract_test.hparams})
         # the card must not name unknown parameters
         parameters = dict(model.named_parameters())
-        for name in card.contract_test.scales.keys() - parameters:
-            similar = get_close_matches(name, parameters, 1, cutoff=0)
-            raise ContractError(f"scales must name parameters of the task, such as {similar[0]}, got {name}")
-        for pattern in card.contract_test.without_gradient:
+        trial = card.contract_test
+        listed = [("scales", pattern) for pattern in trial.scales]
+        listed += [("without_gradient", pattern) for pattern in trial.without_gradient]
+        for field, pattern in listed:
             if not fnmatch.filter(parameters, pattern):
                 similar = get_close_matches(pattern, parameters, 1, cutoff=0)
                 raise ContractError(
-                    f"without_gradient must match parameters of the task, such as {similar[0]}, got {pattern}"
+                    f"{field} must match parameters of the task, such as {similar[0]}, got {pattern}"
                 )
         for name, parameter in parameters.items():
             if parameter.ndim > 1 and parameter.requires_grad:
                 fan_in = parameter[0].numel()
-                scale = card.contract_test.scales.get(name, 1.0)
-                deviation = math.sqrt(2 / fan_in) * scale
+                factors = [trial.scales[each] for each in trial.scales if fnmatch.fnmatch(name, each)]
+                deviation = math.sqrt(2 / fan_in) * math.prod(factors)
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * deviation)
         for layer in model.modules():
             if isinstance(layer, StoredSpectralConv):
                 layer.settle()  # update the stored spectral norm, which belongs to the previous weight
     return model.eval()
+
+
+def tolerance(card: ModelCard, value: float) -> float:
+    """Return a tolerance of rounding errors for a model; see ``error_scale`` of `ContractTestConfig`.
+
+    Half of the full scale is the maximum, because predictions that do not agree at all differ by more.
+    """
+    return min(value * card.contract_test.error_scale, 0.5)
 
 
 def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:
@@ -124,7 +132,8 @@ def elsewhere() -> Iterator[None]:
             yield
     except (NotImplementedError, RuntimeError) as error:
         raise ContractError(
-            f"a new tensor is not on the device of the input: {first_words(error)}"
+            f"a new tensor is not on the device of the input: {first_words(error)}. Set the device of new "
+            "tensors, as in torch.tensor(values, device=lightness.device)."
         ) from error
 
 

@@ -245,16 +245,14 @@ class ZooCLI(LightningCLI):
     def fit_callbacks(self, config: Any, configured: Sequence[Callback]) -> list[Callback]:
         """Return the default callbacks of ``fit``."""
         seed = self.config[self._verb]["seed_everything"]
-        settings = self.model.validation_settings()
-        # the middle setting is a small number of points for models with points
-        monitor = f"val/psnr_{settings[len(settings) // 2]}"
         always = [NonFiniteGuard(), ResumeGuard(), StepSeed(int(seed or 0))]
         if config.get("fast_dev_run"):
             return always  # no file is written
         always += [FinalValidation(), ImageGrid(), RunRecord()]
         if config.get("enable_checkpointing") is False:
             return always
-        return [RunLock(), *always, *missing_checkpoints(configured, monitor), SignalCheckpoint()]
+        checkpoints = missing_checkpoints(configured, *self.model.checkpoint_metric())
+        return [RunLock(), *always, *checkpoints, SignalCheckpoint()]
 
     def prepare(self) -> None:
         """Set the metrics, record the configuration files and load initial weights."""
@@ -264,8 +262,8 @@ class ZooCLI(LightningCLI):
         if metrics := options["metrics"]:
             names = tuple(name.strip() for name in metrics.split(","))
             model.test_metrics = names
-            # psnr selects the best checkpoint
-            model.validation_metrics = names if "psnr" in names else ("psnr", *names)
+            needs_psnr = "psnr" not in names and model.checkpoint_metric()[0] != "val/loss"
+            model.validation_metrics = ("psnr", *names) if needs_psnr else names
         configs = [Path(str(each)).resolve() for each in options["config"] or []]
         named = tuple(f"{path.parent.name}/{path.name}" for path in configs)
         model.provenance = replace(model.provenance, config=named)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Generic, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, cast
 
 import torch
 from lightning.pytorch import Trainer
@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.losses import weighted_sum
-from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction
-from colorzoo.training.module import ColorizationModule
+from colorzoo.training.module import ColorizationModule, M, task_base
 from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
     AdversarialOptimization,
@@ -32,7 +31,7 @@ from colorzoo.training.optimization import (
 P = TypeVar("P", bound=Prediction)
 
 
-class GANColorizationModule(ColorizationModule, Generic[P]):
+class GANColorizationModule(ColorizationModule, Generic[P, M]):
     """Base class of tasks with a generator (``self.model``) and a ``self.discriminator``.
 
     Examples:
@@ -42,6 +41,9 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
 
     The ``__init__`` of a subclass builds ``self.discriminator`` after ``super().__init__``. The subclass also
     defines `generate`, `generator_terms` or `generator_loss`, and `discriminator_loss`.
+
+    ``P`` is the class of the prediction. The base class ``GANColorizationModule[P, M]`` has the arguments of
+    the model class ``M``, and builds the model from them.
 
     Attributes:
         accumulate: Number of batches per optimizer step; their gradients are averaged.
@@ -54,13 +56,22 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         **optimization: Optimizers and schedules of both networks; see `AdversarialOptimization`.
     """
 
+    model: M
     discriminator: nn.Module
     accumulate: int = 1
     clip: float = 0.0
 
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, classes: Any) -> type[Any]:
+            """Return the base class that builds its model, if a model class is given; see `task_base`."""
+            if not isinstance(classes, tuple) or isinstance(classes[1], TypeVar):
+                return cls
+            return task_base(cls, classes[1], AdversarialOptimization)
+
     def __init__(
         self,
-        model: ColoringModel,
+        model: M,
         *,
         stage: str | None = None,
         **optimization: Unpack[AdversarialOptimization],
@@ -236,7 +247,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         optimizer.zero_grad()
 
 
-class DiscriminatorFirst(GANColorizationModule[P]):
+class DiscriminatorFirst(GANColorizationModule[P, M]):
     """Base class of tasks that update the discriminator before the generator."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:

@@ -8,13 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, Unpack, cast
+from functools import cache
+from inspect import Parameter
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    NoReturn,
+    Self,
+    TypeVar,
+    Unpack,
+    cast,
+    get_type_hints,
+)
 
 import torch
 from lightning.fabric.utilities.data import AttributeDict
 from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
+from typing_extensions import TypeVar as TypeVarWithDefault
 
 from colorzoo.card import InputKind, OutputKind
 from colorzoo.color import rgb_to_lab
@@ -26,6 +41,7 @@ from colorzoo.guidance.hints import TYPED_KINDS
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction, clip_colors
 from colorzoo.randomness import image_generators
+from colorzoo.registry import card_of, cards_of
 from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
 from colorzoo.simulation.points import uniform_points
 from colorzoo.training.optimization import (
@@ -50,6 +66,7 @@ from colorzoo.weights.load import Provenance
 from colorzoo.weights.pretrained import MODEL_PREFIX
 
 T = TypeVar("T")
+M = TypeVarWithDefault("M", bound=ColoringModel, default=ColoringModel)
 
 
 class _ModelAttribute(Generic[T]):
@@ -88,7 +105,8 @@ class ColorizationModule(LightningModule):
         label_count: Number of image classes that the model predicts or accepts as guidance, or 0. For a
             positive number, ``fit`` raises `DataError` for data without labels or with more classes.
         stage: Name of the current stage; None without stages.
-        validation_metrics: Names of the validation metrics; can be set on a class or an instance.
+        validation_metrics: Names of the validation metrics; can be set on a class or an instance. If empty,
+            a validation computes only `validation_loss`.
         test_metrics: Names of the metrics of ``test``.
         validation_points: Numbers of simulated color points per image. Validation and test colorize each
             image once for each number. The points have random positions and a size of 6 x 6 pixels (Zhang et
@@ -394,6 +412,28 @@ class ColorizationModule(LightningModule):
         for setting in self.validation_settings():
             yield setting, self.validation_guidance(setting, lab, batch["seed"])
 
+    def validation_loss(self, batch: Batch) -> Tensor:
+        """Return a loss on a validation batch, by which ``fit`` selects the best checkpoint.
+
+        A task defines this method if PSNR does not measure its model. For example, gray images have a higher
+        PSNR than the samples of a diffusion model after a short training. The loss is logged as ``val/loss``.
+
+        Args:
+            batch: Validation batch. The seeds ``batch["seed"]`` are equal in all epochs.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define validation_loss(batch)")
+
+    def checkpoint_metric(self) -> tuple[str, Literal["min", "max"]]:
+        """Return the logged value that selects the best checkpoint, and whether a low or high value is best.
+
+        The value is ``val/loss`` if the task defines `validation_loss`. Otherwise, it is the PSNR in the
+        middle one of `validation_settings`, which is a small number of points for models with points.
+        """
+        if type(self).validation_loss is not ColorizationModule.validation_loss:
+            return "val/loss", "min"
+        settings = self.validation_settings()
+        return f"val/psnr_{settings[len(settings) // 2]}", "max"
+
     def metrics_of(self, stage: MetricStage) -> StageMetrics:
         """Return the metrics of ``"val"`` or ``"test"``; rebuild them if their names have changed.
 
@@ -417,8 +457,11 @@ class ColorizationModule(LightningModule):
         self.metrics_of("test").reset()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Colorize the batch in every validation setting and update the validation metrics."""
+        """Colorize the batch in every validation setting, update the metrics and log `validation_loss`."""
         self._update_metrics("val", batch)
+        if self.checkpoint_metric()[0] == "val/loss":
+            loss = self.validation_loss(batch)
+            self.log("val/loss", loss, batch_size=len(batch["rgb"]), sync_dist=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Colorize the batch in every validation setting and update the test metrics."""
@@ -427,11 +470,18 @@ class ColorizationModule(LightningModule):
     def _update_metrics(self, stage: MetricStage, batch: Batch) -> None:
         require_images(batch)
         metrics, lab = self.metrics_of(stage), rgb_to_lab(batch["rgb"])
+        if not metrics.names:
+            return
         network_input = lab[:, :1]
         if self.input_kind == "sketch":
             network_input = sketches_of(batch)
             batch = {**batch, "sketch": network_input}  # the guidance uses the same sketches
         for setting, guidance in self.validation_guidances(batch, lab):
+            if setting not in metrics.collections:
+                raise ColorzooError(
+                    f"validation_names of {type(self).__name__} must contain {setting!r}, which "
+                    f"validation_guidances yields, got {', '.join(metrics.collections)}"
+                )
             # labels, and hints without an attribute of `Guidance`, such as text; `batch["seed"]` seeds the
             # augmentation, and models that sample use their default seed
             kinds = (self.accepts - TYPED_KINDS - {"seed"}) | ({"label"} & self.accepts)
@@ -463,7 +513,7 @@ class ColorizationModule(LightningModule):
         return self(network_input, Guidance()).to_rgb(network_input)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store plain settings, `trained` and the provenance in the checkpoint.
+        """Store plain settings, `trained`, the provenance and the name of the model in the checkpoint.
 
         Checkpoints do not contain gradients. If gradients are being accumulated, the checkpoint stores the
         state after the last optimizer step, so that a resumed run computes these gradients again.
@@ -487,6 +537,11 @@ class ColorizationModule(LightningModule):
             state.update({name: buffer for name, buffer in last["buffers"].items() if name in state})
         checkpoint["trained"] = self._is_trained_after(steps)
         checkpoint["provenance"] = replace(provenance, steps=steps).to_dict()
+        # the registered model of this class, or of the class that it extends
+        for kind in type(self).__mro__:
+            if card := card_of(kind, self.hparams) or next(iter(cards_of(kind)), None):
+                checkpoint["model"] = card.name
+                break
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore `trained` (True if not stored) and the provenance."""
@@ -535,22 +590,61 @@ def _restore_trained(task: ColorizationModule, *_: Any) -> None:
         task.trained, task._stored_trained = task._stored_trained, None
 
 
-class SingleOptimizerModule(ColorizationModule):
+@cache
+def task_base(base: type[Any], model_class: type[ColoringModel], optimization: type[Any]) -> type[Any]:
+    """Return a subclass of a task class whose constructor has the arguments of a model and builds the model.
+
+    The constructor is generated, because Lightning and jsonargparse read the names of its parameters.
+
+    Args:
+        base: Task class whose constructor receives a model.
+        model_class: Class of the model.
+        optimization: `TypedDict` with the other arguments of ``base``.
+    """
+    own = constructor_parameters(model_class)
+    names = {"base": base, "model_class": model_class}
+    signature = []
+    for name, parameter in own.items():
+        names |= {f"type_{name}": parameter.annotation, f"default_{name}": parameter.default}
+        is_required = parameter.default is Parameter.empty
+        signature.append(f"{name}: type_{name}" + ("" if is_required else f" = default_{name}"))
+    hints = get_type_hints(optimization)
+    names |= {f"type_{name}": hint for name, hint in hints.items()}
+    signature += [f"{name}: type_{name} = None" for name in hints]
+    source = f"""
+class Base(base):
+    def __init__(self, {", ".join(signature)}) -> None:
+        model = model_class({", ".join(f"{name}={name}" for name in own)})
+        super().__init__(model, {", ".join(f"{name}={name}" for name in hints)})
+"""
+    exec(compile(source, __file__, "exec", dont_inherit=True), names)
+    generated: type[Any] = names["Base"]
+    generated.__name__ = generated.__qualname__ = f"{base.__name__}[{model_class.__name__}]"
+    generated.__module__, generated.__doc__ = model_class.__module__, model_class.__doc__
+    return generated
+
+
+class SingleOptimizerModule(ColorizationModule, Generic[M]):
     """Base class of tasks with one optimizer; learning rate schedules count optimizer steps.
 
-    A subclass defines ``training_step``, which returns the loss.
+    A subclass defines ``training_step``, which returns the loss. The base class ``SingleOptimizerModule[M]``
+    has the arguments of the model class ``M``, and builds the model from them. Without ``[M]``, the
+    constructor of the subclass builds the model.
 
     Examples:
         >>> class Toy(colorzoo.ColoringModel):
+        ...     def __init__(self, size: int = 3):
+        ...         super().__init__(torch.nn.Conv2d(1, 2, size, padding=size // 2))
+        ...
         ...     def forward(self, lightness, guidance=None):
         ...         return colorzoo.AbPrediction(ab=self.network(lightness))
         ...
-        >>> class Task(SingleOptimizerModule):
+        >>> class Task(SingleOptimizerModule[Toy]):
         ...     def training_step(self, batch, batch_idx):
         ...         lab = colorzoo.rgb_to_lab(batch["rgb"])
         ...         return (self(lab[:, :1]).ab - lab[:, 1:]).abs().mean()
         ...
-        >>> task = Task(Toy(torch.nn.Conv2d(1, 2, 3, padding=1)))
+        >>> task = Task(size=5)
         >>> task.training_step({"rgb": torch.rand(2, 3, 32, 48)}, 0).shape
         torch.Size([])
 
@@ -560,9 +654,17 @@ class SingleOptimizerModule(ColorizationModule):
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
+    model: M
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, model_class: Any) -> type[Any]:
+            """Return the base class that builds its model; see `task_base`."""
+            return cls if isinstance(model_class, TypeVar) else task_base(cls, model_class, Optimization)
+
     def __init__(
         self,
-        model: ColoringModel,
+        model: M,
         *,
         stage: str | None = None,
         **optimization: Unpack[Optimization],

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
 UNTRAINED = "untrained"
 """Metadata key with the names of the parts that have random weights after a conversion."""
+HUB = "hf-hub:"
+"""Start of the address of a Hugging Face Hub repository."""
 WEIGHTS_FILE = "model.safetensors"
 """Weight file in a folder of `ColoringModel.save_pretrained` or a repository of the Hugging Face Hub."""
 WRAPPERS = ("params_ema", "params", "model", "state_dict")
@@ -137,8 +139,16 @@ class WeightContent:
 def existing_file(weights: str | Path | None) -> Path | None:
     """Return the path if it is an existing file, otherwise None.
 
-    The path of a folder selects its file ``model.safetensors``.
+    The path of a folder selects its file ``model.safetensors``. The file of a Hugging Face Hub repository
+    ``hf-hub:OWNER/NAME`` is downloaded if necessary.
+
+    Raises:
+        WeightsError: The repository does not exist, or the Hub cannot be reached.
     """
+    if weights is not None and str(weights).startswith(HUB):
+        from colorzoo.weights.pretrained import hub_file
+
+        return hub_file(str(weights))
     try:
         path = None if weights is None else Path(weights).expanduser()
         if path is not None and path.is_dir():
@@ -204,6 +214,8 @@ def read_weights(path: Path) -> WeightContent:
             stored = {name: value for name, value in records.items() if isinstance(value, Mapping)}
             if content.get("trained") is False:
                 stored[UNTRAINED] = "network"
+            if "pytorch-lightning_version" in content and isinstance(content.get("model"), str):
+                stored["model"] = content["model"]
         return WeightContent(path, stored, state_dict)
     from colorzoo.weights.readers import caffe, torch7  # files of other libraries are rare
 
@@ -217,18 +229,23 @@ def read_weights(path: Path) -> WeightContent:
 
 
 def model_of_file(path: str | Path | None) -> str | None:
-    """Return the model name in the metadata of a safetensors file, or None.
+    """Return the model name in the metadata of a safetensors file or in a checkpoint, or None.
 
     Examples:
         >>> model_of_file(weight_file(colorzoo.model_card("zhang2017_local_small"), "default").path)
         'zhang2017_local_small'
 
     Args:
-        path: Path of a file, or of a folder with ``model.safetensors``. The result is None if ``path`` is
-            not a safetensors file, such as a tag or None.
+        path: Path of a file, of a folder with ``model.safetensors``, or a repository ``hf-hub:OWNER/NAME``.
+            The result is None if ``path`` is neither a safetensors file nor a checkpoint, such as a tag.
+
+    Raises:
+        WeightsError: The file is damaged.
     """
     file = existing_file(path)
-    return read_weights(file).stored.get("model") if file and is_safetensors(file) else None
+    if file is None or not (is_safetensors(file) or begins_with(file, b"PK\x03\x04")):
+        return None
+    return read_weights(file).stored.get("model")
 
 
 def untrained_reason(name: str, path: Path, parts: str) -> str:

@@ -45,6 +45,7 @@ from colorzoo.settings import (
 from colorzoo.weights.catalog import is_offline
 from colorzoo.weights.load import (
     CONVENTIONS,
+    HUB,
     UNTRAINED,
     WEIGHTS_FILE,
     Provenance,
@@ -64,7 +65,6 @@ if TYPE_CHECKING:
 MODEL_PREFIX = "model."
 """Prefix of the keys of the model's weights in a training checkpoint."""
 
-HUB = "hf-hub:"
 """Prefix for repository names on the Hugging Face Hub, as in timm."""
 
 _CONFIG_FILE, _CARD_FILE = "config.json", "README.md"
@@ -473,14 +473,27 @@ def hub_weights(source: str, weights: object, *, offline: bool) -> tuple[str, Pa
             f"'weights' must be omitted for {source}, because the repository contains weights; got "
             f"{weights!r}"
         )
-    repository, _, revision = source.removeprefix(HUB).partition("@")
-    path = _download_weights(repository, revision or None, offline=offline)
+    path = hub_file(source, offline=offline)
     name = model_of_file(path)
     if name is None:
         raise WeightsError(
             f"{path} does not contain a model name. Write the file with `colorzoo weights convert`."
         )
     return model_card(name).name, path
+
+
+def hub_file(source: str, *, offline: bool = False) -> Path:
+    """Return the weight file of a repository ``hf-hub:OWNER/NAME`` or ``hf-hub:OWNER/NAME@REVISION``.
+
+    Args:
+        source: Address of the repository.
+        offline: Whether to use only local files.
+
+    Raises:
+        WeightsError: The file does not exist, or the Hub cannot be reached.
+    """
+    repository, _, revision = source.removeprefix(HUB).partition("@")
+    return _download_weights(repository, revision or None, offline=offline)
 
 
 def _download_weights(repository: str, revision: str | None, *, offline: bool) -> Path:

@@ -1,6 +1,7 @@
 """``colorzoo models`` with stub cards, and JSON output with the registered cards."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from colorzoo import registry
 from colorzoo.apps.cli.main import main
 from colorzoo.card import ModelCard, Weights
+from throwaway_paper import install, write_paper
+from tiny_model import Refused
 
 KEYS = {"name", "aliases", "paper", "year", "guidance", "input", "output", "parameters", "weights"}
 
@@ -63,3 +66,46 @@ def test_models_prints_nothing_without_match_and_suggests_names(capsys: pytest.C
     assert capsys.readouterr().out == ""
     assert main(["models", "doe1998"]) == 2
     assert "doe1999" in capsys.readouterr().err
+
+
+CARDS_FILE = """from colorzoo.card import ModelCard
+
+CARDS = (
+    ModelCard(
+        name="first2031",
+        title="é", paper="", year=2031, summary="",
+        model="updated_cards.model:TwoConvolutions",
+        task="updated_cards.task:Toy2030",
+    ),
+    ModelCard(title="é", name="second2031", paper="", year=2031, summary="", hparams={"width": 4},
+        model="updated_cards.model:TwoConvolutions", parameters=1, task="updated_cards.task:Toy2030"),
+)
+"""
+
+
+def test_update_writes_the_number_of_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_paper(tmp_path / "updated_cards", "updated_cards", "first2031")
+    file = tmp_path / "updated_cards" / "card.py"
+    file.write_text(CARDS_FILE, encoding="utf-8")
+    install(tmp_path, "updated_cards.card")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry.refresh()
+    try:
+        assert main(["models", "*2031", "--update"]) == 0
+    finally:
+        monkeypatch.undo()
+        registry.refresh()
+    expected = CARDS_FILE.replace("parameters=1,", "parameters=222,")
+    expected = expected.replace('name="first2031"', 'parameters=442,\n        name="first2031"')
+    assert file.read_text(encoding="utf-8") == expected
+    assert "parameters=222 (second2031)" in capsys.readouterr().out
+    registry.refresh()
+
+
+def test_update_of_a_card_without_a_file_is_an_error(
+    zoo: None, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    monkeypatch.setattr("colorzoo.factory.count_parameters", lambda _: 7)
+    assert "set parameters=7 in the card of doe1999" in refused("models", "doe1999", "--update")

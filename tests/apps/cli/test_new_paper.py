@@ -8,10 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+import colorzoo.guidance
 from colorzoo.apps.cli.main import main
+from colorzoo.apps.cli.new_paper import Guidance, Kind, paper_files
 from colorzoo.testing import contract_checks
 from throwaway_paper import FILES, install
 from tiny_model import Refused
@@ -54,7 +57,7 @@ def test_docs_show_the_generated_files(tmp_path: Path, monkeypatch: pytest.Monke
     for kind in ("plain", "gan"):
         (tmp_path / kind).mkdir()
         monkeypatch.chdir(tmp_path / kind)
-        assert main(["new-paper", "toy2030", *(["--gan"] if kind == "gan" else [])]) == 0
+        assert main(["new-paper", "toy2030", *(["--kind", "gan"] if kind == "gan" else [])]) == 0
     assert {"card.py", "gan/task.py", "model.py", "pyproject.toml", "task.py", "tiny.yaml"} == FILES.keys()
     for name, text in FILES.items():
         folder, _, file = name.rpartition("/")
@@ -62,13 +65,34 @@ def test_docs_show_the_generated_files(tmp_path: Path, monkeypatch: pytest.Monke
         assert found.read_text() == text
 
 
-@pytest.mark.nightly
-@pytest.mark.parametrize("kind", [[], ["--gan"]], ids=["plain", "gan"])
-def test_all_tests_of_generated_package_pass(
-    kind: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("guidance", get_args(Guidance))
+def test_generated_modules_are_formatted_and_the_card_matches(
+    guidance: Guidance, kind: Kind, tmp_path: Path
 ) -> None:
+    for path, text in paper_files("smith2031", zoo=False, guidance=guidance, kind=kind).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+        assert "{%" not in text
+    ruff = shutil.which("ruff", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if ruff is None:
+        pytest.skip("ruff is not installed")
+    options = [f"--config={tmp_path / 'smith2031' / 'pyproject.toml'}", "--no-cache", str(tmp_path)]
+    for command in (["format", "--check"], ["check", "--select=E,F,I,W"]):
+        done = subprocess.run([ruff, *command, *options], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("guidance", get_args(Guidance))
+def test_all_tests_of_generated_package_pass(
+    guidance: Guidance, kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if guidance == "text" and not hasattr(colorzoo.guidance, "GuidanceKind"):
+        pytest.skip("text guidance requires the registry of guidance kinds")
     monkeypatch.chdir(tmp_path)
-    assert main(["new-paper", "smith2031", *kind]) == 0
+    assert main(["new-paper", "smith2031", "--guidance", guidance, "--kind", kind]) == 0
     install(tmp_path / "smith2031", "smith2031.card")
     outcome = run_pytest(tmp_path / "smith2031", [ROOT / "src", tmp_path / "smith2031"])
     assert "test_contract[two_processes_equal_one-smith2031]" in outcome
@@ -85,7 +109,7 @@ def test_all_tests_of_generated_zoo_papers_pass(tmp_path: Path, monkeypatch: pyt
             (tmp_path / path.name).symlink_to(path)
     monkeypatch.chdir(tmp_path)
     assert main(["new-paper", "smith2031", "--zoo"]) == 0
-    assert main(["new-paper", "jones2031", "--zoo", "--gan"]) == 0
+    assert main(["new-paper", "jones2031", "--zoo", "--kind", "gan"]) == 0
     outcome = run_pytest(tmp_path, [tmp_path / "src"], "-k", "smith2031 or jones2031", "-m", "")
     for name in ("smith2031", "jones2031"):
         assert f"test_contract[two_processes_equal_one-{name}]" in outcome
@@ -102,7 +126,7 @@ def run_pytest(folder: Path, path: list[Path], *words: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("kind", [[], ["--gan"]], ids=["plain", "gan"])
+@pytest.mark.parametrize("kind", [[], ["--kind", "gan"]], ids=["plain", "gan"])
 def test_generated_zoo_paper_imports_its_modules_from_the_zoo(
     kind: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 
 from colorzoo.apps.cli._options import Command
+from colorzoo.card import ModelCard
 from colorzoo.console import print_table
+from colorzoo.errors import ColorzooError
+from colorzoo.files import write_atomic
 from colorzoo.registry import DEFAULT_MODELS, card_entry, list_models, model_card
 from colorzoo.settings import argument, option
 
@@ -16,6 +23,7 @@ EXAMPLE = """
 colorzoo models
 colorzoo models 'zhang*' --guidance points
 colorzoo models --json
+colorzoo models smith2030 --update
 """
 
 _HEADERS = ("name", "aliases", "year", "input -> output", "guidance", "parameters", "weights", "summary")
@@ -28,6 +36,7 @@ class ModelsOptions:
     pattern: str = argument("name, alias or shell pattern (default: all)", "PATTERN", default="*")
     guidance: str | None = option(None, "list only models that support this kind of guidance")
     json: bool = option(False, "print the model cards as a JSON list")
+    update: bool = option(False, "write the number of parameters of the models into their card files")
 
 
 def run(args: ModelsOptions) -> int:
@@ -39,7 +48,9 @@ def run(args: ModelsOptions) -> int:
     is_pattern = any(sign in args.pattern for sign in "*?[")
     pattern = args.pattern if is_pattern else model_card(args.pattern).name
     cards = [model_card(name) for name in list_models(pattern, args.guidance)]
-    if args.json:  # each card with the uses of which the model is the default
+    if args.update:
+        update_parameters(cards)
+    elif args.json:  # each card with the uses of which the model is the default
         print(json.dumps(list(map(card_entry, cards)), indent=2))
     elif cards:
         table = [
@@ -70,6 +81,50 @@ def run(args: ModelsOptions) -> int:
     else:
         print("colorzoo: no matching model", file=sys.stderr)
     return 0
+
+
+def update_parameters(cards: Iterable[ModelCard]) -> None:
+    """Write the argument ``parameters`` of cards into the file ``card.py`` beside their tasks.
+
+    Raises:
+        ColorzooError: The file does not contain a call ``ModelCard(name="NAME", ...)`` with a number.
+    """
+    from colorzoo.factory import count_parameters  # torch is not needed to list models
+
+    for card in cards:
+        count = count_parameters(card)
+        if count == card.parameters:
+            continue
+        package = card.task.partition(":")[0].rpartition(".")[0]
+        spec = find_spec(f"{package}.card") if package else None
+        path = Path(spec.origin) if spec is not None and spec.origin else None
+        lines = [] if path is None else path.read_text(encoding="utf-8").splitlines(keepends=True)
+        for call in ast.walk(ast.parse("".join(lines))):
+            keywords = {each.arg: each for each in call.keywords} if isinstance(call, ast.Call) else {}
+            name, old = keywords.get("name"), keywords.get("parameters")
+            if name is None or not isinstance(name.value, ast.Constant) or name.value.value != card.name:
+                continue
+            # replace the number, or add it before the name; offsets count bytes
+            text = f"parameters={count:_}"
+            if old is None:
+                row = lines[name.lineno - 1].encode()
+                start, end = row[: name.col_offset].decode(), row[name.col_offset :].decode()
+                separator = f",\n{start}" if start.isspace() else ", "
+                lines[name.lineno - 1] = f"{start}{text}{separator}{end}"
+            elif isinstance(old.value, ast.Constant):
+                row = lines[old.lineno - 1].encode()
+                start_bytes, end_bytes = row[: old.col_offset], row[old.end_col_offset :]
+                lines[old.lineno - 1] = (start_bytes + text.encode() + end_bytes).decode()
+            else:
+                continue
+            assert path is not None
+            write_atomic(path, "".join(lines).encode())
+            print(f"{path}: {text} ({card.name})")
+            break
+        else:
+            raise ColorzooError(
+                f"set parameters={count:_} in the card of {card.name}, because its file contains no number"
+            )
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, ModelsOptions, run)}

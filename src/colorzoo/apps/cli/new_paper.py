@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 from colorzoo.apps.cli._options import Command
 from colorzoo.errors import ColorzooError
@@ -16,7 +16,7 @@ from colorzoo.settings import argument, option
 HELP = "write template files for a new paper: card, model, task, configuration, page and tests"
 EXAMPLE = """
 colorzoo new-paper smith2030
-colorzoo new-paper smith2030 --gan
+colorzoo new-paper smith2030 --guidance exemplar --kind gan
 colorzoo new-paper smith2030 --zoo
 """
 
@@ -25,6 +25,10 @@ _TEST = f"test_{_TEMPLATE_NAME}.py"
 _NAME = re.compile(r"[a-z][a-z_]*(?P<year>\d{4})[a-z0-9_]*")
 _ZOO = Path("src/colorzoo/zoo")
 _MODULES = ("__init__.py", "card.py", "model.py", "task.py", "README.md")
+_CHANNELS = {"none": 0, "points": 3, "exemplar": 2, "text": 4}  # input channels of the guidance
+_WIDTH, _LETTERS = 8, 256  # channels of the template network, and rows of its text embedding
+Guidance = Literal["none", "points", "exemplar", "text"]
+Kind = Literal["regression", "gan", "sampler"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +39,10 @@ class NewPaperOptions:
     zoo: bool = option(
         False, "add the paper to the colorzoo checkout in the current folder instead of creating a package"
     )
-    gan: bool = option(False, "train the model against a discriminator")
+    guidance: Guidance = option("points", "guidance that the model accepts")
+    kind: Kind = option(
+        "regression", "predict colors, predict them with a discriminator (gan), or sample them by diffusion"
+    )
 
 
 def run(args: NewPaperOptions) -> int:
@@ -44,7 +51,7 @@ def run(args: NewPaperOptions) -> int:
     Raises:
         ColorzooError: The name is invalid or already used, or a file already exists.
     """
-    contents = paper_files(args.name, zoo=args.zoo, gan=args.gan)
+    contents = paper_files(args.name, zoo=args.zoo, guidance=args.guidance, kind=args.kind)
     if args.zoo and not _ZOO.is_dir():
         raise ColorzooError(
             f"--zoo requires the folder {_ZOO}. Run the command in the root of a colorzoo checkout."
@@ -63,13 +70,16 @@ def run(args: NewPaperOptions) -> int:
     return 0
 
 
-def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
+def paper_files(
+    name: str, *, zoo: bool, guidance: Guidance = "points", kind: Kind = "regression"
+) -> dict[Path, str]:
     """Return the template files for a new paper without writing the files.
 
     Args:
         name: Author and year, such as ``smith2030``. The model and the package have this name.
         zoo: Whether to add the paper to a colorzoo checkout instead of creating a package.
-        gan: Whether to use the template for adversarial training with a discriminator.
+        guidance: Guidance that the model accepts.
+        kind: Training with a color loss, against a discriminator, or as a diffusion model.
 
     Returns:
         Dict that maps file paths, relative to the current folder, to file contents.
@@ -77,6 +87,8 @@ def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
     Raises:
         ColorzooError: The name is invalid or already used.
     """
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # only this command needs it
+
     match = _NAME.fullmatch(name)
     if match is None:
         raise ColorzooError(
@@ -96,15 +108,25 @@ def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
         paths["pyproject.toml"] = Path(name, "pyproject.toml")
         paths["test_contract.py"] = Path(name, "test_contract.py")
         paths[_TEST] = Path(name, f"test_{name}.py")
-    # replace the name, package and year in each template
-    templates = files("colorzoo.apps.cli") / "paper_template"
+    # fill in each template, and replace its name, package and year
+    templates = Environment(
+        loader=PackageLoader("colorzoo.apps.cli", "paper_template"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    channels = 1 + _CHANNELS[guidance] + (3 if kind == "sampler" else 0)  # noisy colors and their level
+    parameters = (9 * channels + 1) * _WIDTH + (9 * _WIDTH + 1) * 2
+    if guidance == "text":
+        parameters += _LETTERS * _CHANNELS["text"]
     class_name = "".join(part.capitalize() for part in name.split("_"))
     contents = {}
     for file, path in paths.items():
-        template, gan_template = templates / f"{file}.txt", templates / "gan" / f"{file}.txt"
-        if gan and gan_template.is_file():
-            template = gan_template
-        text = template.read_text(encoding="utf-8")
+        template = {"task.py": f"task_{kind}.py", _TEST: f"test_{kind}.py"}.get(file, file)
+        text = templates.get_template(f"{template}.txt").render(
+            guidance=guidance, kind=kind, channels=channels, parameters=parameters
+        )
         text = re.sub(rf"\b{_TEMPLATE_NAME}(?=\.(task|model|card)\b)", package, text)
         if name != _TEMPLATE_NAME:
             text = text.replace(_TEMPLATE_NAME, name).replace(_TEMPLATE_NAME.capitalize(), class_name)

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, Literal, NoReturn, cast
 
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
@@ -265,12 +265,15 @@ class CheckpointFile(TorchCheckpointIO):
         write_atomic(Path(path), buffer.getbuffer())
 
 
-def missing_checkpoints(configured: Sequence[object], monitor: str) -> list[ModelCheckpoint]:
+def missing_checkpoints(
+    configured: Sequence[object], monitor: str, mode: Literal["min", "max"] = "max"
+) -> list[ModelCheckpoint]:
     """Return the default checkpoint callbacks (best and last) that are not configured.
 
     Args:
         configured: Callbacks from the configuration of the run.
-        monitor: Logged name of the metric that selects the best checkpoint; higher is better.
+        monitor: Logged name of the value that selects the best checkpoint.
+        mode: Whether a high or low value is better.
     """
     checkpoints = [callback for callback in configured if isinstance(callback, ModelCheckpoint)]
     # a callback with save_top_k=0 does not save the best state
@@ -281,7 +284,7 @@ def missing_checkpoints(configured: Sequence[object], monitor: str) -> list[Mode
         missing.append(
             ModelCheckpoint(
                 monitor=monitor,
-                mode="max",
+                mode=mode,
                 filename="best-{step}",
                 save_on_train_epoch_end=False,
                 verbose=True,
