@@ -417,8 +417,8 @@ def test_evaluation_validates_the_plan_before_the_first_download(
     run: Run, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     downloads: list[str] = []
-    for module in ("colorzoo.weights.catalog", "colorzoo.metrics.feature_networks"):
-        monkeypatch.setattr(f"{module}._download", lambda url, *_: downloads.append(url) or "no network")
+    for function in ("pooch.retrieve", "colorzoo.metrics.feature_networks._download"):
+        monkeypatch.setattr(function, lambda url, *_, **__: downloads.append(url) or "no network")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(ColorzooError, match=r"nope|nowhere|twice|psnrr"):
         run(**changes)

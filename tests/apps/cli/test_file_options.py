@@ -33,7 +33,7 @@ SMALL, FULL = "size=1m", "size=4k"
 NOT_FILES = {  # options with text that does not name a file
     "colorize": "point reach box finish crop border model device engine reassigned hints",
     "stylize": "model device",
-    "video": "model device border",
+    "video": "model device border frames",
     "evaluate": "interactions metrics compare device",
     "data verify": "layout",
     "models": "pattern guidance",
