@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from colorzoo.apps.video.encoding import choose_encoding
 from colorzoo.apps.video.file import VideoFile
+from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path
 from colorzoo.apps.video.run import color_shots
@@ -168,6 +170,26 @@ def test_video_does_not_replace_a_result_written_during_the_run(tmp_path: Path) 
     assert out.read_bytes() == b"new"
     out.unlink()
     assert color(source, out, StubColorer()) == 18  # no shot was lost
+
+
+def test_edited_frames_of_a_folder_do_not_change_the_kept_shots(tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for number, image in enumerate(SCENES[4:8]):  # the second shot starts at frame 2
+        Image.fromarray(image).save(source / f"{number}.png")
+
+    def seen_frames(keys: dict[int, str]) -> list[int]:
+        colorer: Any = KeyedColorer(list(keys))
+        parts = PartsFolder(out, "a", keys, overwrite=True)
+        spans = [range(2), range(2, 4)]
+        color_shots(FrameFolder(source), colorer, parts, steady=0, size=32, spans=spans)
+        return [number for number, _ in colorer.seen]
+
+    assert seen_frames({3: "a"}) == [0, 1, 2, 3]
+    before = (out / "0.png").read_bytes()
+    (out / "0.png").write_bytes(b"edited in place")
+    assert seen_frames({3: "b"}) == [2, 3]
+    assert (out / "0.png").read_bytes() == before
 
 
 @pytest.mark.parametrize(("size", "window"), [((30, 40), 72), ((1200, 1600), 46)])

@@ -243,6 +243,8 @@ class PartsFolder:
         update_sidecar(result, Metadata(), record)
         sidecar = sidecar_path(out)
         try:
+            if shots and result.is_dir():
+                out.mkdir(parents=True, exist_ok=True)
             if out.is_dir():  # not replaced as a whole, because it may contain other files
                 earlier, written = read_provenance(out), dict[str, str]()
                 if earlier:

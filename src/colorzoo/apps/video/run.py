@@ -312,6 +312,7 @@ def load_colorer(
     decoded = set[int]()
 
     def visit(frame: VideoFrame) -> None:
+        advance()
         decoded.add(frame.number)
         if frame.number in recipes:
             recipe, folder = recipes[frame.number]
@@ -322,7 +323,8 @@ def load_colorer(
 
     spans = list[range]()
     if edits.keys or edits.join or edits.split:
-        spans = read_shots(film.frames(), edits.join, edits.split, visit)
+        with progress_bar("finding shots", film.describe()["frames"], log_every=10.0) as advance:
+            spans = read_shots(film.frames(), edits.join, edits.split, visit)
     for key in edits.keys:
         if key.frame not in decoded and key.frame in film.selected:
             reason = "is damaged" if any(key.frame in span for span in spans) else "does not exist"
