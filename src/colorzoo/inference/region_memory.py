@@ -1,9 +1,9 @@
 """Memory of the region colors of drawings, for frames and pages of one character.
 
 Each region of a drawing is matched with the regions of colored drawings: color sheets, key frames, earlier
-frames and earlier pages. As in DACoN (Daichi et al., ICCV 2025), features are averaged over each region and
-compared by cosine similarity. Neighbors, area, and the overlap with the previous frame are compared, too. A
-region copies the exact color of its best match.
+frames and earlier pages. As in DACoN (Nagata and Kaneko, ICCV 2025, https://arxiv.org/abs/2509.14685),
+features are averaged over each region and compared by cosine similarity. Neighbors, area, and the overlap
+with the previous frame are compared, too. A region copies the exact color of its best match.
 """
 
 from __future__ import annotations
