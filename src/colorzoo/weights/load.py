@@ -24,7 +24,7 @@ import re
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
@@ -469,11 +469,17 @@ class Provenance:
         start: Origin of the initial weights, as a mapping with the keys ``model`` or ``file``, ``sha256`` and
             ``provenance``.
         config: Configuration files of the training, in order.
+        resolved_config: Settings of ``fit``: the content of the configuration files, the options of the
+            command line, and the defaults. Empty for a training without the command line.
+        seed: Seed of the training; None if no seed was set.
+        optimizers: Class and settings of each optimizer, such as ``class`` and ``lr``.
         commit: Git commit of colorzoo during training.
-        data: Mapping with the keys ``images`` (number of training images) and ``sha256`` (hash of the
-            images' relative paths and file sizes).
-        earlier: Earlier segments of a resumed training that used other data or another commit. Each segment
-            is a mapping with the keys ``until`` (last step of the segment), ``commit`` and ``data``.
+        data: Mapping with the keys ``images`` (number of training images), ``sha256`` (hash of the images'
+            relative paths and file sizes) and ``content_sha256`` (hash of their relative paths and contents).
+        earlier: Earlier segments of a resumed training that used other data, other settings or another
+            commit. Each segment is a mapping with the key ``until`` (last step of the segment) and the
+            earlier values of ``commit``, ``data``, ``config``, ``resolved_config``, ``seed`` and
+            ``optimizers``.
         steps: Number of optimizer steps.
         images: Number of training samples in all steps, summed over all processes.
         license: License of the weights.
@@ -485,6 +491,9 @@ class Provenance:
     stage: str | None = None
     start: Mapping[str, Any] | None = None
     config: tuple[str, ...] = ()
+    resolved_config: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    optimizers: tuple[Mapping[str, Any], ...] = ()
     commit: str | None = None
     data: Mapping[str, Any] | None = None
     earlier: tuple[Mapping[str, Any], ...] = ()
@@ -504,12 +513,13 @@ class Provenance:
         known = {each.name for each in fields(cls)}
         stored = {_FORMER_KEYS.get(key, key): value for key, value in (stored or {}).items()}
         found = {key: value for key, value in stored.items() if key in known}
-        lists = {key: tuple(found.get(key, ())) for key in ("config", "earlier")}
+        lists = {key: tuple(found.get(key, ())) for key in ("config", "optimizers", "earlier")}
         return cls(**{**found, **lists})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON types."""
-        return {**asdict(self), "config": list(self.config), "earlier": list(self.earlier)}
+        lists = {name: list(getattr(self, name)) for name in ("config", "optimizers", "earlier")}
+        return {**asdict(self), **lists}
 
 
 def data_digest(images: list[str]) -> dict[str, Any]:
