@@ -236,7 +236,7 @@ def test_convert_weights_adds_no_provenance_to_a_checkpoint_without_it(tmp_path,
     torch.save(content, checkpoint)
     convert_weights(checkpoint, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
     metadata = read_weights(tmp_path / "packed.safetensors").stored
-    assert metadata.keys() == {"model", "hparams", "conventions"}
+    assert metadata.keys() == {"format_version", "model", "hparams", "conventions"}
 
 
 def test_weight_files_distinguish_runs_with_altered_settings(images, tmp_path):

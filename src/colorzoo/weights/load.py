@@ -23,7 +23,7 @@ import json
 import re
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 
 
 CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
+FORMAT_VERSION = 1
+"""Version of the format of weight files and checkpoints; files without a version have version 1.
+
+The version is increased if an earlier version of colorzoo cannot read new files.
+"""
 UNTRAINED = "untrained"
 """Metadata key with the names of the parts that have random weights after a conversion."""
 WEIGHTS_FILE = "model.safetensors"
@@ -169,9 +174,11 @@ def read_weights(path: Path) -> WeightContent:
     if is_safetensors(path):
         try:
             with safe_open(path, framework="np") as file:
-                return WeightContent(path, dict(file.metadata() or {}))
+                metadata = dict(file.metadata() or {})
         except SafetensorError as error:
             raise _damaged(path, error) from error
+        require_readable(metadata, str(path))
+        return WeightContent(path, metadata)
     if begins_with(path, b"PK\x03\x04", b"\x80"):  # a zip file, or a pickle
         import torch
 
@@ -191,6 +198,7 @@ def read_weights(path: Path) -> WeightContent:
                 problem = f"is truncated, damaged or not a PyTorch file ({first_words(error)})"
             raise WeightsError(f"{path} {problem}; {_EXPECTED}") from error
         if isinstance(content, Mapping) and "pytorch-lightning_version" in content:
+            require_readable(content, str(path))
             inner: Any = content.get("state_dict")
             state_dict = _without_wrappers(inner) if _is_state_dict(inner) else None
         else:
@@ -214,6 +222,21 @@ def read_weights(path: Path) -> WeightContent:
     if caffe.is_caffe(path):
         return WeightContent(path, {}, caffe.read_caffe_blobs(path))
     raise WeightsError(f"{path} is not a weight file; {_EXPECTED}")
+
+
+def require_readable(stored: Mapping[str, Any], name: str) -> None:
+    """Raise `WeightsError` if a weight file or checkpoint has a format that this version cannot read.
+
+    Args:
+        stored: Metadata of a weight file, or content of a checkpoint.
+        name: Name of the file in the error message.
+    """
+    version = stored.get("format_version", FORMAT_VERSION)
+    if str(version) not in map(str, range(1, FORMAT_VERSION + 1)):
+        raise WeightsError(
+            f"{name}: the format version must be at most {FORMAT_VERSION}, got {version}. Install a newer "
+            "version of colorzoo."
+        )
 
 
 def model_of_file(path: str | Path | None) -> str | None:
@@ -358,6 +381,7 @@ def save_weights(
     metadata: Mapping[str, str],
     *,
     dtype: StoredType | None = None,
+    keep: Collection[str] = (),
 ) -> None:
     """Write a safetensors file atomically and deterministically.
 
@@ -369,10 +393,12 @@ def save_weights(
     Args:
         path: Path of the file; missing folders are created.
         state_dict: Tensors by name, on any device. Integer tensors keep their type.
-        metadata: Metadata of the file, such as ``model``, ``hparams`` and ``provenance`` (JSON).
+        metadata: Metadata of the file, such as ``model``, ``hparams`` and ``provenance`` (JSON). The key
+            ``format_version`` is added.
         dtype: Type of stored floating-point tensors; None keeps their type. With ``float16``, tensors with
             values above 65504 keep their type. ``int8`` rounds tensors of at least 1,024 elements to 8 bits
             with one scale for each output channel, and stores smaller tensors as float16.
+        keep: Names of tensors that ``int8`` stores as float16, such as heads with large logits.
     """
     import torch
     from safetensors.torch import save
@@ -384,7 +410,13 @@ def save_weights(
         # a copy, because safetensors rejects tensors that share memory
         stored = tensor.detach().cpu().contiguous().clone()
         is_large = stored.ndim > 1 and stored.numel() >= _LEAST_INT8
-        if dtype == "int8" and is_large and stored.is_floating_point() and stored.isfinite().all():
+        if (
+            dtype == "int8"
+            and name not in keep
+            and is_large
+            and stored.is_floating_point()
+            and stored.isfinite().all()
+        ):
             # one scale for each slice along the first dimension
             stored = stored.float()
             scale = stored.flatten(1).abs().amax(1).clamp(min=torch.finfo(torch.float32).tiny) / _INT8_MAX
@@ -398,7 +430,7 @@ def save_weights(
                 stored = halved
         tensors[name] = stored
     # sort the metadata in the header, which the library writes in random order
-    data = save(tensors, metadata=dict(metadata))
+    data = save(tensors, metadata={"format_version": str(FORMAT_VERSION), **metadata})
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:end])
     header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))

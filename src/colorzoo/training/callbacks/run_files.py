@@ -86,7 +86,7 @@ class RunRecord(Callback):
             return  # only the first process writes checkpoints
         git, seed = self._git, os.environ.get("PL_GLOBAL_SEED")  # set by seed_everything
         datamodule: Any = getattr(trainer, "datamodule", None)
-        found = {
+        found: dict[str, Any] = {
             "commit": None if git is None else git["commit"] + ("-changed" if git["changed"] else ""),
             "data": datamodule.digest() if isinstance(datamodule, ImageDataModule) else None,
             "config": self._settings.config,
