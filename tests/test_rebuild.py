@@ -68,14 +68,14 @@ def test_dry_run_prints_commands_that_end_with_the_weight_file(rebuild, capsys) 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", ["cho2023_small", "kim2021_small", "zhang2019_small"])  # all take 20 minutes
-def test_smoke_run_writes_weights_of_the_size_of_the_included_file(rebuild, tmp_path, name) -> None:
+def test_smoke_run_writes_the_weights_of_the_included_file(rebuild, tmp_path, name) -> None:
     out = tmp_path / "out"
     assert rebuild.main([name, "--smoke", "--out", str(out)]) == 0
     path = out / f"{name}.safetensors"
     included = EMBEDDED_FOLDER / path.name
     assert create_model(name, path).trained
     assert set(read_weights(path).state_dict) == set(read_weights(included).state_dict)
-    assert 0.8 < path.stat().st_size / included.stat().st_size < 1.2
+    assert path.stat().st_size < included.stat().st_size + 50_000  # the training record is longer
     assert read_weights(path).provenance["resolved_config"]["trainer"]["max_steps"] == 3
 
 
@@ -122,6 +122,10 @@ def test_edits_scale_and_average_checkpoints(edit, tmp_path: Path) -> None:
     assert (merged["state_dict"]["model.steps"], merged["global_step"]) == (3, 3.0)
     assert edit.main(["scale", str(paths[2]), str(paths[2]), "a.*", "0.5"]) == 0
     assert torch.load(paths[2], weights_only=True)["state_dict"]["model.a.weight"].tolist() == [1.0, 1.0]
+    edit.merge(paths[1], paths[2], paths[1], "a.weight")
+    copied = torch.load(paths[1], weights_only=True)
+    assert copied["state_dict"]["model.a.weight"].tolist() == [1.0, 1.0]
+    assert copied["global_step"] == 3.0
     with pytest.raises(ValueError, match="must match a weight"):
         edit.scale(paths[2], paths[2], "b.*", 0.5)
 

@@ -285,17 +285,14 @@ PLANS = {
         (
             fit("kim2021/zhang2016_small.yaml", 1, "--model.propagation 0"),
             edit("scale", last(1), "{out}/1.ckpt", "'branches.*.leave.*'", "0.5"),
-            fit(
-                "kim2021/zhang2016_small.yaml",
-                2,
-                "--init_from {out}/1.ckpt --trainer.max_steps 100",
-            ),
-            *strip_and_convert("kim2021_zhang2016_small", last(2), *FLOAT16),
+            fit("kim2021/zhang2016_small.yaml", 2, "--trainer.max_steps 100"),
+            edit("merge", last(2), "{out}/1.ckpt", "{out}/2.ckpt", "'branches.*'"),
+            *strip_and_convert("kim2021_zhang2016_small", "{out}/2.ckpt", *FLOAT16),
         ),
         "unknown (CPU)",
         "2026-11-20",
-        "The branches of the included file are those of stage 1. The list and hash of the photos are not "
-        "recorded.",
+        "Stage 2, which trains the propagation, started from the branches of stage 1. The list and hash of "
+        "the photos are not recorded.",
     ),
     "lee2020_small": Plan(
         DRAWINGS,

@@ -52,6 +52,20 @@ def average(out: Path, sources: Sequence[Path]) -> None:
     torch.save(merged, out)
 
 
+def merge(base: Path, other: Path, out: Path, pattern: str) -> None:
+    """Write a checkpoint with the weights of another checkpoint that match a shell-style pattern.
+
+    Raises:
+        ValueError: The pattern matches no weight.
+    """
+    checkpoint, source = (torch.load(path, map_location="cpu", weights_only=True) for path in (base, other))
+    found = fnmatch.filter(source["state_dict"], f"*{pattern}")
+    if not found:
+        raise ValueError(f"the pattern {pattern!r} must match a weight of {other}")
+    checkpoint["state_dict"].update({name: source["state_dict"][name] for name in found})
+    torch.save(checkpoint, out)
+
+
 def strip(name: str, source: Path, out: Path) -> None:
     """Remove the weights from a checkpoint that the model copies from its backbone.
 
@@ -117,6 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = verbs.add_parser("average", help="write the mean of checkpoints").add_argument
     add("out", type=Path)
     add("sources", type=Path, nargs="+")
+    add = verbs.add_parser("merge", help="copy weights from another checkpoint").add_argument
+    add("base", type=Path)
+    add("other", type=Path)
+    add("out", type=Path)
+    add("pattern")
     add = verbs.add_parser("strip", help="remove the weights of the backbone").add_argument
     add("name")
     add("source", type=Path)
@@ -132,6 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scale(args.source, args.out, args.pattern, args.factor)
     elif args.verb == "average":
         average(args.out, args.sources)
+    elif args.verb == "merge":
+        merge(args.base, args.other, args.out, args.pattern)
     elif args.verb == "strip":
         strip(args.name, args.source, args.out)
     elif args.verb == "quantize":
