@@ -62,7 +62,7 @@ from colorzoo.training.stages import (
 )
 from colorzoo.training.validation import MetricStage, StageMetrics, metric_inputs, require_images
 from colorzoo.weights import apply_weights
-from colorzoo.weights.load import Provenance
+from colorzoo.weights.load import FORMAT_VERSION, Provenance, require_readable
 from colorzoo.weights.pretrained import MODEL_PREFIX
 
 T = TypeVar("T")
@@ -513,7 +513,7 @@ class ColorizationModule(LightningModule):
         return self(network_input, Guidance()).to_rgb(network_input)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store plain settings, `trained`, the provenance and the name of the model in the checkpoint.
+        """Store plain settings, the format version, `trained`, the provenance and the name of the model.
 
         Checkpoints do not contain gradients. If gradients are being accumulated, the checkpoint stores the
         state after the last optimizer step, so that a resumed run computes these gradients again.
@@ -535,6 +535,7 @@ class ColorizationModule(LightningModule):
             # a callback that averages weights has moved the state of the training to another key
             state = checkpoint.get("current_model_state", checkpoint["state_dict"])
             state.update({name: buffer for name, buffer in last["buffers"].items() if name in state})
+        checkpoint["format_version"] = FORMAT_VERSION
         checkpoint["trained"] = self._is_trained_after(steps)
         checkpoint["provenance"] = replace(provenance, steps=steps).to_dict()
         # the registered model of this class, or of the class that it extends
@@ -544,7 +545,12 @@ class ColorizationModule(LightningModule):
                 break
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore `trained` (True if not stored) and the provenance."""
+        """Restore `trained` (True if not stored) and the provenance.
+
+        Raises:
+            WeightsError: The checkpoint has a format that this version of colorzoo cannot read.
+        """
+        require_readable(checkpoint, "the checkpoint")
         self.trained = self._stored_trained = bool(checkpoint.get("trained", True))
         if stored := checkpoint.get("provenance"):
             self.provenance = Provenance.of(stored)

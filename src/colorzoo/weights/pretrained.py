@@ -45,6 +45,7 @@ from colorzoo.settings import (
 from colorzoo.weights.catalog import is_offline
 from colorzoo.weights.load import (
     CONVENTIONS,
+    FORMAT_VERSION,
     HUB,
     UNTRAINED,
     WEIGHTS_FILE,
@@ -405,6 +406,7 @@ def _save_model(
     if not model.trained:
         metadata[UNTRAINED] = "network"
     config = {
+        "format_version": FORMAT_VERSION,
         "colorzoo_version": colorzoo.__version__,
         "model_class": metadata["model_class"],
         "hparams": model.hparams,
