@@ -29,6 +29,7 @@ from lightning.fabric.utilities.data import AttributeDict
 from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
+from torchmetrics import MeanMetric
 from typing_extensions import TypeVar as TypeVarWithDefault
 
 from colorzoo.card import InputKind, OutputKind
@@ -449,8 +450,10 @@ class ColorizationModule(LightningModule):
         return cast(StageMetrics, self.measurement[stage])
 
     def on_validation_epoch_start(self) -> None:
-        """Reset the validation metrics."""
+        """Reset the validation metrics and the validation loss."""
         self.metrics_of("val").reset()
+        # Lightning's own mean is wrong if the processes have different numbers of images
+        self.measurement["loss"] = MeanMetric().to(self.device)
 
     def on_test_epoch_start(self) -> None:
         """Reset the test metrics."""
@@ -461,7 +464,7 @@ class ColorizationModule(LightningModule):
         self._update_metrics("val", batch)
         if self.checkpoint_metric()[0] == "val/loss":
             loss = self.validation_loss(batch)
-            self.log("val/loss", loss, batch_size=len(batch["rgb"]), sync_dist=True)
+            cast(MeanMetric, self.measurement["loss"]).update(loss, weight=len(batch["rgb"]))
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Colorize the batch in every validation setting and update the test metrics."""
@@ -493,8 +496,10 @@ class ColorizationModule(LightningModule):
             metrics.update(setting, inputs)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation metrics as ``val/METRIC_SETTING``."""
+        """Log the validation metrics as ``val/METRIC_SETTING``, and the validation loss as ``val/loss``."""
         self._log_metrics("val")
+        if self.checkpoint_metric()[0] == "val/loss":
+            self.log("val/loss", cast(MeanMetric, self.measurement["loss"]).compute(), sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
         """Log the test metrics as ``test/METRIC_SETTING``."""
