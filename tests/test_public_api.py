@@ -4,14 +4,37 @@ import ast
 import importlib
 import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import colorzoo
 
 # name -> first parameters of the call; null for names that are not callable
 INVENTORY = json.loads((Path(__file__).parent / "public_api.json").read_text())
+ROOT = Path(__file__).parents[1]
+SHARED_HELPERS = {
+    "colorzoo.environment": {
+        *("CPU_LIMIT", "LIBRARIES", "describe_run", "git_state", "hide_home", "processor_name"),
+        "source_digest",
+    },
+    "colorzoo.errors": {"failure_message", "first_words"},
+    "colorzoo.files": {
+        *("begins_with", "digest_of", "digest_or_empty", "open_text", "similar_paths", "text_encoding"),
+    },
+    "colorzoo.plots": {"COLORS", "ImageLike", "join_points"},
+    "colorzoo.precision": {"at_least_float32", "distances"},
+    "colorzoo.registry": {
+        *("ENTRY_POINT_GROUP", "card_of", "cards_of", "plugin_packages", "refresh", "task_paths"),
+    },
+    "colorzoo.settings": {
+        *("Engine", "Precision", "Writes", "check_arguments", "check_choice", "constructor_arguments"),
+        *("constructor_parameters", "full_repr", "plain_arguments"),
+    },
+    "colorzoo.weights.pretrained": {"MODEL_PREFIX", "hub_weights"},
+}
 HEAVY = {"torch", "lightning", "kornia", "torchmetrics", "numpy", "PIL"}
 
 
@@ -36,6 +59,51 @@ def test_public_names_are_documented_and_have_the_expected_parameters() -> None:
             names = [*inspect.signature(constructor or value).parameters][constructor is not None :]
             assert names[: len(expected)] == expected
             assert inspect.getdoc(value)
+
+
+def documented_modules() -> list[ModuleType]:
+    """Return ``colorzoo`` and the packages and modules of the pages in ``docs/api``."""
+    pages = (ROOT / "docs" / "api").glob("*.md")
+    names = {name for page in pages for name in re.findall(r"^::: (\S+)", page.read_text(), re.MULTILINE)}
+    return [importlib.import_module(name) for name in ("colorzoo", *sorted(names))]
+
+
+def importable_names(module: ModuleType) -> set[str]:
+    """Return the names without underscore that a module defines, or imports from inside its package.
+
+    Submodules do not count, and imports from elsewhere, such as ``Any``, count only if they are promised.
+    """
+    path = Path(str(module.__file__))
+    if path.with_suffix(".pyi").is_file():  # a lazy package
+        return {name for name in dir(module) if name[0] != "_"}
+    found = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {
+                each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)
+            }
+        elif isinstance(node, ast.ImportFrom):
+            names = {each.asname or each.name for each in node.names}
+            is_inside = f"{node.module}.".startswith(f"{module.__name__}.")
+            found |= names if is_inside else names & set(module.__all__)
+    return {name for name in found if name[0] != "_"}
+
+
+def test_importable_names_of_documented_modules_equal_the_promised_names() -> None:
+    modules = documented_modules()
+    assert len(modules) > 25
+    surplus = {}
+    for module in modules:
+        promised = set(module.__all__) - {"__version__"}
+        importable = importable_names(module)
+        assert promised <= importable, module.__name__
+        if importable - promised:
+            surplus[module.__name__] = importable - promised
+    # shared helpers of the package in modules, not in packages; new names must be promised or private
+    assert surplus == SHARED_HELPERS
 
 
 def test_importing_and_listing_models_imports_no_heavy_packages() -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "Weights",
 ]
 
+_FORMAT_VERSION = 1  # of `ModelCard.to_dict`
 InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
 Limit = Literal["training", "export", "gradient"]
@@ -159,5 +160,8 @@ class ModelCard:
         return tuple(kind for kind in self.guidance if kind not in ("exemplar", "classes"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the card as a dictionary of JSON types, as in ``colorzoo models --json``."""
-        return asdict(self)
+        """Return the card as a dictionary of JSON types, as in ``colorzoo models --json``.
+
+        The key ``format_version`` contains the version of the format.
+        """
+        return {"format_version": _FORMAT_VERSION, **asdict(self)}

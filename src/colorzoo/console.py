@@ -24,7 +24,7 @@ __all__ = [
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # control characters in file names, such as line breaks
 
 
-class Advance(Protocol):
+class _Advance(Protocol):
     """Function that advances a progress bar."""
 
     def __call__(self, count: int = 1) -> None:
@@ -32,7 +32,7 @@ class Advance(Protocol):
 
 
 @contextmanager
-def progress_bar(title: str, total: int | None, *, log_every: float | None = None) -> Iterator[Advance]:
+def progress_bar(title: str, total: int | None, *, log_every: float | None = None) -> Iterator[_Advance]:
     """Show a progress bar with the remaining time during a ``with`` block.
 
     No bar is shown if there is only one item, or if standard error is not a terminal.

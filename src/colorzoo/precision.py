@@ -12,11 +12,11 @@ from torch import Tensor
 
 __all__ = ["in_float32"]
 
-P = ParamSpec("P")
-R = TypeVar("R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
-def in_float32(function: Callable[P, R]) -> Callable[P, R]:
+def in_float32(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Run a function without autocast, on float32 copies of half-precision tensors.
 
     Losses and image warps need this, because bfloat16 has eight significant bits.
@@ -34,7 +34,7 @@ def in_float32(function: Callable[P, R]) -> Callable[P, R]:
     """
 
     @wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         devices = {tensor.device.type for tensor in _tensors([*args, *kwargs.values()])}
         with ExitStack() as without_autocast:
             for device in devices:

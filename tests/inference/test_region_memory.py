@@ -85,6 +85,16 @@ def test_equal_shapes_keep_their_colors_in_the_next_frame(colorizer: Colorizer) 
     np.testing.assert_array_equal(after.levels()[86, [78, 188, 298]], [RED, BLUE, GREEN])
 
 
+def test_transparent_regions_of_a_key_image_keep_their_colors(colorizer: Colorizer) -> None:
+    automatic = colorizer.colorize(lines_of(("circle", 70, 80), ("star", 290, 80)))
+    key = draw(("circle", 70, 80, RED), ("star", 290, 80, GREEN))
+    alpha = np.full((240, 360), 255, np.uint8)
+    alpha[:, 180:] = 0
+    levels = with_key_colors(automatic, RasterImage(key, alpha)).levels()
+    assert tuple(levels[80, 70]) == RED
+    np.testing.assert_array_equal(levels[80, 290], automatic.levels()[80, 290])
+
+
 def test_colors_of_sheets_are_preferred_to_automatic_colors(colorizer: Colorizer) -> None:
     page = lines_of(("circle", 90, 120), ("star", 250, 120))
     memory = RegionMemory(colorizer)

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from harness import small_data, small_trainer
+from harness import make_images, small_data, small_trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from colorzoo import create_model
+from colorzoo.data.sources import Sources, digest_of, find_sources
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
+from colorzoo.files import sha256_of
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.settings import constructor_parameters
 from colorzoo.testing import sample_batch, sample_guidance
@@ -23,7 +25,7 @@ from colorzoo.training.initial_weights import load_initial_weights
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights import read_weights
 from colorzoo.weights.convert import convert_weights
-from colorzoo.weights.load import Provenance
+from colorzoo.weights.load import Provenance, data_digest
 
 
 def model_of(name: str, **settings) -> ColorizationModule:
@@ -200,7 +202,9 @@ def test_checkpoints_and_weight_files_store_provenance(images, tmp_path):
     assert (stored["model"], stored["stage"]) == ("Zhang2017Local", "joint")
     assert (stored["steps"], stored["images"]) == (3, 9)
     assert stored["data"]["images"] == 11  # an epoch of full batches omits two of them
-    assert len(stored["data"]["sha256"]) == 64
+    assert len(stored["data"]["sha256"]) == len(stored["data"]["content_sha256"]) == 64
+    assert stored["optimizers"][0]["class"] == "torch.optim.adam.Adam"
+    assert stored["resolved_config"] == {}  # no command line
     convert_weights(first, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
     packed = json.loads(read_weights(tmp_path / "packed.safetensors").stored["provenance"])
     assert packed == stored
@@ -232,7 +236,52 @@ def test_convert_weights_adds_no_provenance_to_a_checkpoint_without_it(tmp_path,
     torch.save(content, checkpoint)
     convert_weights(checkpoint, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
     metadata = read_weights(tmp_path / "packed.safetensors").stored
-    assert metadata.keys() == {"model", "hparams", "conventions"}
+    assert metadata.keys() == {"format_version", "model", "hparams", "conventions"}
+
+
+def test_weight_files_distinguish_runs_with_altered_settings(images, tmp_path):
+    words = ["fit", "--config", "zhang2017/local_small.yaml", f"--data.root={images}", "--data.crop=32"]
+    words += ["--data.batch_size=2", "--data.resize=null", "--data.val_size=32", "--data.val_limit=1"]
+    words += ["--model.width=0.125", "--model.scene_blocks=1", "--trainer.precision=32-true"]
+    words += ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"]
+    found = []
+    for folder, more in (("a", ()), ("b", ("--model.hints=0.25", "--seed_everything=7"))):
+        run([*words, *more, "--trainer.max_steps=1", f"--trainer.default_root_dir={tmp_path / folder}"])
+        (checkpoint,) = (tmp_path / folder).rglob("last.ckpt")
+        packed = tmp_path / f"{folder}.safetensors"
+        settings = {"width": 0.125, "scene_blocks": 1}
+        convert_weights(checkpoint, model_card("zhang2017_local_small"), packed, hparams=settings)
+        found.append(read_weights(packed).provenance)
+    for record, hints, seed in zip(found, (0.4, 0.25), (0, 7), strict=True):
+        assert record["config"] == ["zhang2017/local_small.yaml"]
+        assert record["resolved_config"]["model"]["init_args"]["hints"] == hints
+        assert record["resolved_config"]["trainer"]["max_steps"] == 1
+        assert record["resolved_config"]["data"]["init_args"]["min_scale"] == 0.7
+        assert record["seed"] == record["resolved_config"]["seed_everything"] == seed
+        assert record["optimizers"] == [{**record["optimizers"][0], "weight_decay": 0.01, "lr": 2e-3}]
+    # resume with another setting
+    more = ("--trainer.max_steps=2", f"--trainer.default_root_dir={tmp_path / 'a'}")
+    run([*words, *more, f"--ckpt_path={tmp_path / 'a'}"])
+    (checkpoint,) = (tmp_path / "a").rglob("last.ckpt")
+    resumed = torch.load(checkpoint, weights_only=True)["provenance"]
+    assert resumed["resolved_config"]["trainer"]["max_steps"] == 2
+    (earlier,) = resumed["earlier"]
+    assert earlier["until"] == 1
+    assert earlier["resolved_config"] == found[0]["resolved_config"]
+
+
+def test_content_hash_depends_on_names_and_contents(tmp_path):
+    def digest() -> dict:
+        return digest_of(Sources.of(find_sources(tmp_path)), tmp_path)
+
+    make_images(tmp_path, 3)
+    first = digest()
+    image = tmp_path / "p00.png"
+    image.write_bytes(image.read_bytes()[:-1] + b"x")
+    assert digest()["sha256"] == first["sha256"]
+    assert digest()["content_sha256"] not in (first["content_sha256"], None)
+    known = [f"{path.name}\0{sha256_of(path)}" for path in tmp_path.iterdir()]
+    assert digest()["content_sha256"] == data_digest(known)["sha256"]
 
 
 @pytest.mark.nightly

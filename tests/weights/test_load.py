@@ -138,7 +138,7 @@ def test_save_weights_keeps_metadata_and_is_deterministic(tmp_path: Path):
         save_weights(path, STATE, METADATA)
     assert len({sha256_of(path) for path in paths}) == 1
     assert int.from_bytes(paths[0].read_bytes()[:8], "little") % 8 == 0, "the tensors are aligned"
-    assert read_weights(paths[0]).stored == METADATA
+    assert read_weights(paths[0]).stored == {"format_version": "1", **METADATA}
     assert read_weights(paths[0]).hparams == {"width": 0.5}
 
 

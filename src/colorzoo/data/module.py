@@ -396,9 +396,9 @@ class ImageDataModule(LightningDataModule):
         return batch
 
     def digest(self) -> dict[str, Any] | None:
-        """Return the number and a hash of the training images; None if they are not files.
+        """Return the number and hashes of the training images; None if they are not files.
 
-        The hash covers the file names below the root and the file sizes.
+        See `colorzoo.data.sources.digest_of`.
         """
         sources: Sources | None = getattr(self.train_data, "sources", None)
         return None if sources is None else digest_of(sources, self.hparams.root)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tarfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -20,6 +23,7 @@ from colorzoo.image_io.formats import READABLE
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.weights.load import data_digest
 
+_MAX_HASHED = 20 * 10**9  # bytes, about a minute of reading
 _NO_ARCHIVE = -1  # index of the tar file for an image outside tar files
 
 
@@ -213,9 +217,26 @@ def require_folder(folder: Path) -> None:
 
 
 def digest_of(sources: Sources, root: str | Path) -> dict[str, Any]:
-    """Return the number of images, and a hash of their names relative to ``root`` and their file sizes."""
+    """Return a dict that identifies a data set.
+
+    The key ``images`` is the number of images. ``sha256`` is a hash of the names relative to ``root`` and of
+    the file sizes. ``content_sha256`` is a hash of the names and of the SHA-256 of each image; None if an
+    image cannot be read, or if the images have more than 20 GB, because reading them would delay training.
+    """
     prefix = f"{Path(root)}{os.sep}"  # Path removes "./" and a trailing slash
-    return data_digest([f"{each.name.removeprefix(prefix)}\0{byte_count(each)}" for each in sources])
+    names, sizes = (
+        [each.name.removeprefix(prefix) for each in sources],
+        [byte_count(each) for each in sources],
+    )
+    digest = data_digest([f"{name}\0{size}" for name, size in zip(names, sizes, strict=True)])
+    content = None
+    if min(sizes, default=0) >= 0 and sum(sizes) <= _MAX_HASHED:
+        # threads, because reading and hashing release the lock of the interpreter
+        with suppress(OSError), ThreadPoolExecutor() as pool:
+            hashes = pool.map(lambda each: hashlib.sha256(each.read()).hexdigest(), sources)
+            lines = [f"{name}\0{found}" for name, found in zip(names, hashes, strict=True)]
+            content = data_digest(lines)["sha256"]
+    return {**digest, "content_sha256": content}
 
 
 def byte_count(source: StoredImage) -> int:

@@ -49,6 +49,7 @@ __all__ = [
     "Colorizer",
     "FullLightness",
     "ReadReference",
+    "RegionMemory",
     "Suggestion",
     "Surroundings",
     "as_reference",
@@ -84,5 +85,7 @@ __all__ = [
     "similarity_to",
     "stylize",
     "suggest_colors",
+    "with_key_colors",
+    "with_region_colors",
     "working_size",
 ]

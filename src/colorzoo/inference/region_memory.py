@@ -1,9 +1,9 @@
 """Memory of the region colors of drawings, for frames and pages of one character.
 
 Each region of a drawing is matched with the regions of colored drawings: color sheets, key frames, earlier
-frames and earlier pages. As in DACoN (Daichi et al., ICCV 2025), features are averaged over each region and
-compared by cosine similarity. Neighbors, area, and the overlap with the previous frame are compared, too. A
-region copies the exact color of its best match.
+frames and earlier pages. As in DACoN (Nagata and Kaneko, ICCV 2025, https://arxiv.org/abs/2509.14685),
+features are averaged over each region and compared by cosine similarity. Neighbors, area, and the overlap
+with the previous frame are compared, too. A region copies the exact color of its best match.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from colorzoo.drawing.lines import Map, shrink, shrink_darkness
 from colorzoo.errors import GuidanceError
 from colorzoo.feature_extraction import features
 from colorzoo.guidance import Guidance
-from colorzoo.image_io.raster_image import RasterImage, composite_on_paper
+from colorzoo.image_io.raster_image import RasterImage, composite_on_paper, unit_range
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import map_size
 from colorzoo.inference.references import require_color
@@ -204,25 +204,35 @@ def with_region_colors(colored: ColorizedImage, colors: Map) -> ColorizedImage:
 
 
 def with_key_colors(colored: ColorizedImage, key: RasterImage) -> ColorizedImage:
-    """Return a colorized drawing in the region colors of a key image of the same drawing."""
+    """Return a colorized drawing in the region colors of a key image of the same drawing.
+
+    Regions that are transparent in the key image keep their colors.
+    """
     flats = colored.colors.flats
     assert flats is not None, "callers pass drawings"
     rgb = RasterImage(shrink(composite_on_paper(key).levels, _SHEET_SIDE)).rgb
     drawing = flats.drawing.resized((rgb.shape[0], rgb.shape[1]))
-    return with_region_colors(colored, frequent_colors(rgb, drawing, flats.colors))
+    is_set = None
+    if key.alpha is not None:
+        opacity = unit_range(key.alpha)
+        is_set = cv2.resize(opacity, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_AREA) > 0.5
+    return with_region_colors(colored, frequent_colors(rgb, drawing, flats.colors, is_set))
 
 
-def frequent_colors(rgb: Map, drawing: Drawing, missing: Map) -> Map:
+def frequent_colors(rgb: Map, drawing: Drawing, missing: Map, is_set: NDArray[np.bool_] | None = None) -> Map:
     """Return the most frequent color between the lines of each region, ``(n, 3)``.
 
     Args:
         rgb: ``(H, W, 3)`` in [0, 1], colored drawing.
         drawing: Lines and regions of the drawing at this size.
-        missing: ``(n, 3)``, colors of the regions without a pixel between the lines.
+        missing: ``(n, 3)``, colors of the regions without a counted pixel.
+        is_set: ``(H, W)``, pixels to count; None for all pixels.
     """
     levels = np.rint(rgb * 255).astype(np.int64)
     regions = drawing.regions.astype(np.int64)
     is_counted = drawing.art.darkness < _PAPER
+    if is_set is not None:
+        is_counted &= is_set
     frequent = np.full(len(missing), -1, np.int64)
     for bits in (4, 8):  # exact colors are counted among the most frequent similar colors
         packed = (levels >> (8 - bits)) @ (1 << 2 * bits, 1 << bits, 1)

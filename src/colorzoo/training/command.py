@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
 from colorzoo.data import ImageDataModule
+from colorzoo.environment import hide_home
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.training.arguments import (
     find_checkpoint,
@@ -47,6 +49,9 @@ from colorzoo.training.loggers import RUNS, default_loggers, keep_table, run_ver
 from colorzoo.training.messages import filter_messages, translated
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
+
+_UNRECORDED = frozenset({"config", "ckpt_path", "output", "metrics", "logger", "default_root_dir"})
+"""Settings of a run that do not change the weights."""
 
 
 def run_command(words: Sequence[str]) -> int:
@@ -267,6 +272,8 @@ class ZooCLI(LightningCLI):
         configs = [Path(str(each)).resolve() for each in options["config"] or []]
         named = tuple(f"{path.parent.name}/{path.name}" for path in configs)
         model.provenance = replace(model.provenance, config=named)
+        if self._verb == "fit":
+            model.provenance = replace(model.provenance, resolved_config=resolved_config(options))
         if options["init_from"] and not options.get("ckpt_path"):  # checkpoints contain the weights
             load_initial_weights(model, options["init_from"])
         if self.trainer.is_global_zero:
@@ -302,6 +309,21 @@ class ZooCLI(LightningCLI):
         options = {**options, "return_predictions": False}
         self.trainer.predict(task, **options)
         self.exit_code = int(task.has_failures)
+
+
+def resolved_config(options: Any) -> dict[str, Any]:
+    """Return the settings of a run as plain values, without settings that do not change the weights.
+
+    The home folder in paths is replaced by ``~``, because weight files are published.
+
+    Args:
+        options: Parsed configuration of the command, a namespace of jsonargparse.
+    """
+    settings = {name: value for name, value in options.as_dict().items() if name not in _UNRECORDED}
+    trainer = settings["trainer"]
+    settings["trainer"] = {name: trainer[name] for name in trainer if name not in _UNRECORDED}
+    plain: dict[str, Any] = json.loads(hide_home(json.dumps(settings, default=str)))
+    return plain
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -29,6 +29,7 @@ from lightning.fabric.utilities.data import AttributeDict
 from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
+from torchmetrics import MeanMetric
 from typing_extensions import TypeVar as TypeVarWithDefault
 
 from colorzoo.card import InputKind, OutputKind
@@ -62,7 +63,7 @@ from colorzoo.training.stages import (
 )
 from colorzoo.training.validation import MetricStage, StageMetrics, metric_inputs, require_images
 from colorzoo.weights import apply_weights
-from colorzoo.weights.load import Provenance
+from colorzoo.weights.load import FORMAT_VERSION, Provenance, require_readable
 from colorzoo.weights.pretrained import MODEL_PREFIX
 
 T = TypeVar("T")
@@ -449,8 +450,10 @@ class ColorizationModule(LightningModule):
         return cast(StageMetrics, self.measurement[stage])
 
     def on_validation_epoch_start(self) -> None:
-        """Reset the validation metrics."""
+        """Reset the validation metrics and the validation loss."""
         self.metrics_of("val").reset()
+        # Lightning's own mean is wrong if the processes have different numbers of images
+        self.measurement["loss"] = MeanMetric().to(self.device)
 
     def on_test_epoch_start(self) -> None:
         """Reset the test metrics."""
@@ -461,7 +464,7 @@ class ColorizationModule(LightningModule):
         self._update_metrics("val", batch)
         if self.checkpoint_metric()[0] == "val/loss":
             loss = self.validation_loss(batch)
-            self.log("val/loss", loss, batch_size=len(batch["rgb"]), sync_dist=True)
+            cast(MeanMetric, self.measurement["loss"]).update(loss, weight=len(batch["rgb"]))
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Colorize the batch in every validation setting and update the test metrics."""
@@ -493,8 +496,10 @@ class ColorizationModule(LightningModule):
             metrics.update(setting, inputs)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation metrics as ``val/METRIC_SETTING``."""
+        """Log the validation metrics as ``val/METRIC_SETTING``, and the validation loss as ``val/loss``."""
         self._log_metrics("val")
+        if self.checkpoint_metric()[0] == "val/loss":
+            self.log("val/loss", cast(MeanMetric, self.measurement["loss"]).compute(), sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
         """Log the test metrics as ``test/METRIC_SETTING``."""
@@ -513,7 +518,7 @@ class ColorizationModule(LightningModule):
         return self(network_input, Guidance()).to_rgb(network_input)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store plain settings, `trained`, the provenance and the name of the model in the checkpoint.
+        """Store plain settings, the format version, `trained`, the provenance and the name of the model.
 
         Checkpoints do not contain gradients. If gradients are being accumulated, the checkpoint stores the
         state after the last optimizer step, so that a resumed run computes these gradients again.
@@ -535,6 +540,7 @@ class ColorizationModule(LightningModule):
             # a callback that averages weights has moved the state of the training to another key
             state = checkpoint.get("current_model_state", checkpoint["state_dict"])
             state.update({name: buffer for name, buffer in last["buffers"].items() if name in state})
+        checkpoint["format_version"] = FORMAT_VERSION
         checkpoint["trained"] = self._is_trained_after(steps)
         checkpoint["provenance"] = replace(provenance, steps=steps).to_dict()
         # the registered model of this class, or of the class that it extends
@@ -544,7 +550,12 @@ class ColorizationModule(LightningModule):
                 break
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore `trained` (True if not stored) and the provenance."""
+        """Restore `trained` (True if not stored) and the provenance.
+
+        Raises:
+            WeightsError: The checkpoint has a format that this version of colorzoo cannot read.
+        """
+        require_readable(checkpoint, "the checkpoint")
         self.trained = self._stored_trained = bool(checkpoint.get("trained", True))
         if stored := checkpoint.get("provenance"):
             self.provenance = Provenance.of(stored)

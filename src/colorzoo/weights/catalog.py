@@ -19,17 +19,16 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from colorzoo.card import ModelCard, Weights
-from colorzoo.environment import is_on
 from colorzoo.errors import UntrainedWarning, WeightsError, first_words
 from colorzoo.files import begins_with, megabytes, sha256_of, similar_paths, write_atomic
 from colorzoo.registry import list_models, model_card
+from colorzoo.weights.hub import is_offline
 from colorzoo.weights.load import Provenance, existing_file, model_of_file, read_weights
 
 Where = Literal["embedded", "cached", "missing"]
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 """Folder of the weights that are part of the package."""
 
-_OFFLINE = "COLORZOO_OFFLINE"
 _TIMEOUT = 15.0  # seconds without any received data
 
 
@@ -331,11 +330,6 @@ def listed_record(record: Provenance, entry: Weights) -> Provenance:
     `colorzoo.evaluation.summary.count_seen` searches.
     """
     return replace(record, license=entry.license, trained_on=entry.trained_on, sha256=entry.sha256 or "")
-
-
-def is_offline() -> bool:
-    """Return whether the environment variable ``COLORZOO_OFFLINE`` disables downloads."""
-    return is_on(_OFFLINE)
 
 
 def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ def convert_weights(
     *,
     hparams: Mapping[str, Any] | None = None,
     dtype: StoredType | None = None,
+    keep: Collection[str] = (),
 ) -> dict[str, str]:
     """Convert published weights or a checkpoint to safetensors; return the metadata.
 
@@ -57,6 +58,7 @@ def convert_weights(
         out: Path of the new file, with the extension ``.safetensors``.
         hparams: Constructor arguments, which override the arguments on the card and in the file.
         dtype: Type of the stored weights; see `save_weights`.
+        keep: Names of tensors that are not stored in 8 bits.
 
     Raises:
         WeightsError: The file cannot be read or belongs to another model, or an argument is unknown.
@@ -73,7 +75,7 @@ def convert_weights(
         checkpoint = content if is_checkpoint else None
     if checkpoint is None:
         state_dict, metadata = _convert_published(source, card, model_class, overrides)
-        save_weights(out, state_dict, metadata, dtype=dtype)
+        save_weights(out, state_dict, metadata, dtype=dtype, keep=keep)
         return metadata
     settings = _model_settings(model_class, card.hparams, checkpoint.hparams) | overrides
     # names and shapes must match the model
@@ -91,7 +93,7 @@ def convert_weights(
         metadata["provenance"] = json.dumps(checkpoint.provenance, sort_keys=True)
     if UNTRAINED in checkpoint.stored:
         metadata[UNTRAINED] = str(checkpoint.stored[UNTRAINED])
-    save_weights(out, model_class.for_inference(checkpoint.state_dict), metadata, dtype=dtype)
+    save_weights(out, model_class.for_inference(checkpoint.state_dict), metadata, dtype=dtype, keep=keep)
     return metadata
 
 

@@ -23,8 +23,8 @@ import json
 import re
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
@@ -34,18 +34,20 @@ from safetensors import SafetensorError, safe_open
 from colorzoo.errors import WeightsError, first_words
 from colorzoo.files import begins_with, write_atomic
 from colorzoo.settings import check_choice
+from colorzoo.weights.hub import HUB, WEIGHTS_FILE, hub_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
 CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
+FORMAT_VERSION = 1
+"""Version of the format of weight files and checkpoints; files without a version have version 1.
+
+The version is increased if an earlier version of colorzoo cannot read new files.
+"""
 UNTRAINED = "untrained"
 """Metadata key with the names of the parts that have random weights after a conversion."""
-HUB = "hf-hub:"
-"""Start of the address of a Hugging Face Hub repository."""
-WEIGHTS_FILE = "model.safetensors"
-"""Weight file in a folder of `ColoringModel.save_pretrained` or a repository of the Hugging Face Hub."""
 WRAPPERS = ("params_ema", "params", "model", "state_dict")
 """Keys of state dicts in checkpoints, in order of preference: averaged weights before current weights."""
 
@@ -146,8 +148,6 @@ def existing_file(weights: str | Path | None) -> Path | None:
         WeightsError: The repository does not exist, or the Hub cannot be reached.
     """
     if weights is not None and str(weights).startswith(HUB):
-        from colorzoo.weights.pretrained import hub_file
-
         return hub_file(str(weights))
     try:
         path = None if weights is None else Path(weights).expanduser()
@@ -179,9 +179,11 @@ def read_weights(path: Path) -> WeightContent:
     if is_safetensors(path):
         try:
             with safe_open(path, framework="np") as file:
-                return WeightContent(path, dict(file.metadata() or {}))
+                metadata = dict(file.metadata() or {})
         except SafetensorError as error:
             raise _damaged(path, error) from error
+        require_readable(metadata, str(path))
+        return WeightContent(path, metadata)
     if begins_with(path, b"PK\x03\x04", b"\x80"):  # a zip file, or a pickle
         import torch
 
@@ -201,6 +203,7 @@ def read_weights(path: Path) -> WeightContent:
                 problem = f"is truncated, damaged or not a PyTorch file ({first_words(error)})"
             raise WeightsError(f"{path} {problem}; {_EXPECTED}") from error
         if isinstance(content, Mapping) and "pytorch-lightning_version" in content:
+            require_readable(content, str(path))
             inner: Any = content.get("state_dict")
             state_dict = _without_wrappers(inner) if _is_state_dict(inner) else None
         else:
@@ -226,6 +229,21 @@ def read_weights(path: Path) -> WeightContent:
     if caffe.is_caffe(path):
         return WeightContent(path, {}, caffe.read_caffe_blobs(path))
     raise WeightsError(f"{path} is not a weight file; {_EXPECTED}")
+
+
+def require_readable(stored: Mapping[str, Any], name: str) -> None:
+    """Raise `WeightsError` if a weight file or checkpoint has a format that this version cannot read.
+
+    Args:
+        stored: Metadata of a weight file, or content of a checkpoint.
+        name: Name of the file in the error message.
+    """
+    version = stored.get("format_version", FORMAT_VERSION)
+    if str(version) not in map(str, range(1, FORMAT_VERSION + 1)):
+        raise WeightsError(
+            f"{name}: the format version must be at most {FORMAT_VERSION}, got {version}. Install a newer "
+            "version of colorzoo."
+        )
 
 
 def model_of_file(path: str | Path | None) -> str | None:
@@ -375,6 +393,7 @@ def save_weights(
     metadata: Mapping[str, str],
     *,
     dtype: StoredType | None = None,
+    keep: Collection[str] = (),
 ) -> None:
     """Write a safetensors file atomically and deterministically.
 
@@ -386,10 +405,12 @@ def save_weights(
     Args:
         path: Path of the file; missing folders are created.
         state_dict: Tensors by name, on any device. Integer tensors keep their type.
-        metadata: Metadata of the file, such as ``model``, ``hparams`` and ``provenance`` (JSON).
+        metadata: Metadata of the file, such as ``model``, ``hparams`` and ``provenance`` (JSON). The key
+            ``format_version`` is added.
         dtype: Type of stored floating-point tensors; None keeps their type. With ``float16``, tensors with
             values above 65504 keep their type. ``int8`` rounds tensors of at least 1,024 elements to 8 bits
             with one scale for each output channel, and stores smaller tensors as float16.
+        keep: Names of tensors that ``int8`` stores as float16, such as heads with large logits.
     """
     import torch
     from safetensors.torch import save
@@ -401,7 +422,13 @@ def save_weights(
         # a copy, because safetensors rejects tensors that share memory
         stored = tensor.detach().cpu().contiguous().clone()
         is_large = stored.ndim > 1 and stored.numel() >= _LEAST_INT8
-        if dtype == "int8" and is_large and stored.is_floating_point() and stored.isfinite().all():
+        if (
+            dtype == "int8"
+            and name not in keep
+            and is_large
+            and stored.is_floating_point()
+            and stored.isfinite().all()
+        ):
             # one scale for each slice along the first dimension
             stored = stored.float()
             scale = stored.flatten(1).abs().amax(1).clamp(min=torch.finfo(torch.float32).tiny) / _INT8_MAX
@@ -415,7 +442,7 @@ def save_weights(
                 stored = halved
         tensors[name] = stored
     # sort the metadata in the header, which the library writes in random order
-    data = save(tensors, metadata=dict(metadata))
+    data = save(tensors, metadata={"format_version": str(FORMAT_VERSION), **metadata})
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:end])
     header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
@@ -486,11 +513,17 @@ class Provenance:
         start: Origin of the initial weights, as a mapping with the keys ``model`` or ``file``, ``sha256`` and
             ``provenance``.
         config: Configuration files of the training, in order.
+        resolved_config: Settings of ``fit``: the content of the configuration files, the options of the
+            command line, and the defaults. Empty for a training without the command line.
+        seed: Seed of the training; None if no seed was set.
+        optimizers: Class and settings of each optimizer, such as ``class`` and ``lr``.
         commit: Git commit of colorzoo during training.
-        data: Mapping with the keys ``images`` (number of training images) and ``sha256`` (hash of the
-            images' relative paths and file sizes).
-        earlier: Earlier segments of a resumed training that used other data or another commit. Each segment
-            is a mapping with the keys ``until`` (last step of the segment), ``commit`` and ``data``.
+        data: Mapping with the keys ``images`` (number of training images), ``sha256`` (hash of the images'
+            relative paths and file sizes) and ``content_sha256`` (hash of their relative paths and contents).
+        earlier: Earlier segments of a resumed training that used other data, other settings or another
+            commit. Each segment is a mapping with the key ``until`` (last step of the segment) and the
+            earlier values of ``commit``, ``data``, ``config``, ``resolved_config``, ``seed`` and
+            ``optimizers``.
         steps: Number of optimizer steps.
         images: Number of training samples in all steps, summed over all processes.
         license: License of the weights.
@@ -502,6 +535,9 @@ class Provenance:
     stage: str | None = None
     start: Mapping[str, Any] | None = None
     config: tuple[str, ...] = ()
+    resolved_config: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    optimizers: tuple[Mapping[str, Any], ...] = ()
     commit: str | None = None
     data: Mapping[str, Any] | None = None
     earlier: tuple[Mapping[str, Any], ...] = ()
@@ -521,12 +557,13 @@ class Provenance:
         known = {each.name for each in fields(cls)}
         stored = {_FORMER_KEYS.get(key, key): value for key, value in (stored or {}).items()}
         found = {key: value for key, value in stored.items() if key in known}
-        lists = {key: tuple(found.get(key, ())) for key in ("config", "earlier")}
+        lists = {key: tuple(found.get(key, ())) for key in ("config", "optimizers", "earlier")}
         return cls(**{**found, **lists})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON types."""
-        return {**asdict(self), "config": list(self.config), "earlier": list(self.earlier)}
+        lists = {name: list(getattr(self, name)) for name in ("config", "optimizers", "earlier")}
+        return {**asdict(self), **lists}
 
 
 def data_digest(images: list[str]) -> dict[str, Any]:

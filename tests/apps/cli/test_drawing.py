@@ -272,3 +272,39 @@ def test_ora_of_a_photo_has_a_color_layer_and_its_provenance_in_a_sidecar(tmp_pa
     assert provenance is not None
     assert json.loads(provenance.recipe)["points"]
     assert main(command) == 2  # the result exists
+
+
+def moved_house(drawing: Path, path: Path, color: tuple[int, int, int] = (255, 255, 255)) -> Path:
+    """Write the house of `drawing`, moved by 20 pixels and with a wall in a color."""
+    with Image.open(drawing) as image:
+        page = Image.new("RGB", (260, 200), (255, 255, 255))
+        page.paste(image, (20, 0))
+    ImageDraw.floodfill(page, (90, 120), color, thresh=60)
+    page.save(path)
+    return path
+
+
+def test_regions_of_pages_copy_the_colors_of_several_references(drawing: Path, tmp_path: Path) -> None:
+    sheets = [moved_house(drawing, tmp_path / f"{number}.bmp", (200, 60, 30)) for number in range(2)]
+    levels = colorized(drawing, "--reference", str(sheets[0]), "--reference", str(sheets[1]))
+    assert tuple(levels[110, 80]) == (200, 60, 30)
+
+
+def test_same_characters_have_the_colors_of_earlier_pages(
+    drawing: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages, out = tmp_path / "pages", tmp_path / "colored"
+    pages.mkdir()
+    first = pages / "a.png"
+    drawing.rename(first)
+    command = ["colorize", str(pages), "-o", str(out), "--same-characters", *CPU]
+    assert main(command) == 0
+    with Image.open(out / "a.png") as image:
+        wall = image.convert("RGB").getpixel((80, 110))
+    # the result of the first run is an earlier page of the second run
+    second = moved_house(first, pages / "b.png")
+    assert main([*command, "--jobs", "2"]) == 0
+    assert "a.png (already exists" in capsys.readouterr().out
+    with Image.open(out / "b.png") as image:
+        assert image.convert("RGB").getpixel((100, 110)) == wall
+    assert tuple(colorized(second)[110, 100]) != wall

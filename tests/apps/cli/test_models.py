@@ -107,5 +107,5 @@ def test_update_writes_the_number_of_parameters(
 def test_update_of_a_card_without_a_file_is_an_error(
     zoo: None, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
-    monkeypatch.setattr("colorzoo.factory.count_parameters", lambda _: 7)
+    monkeypatch.setattr("colorzoo.testing.count_parameters", lambda _: 7)
     assert "set parameters=7 in the card of doe1999" in refused("models", "doe1999", "--update")

@@ -89,7 +89,7 @@ def update_parameters(cards: Iterable[ModelCard]) -> None:
     Raises:
         ColorzooError: The file does not contain a call ``ModelCard(name="NAME", ...)`` with a number.
     """
-    from colorzoo.factory import count_parameters  # torch is not needed to list models
+    from colorzoo.testing import count_parameters  # torch is not needed to list models
 
     for card in cards:
         count = count_parameters(card)

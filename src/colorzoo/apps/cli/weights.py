@@ -65,6 +65,11 @@ class ConvertOptions:
     dtype: StoredType | None = option(
         None, "type of the stored weights: float16 halves the file size, int8 quarters it"
     )
+    keep: list[str] = option(
+        [],
+        "name of a tensor that --dtype int8 stores as float16; may be repeated",
+        metavar="TENSOR",
+    )
     set: list[str] = option(
         [],
         "model setting that FILE does not contain, such as mask_center=0.5; may be repeated",
@@ -119,7 +124,9 @@ def _convert(args: ConvertOptions) -> int:
             settings[key] = json.loads(value)
         except ValueError:  # not valid JSON: a string
             settings[key] = value
-    metadata = convert_weights(args.source, card, args.out, hparams=settings, dtype=args.dtype)
+    metadata = convert_weights(
+        args.source, card, args.out, hparams=settings, dtype=args.dtype, keep=args.keep
+    )
     size = args.out.stat().st_size
     print(f"{args.out} sha256={sha256_of(args.out)} size={size} hparams={metadata['hparams']}")
     if random := metadata.get(UNTRAINED):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from colorzoo.data import ImageDataModule
 from colorzoo.environment import describe_run
 from colorzoo.errors import ColorzooError
+from colorzoo.settings import plain_arguments
 from colorzoo.training.loggers import RECORD, run_folder, write_text
 from colorzoo.training.module import ColorizationModule
 
@@ -62,12 +64,14 @@ class RunRecord(Callback):
     """Callback that records the start of a run in ``run.json`` and in the weights' provenance.
 
     ``run.json`` contains the command line, versions and the Git commit. The provenance of the weights
-    contains the commit and a hash of the training data. If a run is resumed with another commit or other
-    data, the provenance also contains the earlier values.
+    contains the commit, the seed, the settings of the optimizers and hashes of the training data. If a run is
+    resumed with other values, the provenance also contains the earlier values.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write ``run.json``."""
+        """Write ``run.json``, and read the settings before a checkpoint replaces the provenance."""
+        if isinstance(pl_module, ColorizationModule):
+            self._settings = pl_module.provenance
         folder = run_folder(trainer)
         if not trainer.is_global_zero:
             return
@@ -77,15 +81,28 @@ class RunRecord(Callback):
         write_text(f"{folder}/{RECORD}", json.dumps(record, indent=1) + "\n")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add the commit and a hash of the training data to the provenance of the model."""
+        """Add the commit, the settings and hashes of the training data to the provenance of the model."""
         if not (trainer.is_global_zero and isinstance(pl_module, ColorizationModule)):
             return  # only the first process writes checkpoints
-        git = self._git
-        commit = None if git is None else git["commit"] + ("-changed" if git["changed"] else "")
+        git, seed = self._git, os.environ.get("PL_GLOBAL_SEED")  # set by seed_everything
         datamodule: Any = getattr(trainer, "datamodule", None)
-        data = datamodule.digest() if isinstance(datamodule, ImageDataModule) else None
+        found: dict[str, Any] = {
+            "commit": None if git is None else git["commit"] + ("-changed" if git["changed"] else ""),
+            "data": datamodule.digest() if isinstance(datamodule, ImageDataModule) else None,
+            "config": self._settings.config,
+            "resolved_config": self._settings.resolved_config,
+            "seed": int(seed) if seed else None,
+            "optimizers": tuple(
+                {
+                    "class": f"{type(each).__module__}.{type(each).__qualname__}",
+                    **plain_arguments(each.defaults),
+                }
+                for each in trainer.optimizers
+            ),
+        }
         before, step = pl_module.provenance, trainer.global_step
+        stored = {name: getattr(before, name) for name in found}
         earlier = before.earlier
-        if step and (before.commit, before.data) != (commit, data):
-            earlier = (*earlier, {"until": step, "commit": before.commit, "data": before.data})
-        pl_module.provenance = replace(before, commit=commit, data=data, earlier=earlier)
+        if step and stored != found:
+            earlier = (*earlier, {"until": step, **stored})
+        pl_module.provenance = replace(before, **found, earlier=earlier)

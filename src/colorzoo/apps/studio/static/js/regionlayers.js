@@ -14,9 +14,10 @@ import { createCanvas } from "./dom.js";
 import { drawingSettings, regionOf } from "./drawing.js";
 import { similarRegions } from "./filling.js";
 
+/** @typedef {{bitmap: HTMLCanvasElement, box: [number, number, number, number]}} RegionLayer  image of a part of the photo; box: left, top, width and height of the part as fractions of the photo */
 /** @typedef {(rgba: Uint8ClampedArray, byte: number, pixel: number, region: number) => void} Paint */
 
-/** @param {Regions} regions @param {Iterable<number>} chosen @param {Paint} paint sets the four bytes of a pixel in a chosen region @returns {{bitmap: HTMLCanvasElement}} */
+/** @param {Regions} regions @param {Iterable<number>} chosen @param {Paint} paint sets the four bytes of a pixel in a chosen region @returns {RegionLayer} */
 function regionImage({ labels, columns, rows, bounds }, chosen, paint) {
   const isChosen = new Uint8Array(bounds.length / 4);
   let [left, top, right, bottom] = [columns, rows, -1, -1];
@@ -27,17 +28,17 @@ function regionImage({ labels, columns, rows, bounds }, chosen, paint) {
     [left, top] = [Math.min(left, bounds[at]), Math.min(top, bounds[at + 1])];
     [right, bottom] = [Math.max(right, bounds[at + 2]), Math.max(bottom, bounds[at + 3])];
   }
-  const bitmap = createCanvas(columns, rows);
-  if (right < left || bottom < top) return { bitmap };
+  const [width, height] = [Math.max(1, right - left + 1), Math.max(1, bottom - top + 1)];
+  const bitmap = createCanvas(width, height);
   const context = bitmap.getContext("2d");
-  const image = context.createImageData(right - left + 1, bottom - top + 1);
+  const image = context.createImageData(width, height);
   for (let row = top, byte = 0; row <= bottom; row += 1) {
     for (let pixel = row * columns + left; pixel <= row * columns + right; pixel += 1, byte += 4) {
       if (isChosen[labels[pixel]]) paint(image.data, byte, pixel, labels[pixel]);
     }
   }
-  context.putImageData(image, left, top);
-  return { bitmap };
+  context.putImageData(image, 0, 0);
+  return { bitmap, box: [left / columns, top / rows, width / columns, height / rows] };
 }
 
 /**
@@ -71,7 +72,7 @@ function freshColors(pad) {
 /** Last image of the new fills of each pad. @type {WeakMap<object, {doc: any, shownDoc: any, runs: any, layer: any}>} */
 const lastFills = new WeakMap();
 
-/** @returns {{bitmap: HTMLCanvasElement} | null} the new fills below the lines, until the result on display contains them */
+/** @returns {RegionLayer | null} the new fills below the lines, until the result on display contains them */
 export function freshFills(pad) {
   const { doc, photo: { shownDoc } } = pad;
   const runs = pad.ui.regionMap?.runs;
@@ -101,7 +102,7 @@ const HOVERED = [26, 109, 255], SIMILAR = [255, 190, 0]; // sRGB
 /** Last images of the lit regions of each pad, by their kind. @type {WeakMap<object, Record<string, {key: string, runs: any, layer: any}>>} */
 const lastLit = new WeakMap();
 
-/** @returns {{bitmap: HTMLCanvasElement}[]} the region under the pointer, and the similar regions that are offered after a fill */
+/** @returns {RegionLayer[]} the region under the pointer, and the similar regions that are offered after a fill */
 export function litRegions(pad) {
   const { ui } = pad;
   const runs = ui.regionMap?.runs;

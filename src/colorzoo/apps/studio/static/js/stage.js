@@ -99,7 +99,7 @@ export function drawPhoto(pad, canvas) {
   }
 }
 
-/** Draw the photo, or its colors, in a part of the stage. @param {CanvasRenderingContext2D} context @param {any} pad @param {{bitmap: ImageBitmap | HTMLCanvasElement}} layer @param {ReturnType<typeof panes>[number]} pane @param {number} width */
+/** Draw the photo, or its colors, in a part of the stage. @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./pixels.js").Layer | import("./regionlayers.js").RegionLayer} layer @param {ReturnType<typeof panes>[number]} pane @param {number} width */
 function drawLayer(context, pad, layer, pane, width) {
   const { photo, ui } = pad;
   const [x, y] = toStage(ui.view, pane, 0, 0);
@@ -109,10 +109,13 @@ function drawLayer(context, pad, layer, pane, width) {
   context.clip();
   turnAndCrop(context, pad, pane);
   const place = /** @type {const} */ ([pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale]);
-  context.drawImage(layer.bitmap, ...place);
+  context.drawImage(layer.bitmap, ...("box" in layer ? partOf(place, layer.box) : place));
   if (photo.cover) context.drawImage(photo.cover, ...place);
   context.restore();
 }
+
+/** @param {readonly [number, number, number, number]} place left, top, width and height of the photo @param {readonly [number, number, number, number]} box part of the photo as fractions @returns {[number, number, number, number]} */
+const partOf = ([x, y, width, height], [left, top, across, down]) => [x + left * width, y + top * height, across * width, down * height];
 
 /** Rotate the canvas like the photo, and clip it to the crop. */
 function turnAndCrop(context, pad, pane) {
@@ -229,7 +232,7 @@ function drawMap(context, pad, pane) {
   drawRegions(context, pad, (x, y) => photoBeforeTurn(pad, x, y));
   const map = ui.showClasses ? ui.classes?.paint : null;
   const [x, y] = toStage(ui.view, pane, 0, 0);
-  for (const { bitmap } of litRegions(pad)) context.drawImage(bitmap, pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale);
+  for (const { bitmap, box } of litRegions(pad)) context.drawImage(bitmap, ...partOf([pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale], box));
   if (!map) return;
   context.save();
   context.imageSmoothingEnabled = true;

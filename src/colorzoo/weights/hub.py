@@ -1,0 +1,60 @@
+"""Weight files in repositories of the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from colorzoo.environment import is_on
+from colorzoo.errors import WeightsError, first_words
+
+HUB = "hf-hub:"
+"""Start of the address of a Hugging Face Hub repository."""
+WEIGHTS_FILE = "model.safetensors"
+"""Weight file in a folder of `ColoringModel.save_pretrained` or a repository of the Hugging Face Hub."""
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+"""Name of a repository, OWNER/NAME."""
+
+
+def is_offline() -> bool:
+    """Return whether the environment variable ``COLORZOO_OFFLINE`` disables downloads."""
+    return is_on("COLORZOO_OFFLINE")
+
+
+def hub_file(source: str, revision: str | None = None, *, offline: bool = False) -> Path:
+    """Download the weight file of a repository unless it is in the cache; return its local path.
+
+    Args:
+        source: ``OWNER/NAME``, ``hf-hub:OWNER/NAME`` or ``hf-hub:OWNER/NAME@REVISION``.
+        revision: Branch, tag or commit; None selects the revision of the address, or the main branch.
+        offline: Whether to use only local files.
+
+    Raises:
+        WeightsError: The file does not exist, or the Hub cannot be reached.
+    """
+    repository, _, found = source.removeprefix(HUB).partition("@")
+    if not REPOSITORY.fullmatch(repository):
+        raise WeightsError(f"expected a folder that save_pretrained wrote or OWNER/NAME, got {repository!r}")
+    local = offline or is_offline()
+    with hub_errors(f"{HUB}{repository} cannot be downloaded"):
+        from huggingface_hub import hf_hub_download
+
+        path = hf_hub_download(
+            repository, WEIGHTS_FILE, revision=revision or found or None, local_files_only=local
+        )
+        return Path(path)
+
+
+@contextmanager
+def hub_errors(problem: str) -> Iterator[None]:
+    """Convert any error of ``huggingface_hub``, or its absence, to a `WeightsError`."""
+    try:
+        yield
+    except ImportError as error:
+        raise WeightsError(
+            f"{problem}: the package {error.name} is missing. Run `python -m pip install 'colorzoo[hub]'`."
+        ) from error
+    except Exception as error:  # the errors of its HTTP client differ between versions
+        raise WeightsError(f"{problem} ({first_words(error, 300)})") from error

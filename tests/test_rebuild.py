@@ -1,0 +1,138 @@
+"""Commands that rebuild the weight files in the package (``benchmarks/rebuild``)."""
+
+import importlib
+import shlex
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from colorzoo import create_model
+from colorzoo.networks.imagenet_encoder import ImageNetEncoder
+from colorzoo.training.configs import find_config
+from colorzoo.weights import read_weights, save_weights
+from colorzoo.weights.catalog import EMBEDDED_FOLDER
+
+ROOT = Path(__file__).parents[1]
+LOST = {"zhang2017_local_small", "colorzoo2026", "colorzoo2026_encoder", "colorzoo2026_drawing"}
+
+
+@pytest.fixture
+def rebuild(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT))
+    return importlib.import_module("benchmarks.rebuild.__main__")
+
+
+@pytest.fixture
+def edit(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT))
+    return importlib.import_module("benchmarks.rebuild.edit")
+
+
+def test_every_embedded_weight_file_has_a_plan(rebuild) -> None:
+    assert {path.stem for path in EMBEDDED_FOLDER.glob("*.safetensors")} == set(rebuild.PLANS)
+    assert {name for name, plan in rebuild.PLANS.items() if plan.lost} == LOST
+
+
+def test_pages_of_lost_weights_state_it_in_the_first_paragraph() -> None:
+    for paper in ("zhang2017", "colorzoo2026", "colorzoo2026_drawing"):
+        blocks = (ROOT / "src/colorzoo/zoo" / paper / "README.md").read_text().split("\n\n")
+        prose = [block for block in blocks if not block.startswith(("#", "[Paper]"))]
+        assert "cannot be rebuilt" in prose[0]
+
+
+def test_the_page_of_weights_contains_the_table_of_the_plans(rebuild) -> None:
+    assert rebuild.weights_table() in (ROOT / "docs" / "weights.md").read_text()
+
+
+def test_dry_run_prints_commands_that_end_with_the_weight_file(rebuild, capsys) -> None:
+    for name, plan in rebuild.PLANS.items():
+        assert rebuild.main([name, "--dry-run", "--data", "D", "--out", "O"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        commands = [shlex.split(line) for line in lines if not line.startswith("#")]
+        assert len(commands) == len(plan.commands)
+        for words in commands:
+            assert words[0] in ("colorzoo", "python")
+            for option, value in pairwise(words):
+                if option == "--config":
+                    assert find_config(value).is_file()
+        if commands:
+            assert any(word == f"O/{name}.safetensors" for word in commands[-1])
+        else:
+            assert plan.lost
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["cho2023_small", "kim2021_small", "zhang2019_small"])  # all take 20 minutes
+def test_smoke_run_writes_the_weights_of_the_included_file(rebuild, tmp_path, name) -> None:
+    out = tmp_path / "out"
+    assert rebuild.main([name, "--smoke", "--out", str(out)]) == 0
+    path = out / f"{name}.safetensors"
+    included = EMBEDDED_FOLDER / path.name
+    assert create_model(name, path).trained
+    assert set(read_weights(path).state_dict) == set(read_weights(included).state_dict)
+    assert path.stat().st_size < included.stat().st_size + 50_000  # the training record is longer
+    assert read_weights(path).provenance["resolved_config"]["trainer"]["max_steps"] == 3
+
+
+def test_folded_encoder_computes_convolutions_with_batch_norm(edit) -> None:
+    encoder = ImageNetEncoder()
+    published: dict[str, torch.Tensor] = {}
+
+    def publish(name: str, norm: str, layer: nn.Conv2d, channels: int) -> None:
+        out, width = layer.weight.shape[0], layer.weight.shape[1] if channels == 0 else channels
+        published[f"{name}.weight"] = torch.randn(out, width, *layer.weight.shape[2:])
+        for key, low in (("weight", 0.5), ("bias", -1.0), ("running_mean", -1.0), ("running_var", 0.1)):
+            published[f"{norm}.{key}"] = low + torch.rand(out)
+
+    publish("_conv_stem", "_bn0", encoder.stem, 3)
+    publish("_conv_head", "_bn1", encoder.head, 0)
+    blocks = [block for stage in encoder.stages for block in stage]
+    for number, block in enumerate(blocks):
+        for part, convolution, norm in (
+            ("expand", "_expand_conv", "_bn0"),
+            ("depthwise", "_depthwise_conv", "_bn1"),
+            ("project", "_project_conv", "_bn2"),
+        ):
+            if isinstance(layer := getattr(block, part, None), nn.Conv2d):
+                publish(f"_blocks.{number}.{convolution}", f"_blocks.{number}.{norm}", layer, 0)
+    folded = edit.fold_encoder(published)
+    assert folded.keys() == encoder.state_dict().keys()
+    gray = torch.rand(1, 1, 8, 8)
+    norm = [published[f"_bn0.{key}"] for key in ("running_mean", "running_var", "weight", "bias")]
+    expected = F.batch_norm(
+        F.conv2d(gray.expand(1, 3, 8, 8), published["_conv_stem.weight"]), *norm, eps=1e-3
+    )
+    found = F.conv2d(gray, folded["stem.weight"], folded["stem.bias"])
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_edits_scale_and_average_checkpoints(edit, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.ckpt" for number in range(3)]
+    for path, value in zip(paths, (1.0, 3.0), strict=False):
+        tensors = {"model.a.weight": torch.full((2,), value), "model.steps": torch.tensor(int(value))}
+        torch.save({"state_dict": tensors, "global_step": value}, path)
+    assert edit.main(["average", str(paths[2]), str(paths[0]), str(paths[1])]) == 0
+    merged = torch.load(paths[2], weights_only=True)
+    assert merged["state_dict"]["model.a.weight"].tolist() == [2.0, 2.0]
+    assert (merged["state_dict"]["model.steps"], merged["global_step"]) == (3, 3.0)
+    assert edit.main(["scale", str(paths[2]), str(paths[2]), "a.*", "0.5"]) == 0
+    assert torch.load(paths[2], weights_only=True)["state_dict"]["model.a.weight"].tolist() == [1.0, 1.0]
+    edit.merge(paths[1], paths[2], paths[1], "a.weight")
+    copied = torch.load(paths[1], weights_only=True)
+    assert copied["state_dict"]["model.a.weight"].tolist() == [1.0, 1.0]
+    assert copied["global_step"] == 3.0
+    with pytest.raises(ValueError, match="must match a weight"):
+        edit.scale(paths[2], paths[2], "b.*", 0.5)
+
+
+def test_kept_tensors_are_not_stored_in_8_bits(tmp_path: Path) -> None:
+    tensors = {"head.weight": 100 * torch.randn(64, 64), "body.weight": torch.randn(64, 64)}
+    save_weights(tmp_path / "a.safetensors", tensors, {}, dtype="int8", keep=["head.weight"])
+    found = read_weights(tmp_path / "a.safetensors").state_dict
+    assert torch.equal(found["head.weight"], tensors["head.weight"].half())
+    assert not torch.equal(found["body.weight"], tensors["body.weight"].half())
