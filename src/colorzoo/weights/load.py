@@ -34,6 +34,7 @@ from safetensors import SafetensorError, safe_open
 from colorzoo.errors import WeightsError, first_words
 from colorzoo.files import begins_with, write_atomic
 from colorzoo.settings import check_choice
+from colorzoo.weights.hub import HUB, WEIGHTS_FILE, hub_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,10 +43,6 @@ if TYPE_CHECKING:
 CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
 UNTRAINED = "untrained"
 """Metadata key with the names of the parts that have random weights after a conversion."""
-HUB = "hf-hub:"
-"""Start of the address of a Hugging Face Hub repository."""
-WEIGHTS_FILE = "model.safetensors"
-"""Weight file in a folder of `ColoringModel.save_pretrained` or a repository of the Hugging Face Hub."""
 WRAPPERS = ("params_ema", "params", "model", "state_dict")
 """Keys of state dicts in checkpoints, in order of preference: averaged weights before current weights."""
 
@@ -146,8 +143,6 @@ def existing_file(weights: str | Path | None) -> Path | None:
         WeightsError: The repository does not exist, or the Hub cannot be reached.
     """
     if weights is not None and str(weights).startswith(HUB):
-        from colorzoo.weights.pretrained import hub_file
-
         return hub_file(str(weights))
     try:
         path = None if weights is None else Path(weights).expanduser()

@@ -18,8 +18,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -43,11 +43,10 @@ from colorzoo.settings import (
     plain_arguments,
 )
 from colorzoo.weights.catalog import is_offline
+from colorzoo.weights.hub import HUB, REPOSITORY, WEIGHTS_FILE, download_weights, hub_file, one_line
 from colorzoo.weights.load import (
     CONVENTIONS,
-    HUB,
     UNTRAINED,
-    WEIGHTS_FILE,
     Provenance,
     apply_weights,
     float32_tensors,
@@ -70,7 +69,6 @@ MODEL_PREFIX = "model."
 _CONFIG_FILE, _CARD_FILE = "config.json", "README.md"
 __all__ = ["PretrainedMixin"]
 
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _LICENSE_NAME = re.compile(r"[A-Za-z0-9.+-]+")  # SPDX identifier
 
 
@@ -205,14 +203,14 @@ class PretrainedMixin(nn.Module):
         if not folder.is_dir():
             similar = [folder.parent] if folder.is_file() else similar_paths(folder)
             # OWNER/NAME is a repository unless a local folder is named like the owner or nearly like both
-            is_repository = _REPOSITORY.fullmatch(text) and not (similar or folder.parent.exists())
+            is_repository = REPOSITORY.fullmatch(text) and not (similar or folder.parent.exists())
             if not (text.startswith(HUB) or (isinstance(source, str) and is_repository)):
                 hint = f" Did you mean {' or '.join(repr(str(path)) for path in similar)}?" if similar else ""
                 raise WeightsError(
                     f"the model must be a folder that save_pretrained wrote, or OWNER/NAME, got {text!r}, "
                     f"which is not a folder.{hint or f' For a repository of the Hub, pass {HUB}OWNER/NAME.'}"
                 )
-            path = _download_weights(text.removeprefix(HUB), revision, offline=offline)
+            path = download_weights(text.removeprefix(HUB), revision, offline=offline)
         content = read_weights(path)
         model_class = _class_of(cls, content.stored, source)
         try:
@@ -264,7 +262,7 @@ class PretrainedMixin(nn.Module):
             raise WeightsError(f"{repository} cannot be uploaded: COLORZOO_OFFLINE is set")
         with TemporaryDirectory() as folder:
             _save_model(self, Path(folder), known, results, repository)
-            with _one_line(f"{repository} cannot be uploaded"):
+            with one_line(f"{repository} cannot be uploaded"):
                 from huggingface_hub import HfApi
 
                 api = HfApi()
@@ -480,48 +478,6 @@ def hub_weights(source: str, weights: object, *, offline: bool) -> tuple[str, Pa
             f"{path} does not contain a model name. Write the file with `colorzoo weights convert`."
         )
     return model_card(name).name, path
-
-
-def hub_file(source: str, *, offline: bool = False) -> Path:
-    """Return the weight file of a repository ``hf-hub:OWNER/NAME`` or ``hf-hub:OWNER/NAME@REVISION``.
-
-    Args:
-        source: Address of the repository.
-        offline: Whether to use only local files.
-
-    Raises:
-        WeightsError: The file does not exist, or the Hub cannot be reached.
-    """
-    repository, _, revision = source.removeprefix(HUB).partition("@")
-    return _download_weights(repository, revision or None, offline=offline)
-
-
-def _download_weights(repository: str, revision: str | None, *, offline: bool) -> Path:
-    """Download the weight file of a repository unless it is in the cache; return its local path.
-
-    Raises:
-        WeightsError: The file does not exist, or the Hub cannot be reached.
-    """
-    if not _REPOSITORY.fullmatch(repository):
-        raise WeightsError(f"expected a folder that save_pretrained wrote or OWNER/NAME, got {repository!r}")
-    local = offline or is_offline()
-    with _one_line(f"{HUB}{repository} cannot be downloaded"):
-        from huggingface_hub import hf_hub_download
-
-        return Path(hf_hub_download(repository, WEIGHTS_FILE, revision=revision, local_files_only=local))
-
-
-@contextmanager
-def _one_line(problem: str) -> Iterator[None]:
-    """Convert any error of ``huggingface_hub``, or its absence, to a `WeightsError`."""
-    try:
-        yield
-    except ImportError as error:
-        raise WeightsError(
-            f"{problem}: the package {error.name} is missing. Run `python -m pip install 'colorzoo[hub]'`."
-        ) from error
-    except Exception as error:  # the errors of its HTTP client differ between versions
-        raise WeightsError(f"{problem} ({first_words(error, 300)})") from error
 
 
 def _model_page(
