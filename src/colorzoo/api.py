@@ -66,8 +66,8 @@ def colorize(
         border: Part of the image to colorize: ``"automatic"`` excludes the border of a scan, ``"none"``
             selects the whole image, and a `Rectangle` selects a part in pixels. None uses the border setting
             of the recipe, or ``"automatic"``.
-        settings: Options of ``colorzoo colorize`` as a `ColorSettings` object. ``device``, unless it is
-            ``"auto"``, and ``strength``, unless it is None, override the values of this object.
+        settings: Options of ``colorzoo colorize`` as a `colorzoo.batch.ColorSettings` object. ``device``,
+            unless it is ``"auto"``, and ``strength``, unless it is None, override the values of this object.
         **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
     Returns:
@@ -132,7 +132,7 @@ def colorize_file(
         reference: Reference image or list of reference images, for models that support references.
         frames: Frames or pages to colorize, ``"all"`` or ``"first"``; None uses ``settings.frames``.
         overwrite: Whether to replace an existing target. The source is never replaced.
-        settings: Options of ``colorzoo colorize`` as a `ColorSettings` object; see `colorize`.
+        settings: Options of ``colorzoo colorize`` as a `colorzoo.batch.ColorSettings` object; see `colorize`.
         **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
     Returns:

@@ -22,7 +22,8 @@ from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import constructor_arguments, constructor_parameters
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 from colorzoo.weights.catalog import entry_without_hash, listed_record, missing_weights_advice
-from colorzoo.weights.load import HUB, UNTRAINED, Provenance, is_safetensors, untrained_reason
+from colorzoo.weights.hub import HUB
+from colorzoo.weights.load import UNTRAINED, Provenance, is_safetensors, untrained_reason
 from colorzoo.weights.pretrained import hub_weights
 
 if TYPE_CHECKING:
@@ -212,18 +213,6 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
     # module that is created in the meantime. A new context hides the variable.
     arguments = constructor_arguments(model_class, settings) if settings else {}
     return Context().run(model_class, **arguments)
-
-
-def count_parameters(card: ModelCard) -> int:
-    """Return the number of parameters of a registered model at full size; no memory is allocated.
-
-    Examples:
-        >>> count_parameters(colorzoo.model_card("gray"))
-        0
-    """
-    with torch.device("meta"):
-        task: Any = build_model(load_task_class(card), card.hparams)
-    return sum(parameter.numel() for parameter in task.model.parameters())
 
 
 def _create(model_class: type[M], settings: Mapping[str, Any], file: ResolvedWeights | None) -> M:

@@ -145,7 +145,8 @@ class RegionMemory:
             entries.append((before, 0.0))
             earlier = previous.colors.flats
             assert earlier is not None
-            scores.append(_scores(entry, before) + motion_scores(flats.drawing, earlier.drawing))
+            overlap = torch.from_numpy(overlap_of(flats.drawing, earlier.drawing))
+            scores.append(_scores(entry, before) + _OVERLAP * overlap)
         if not entries:
             self._previous = colored, entry
             return colored, len(entry.colors)
@@ -244,10 +245,10 @@ def frequent_colors(rgb: Map, drawing: Drawing, missing: Map, is_set: NDArray[np
     return np.where((frequent >= 0)[:, None], exact, missing)
 
 
-def motion_scores(drawing: Drawing, previous: Drawing) -> Tensor:
-    """Return how well the regions of the previous frame overlap each region after optical flow, ``(n, m)``.
+def overlap_of(drawing: Drawing, previous: Drawing) -> Map:
+    """Return the IoU ``(n, m)`` of each region with each region of the previous frame.
 
-    The score is the weighted IoU minus the logarithm of the distance between the centers.
+    The previous frame is moved by optical flow.
     """
     scale = min(1.0, _SIDE / min(drawing.regions.shape))
     rows, columns = (max(16, round(side * scale)) for side in drawing.regions.shape)
@@ -263,26 +264,14 @@ def motion_scores(drawing: Drawing, previous: Drawing) -> Tensor:
     )
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow: Any = method.calc(*darkness, None)  # type: ignore[call-overload]
-    row, column = np.indices((rows, columns), np.float32)
-    moved_row, moved_column = row + flow[..., 1], column + flow[..., 0]
-    nearest = (
-        np.rint(moved_row).clip(0, rows - 1).astype(np.int64),
-        np.rint(moved_column).clip(0, columns - 1).astype(np.int64),
-    )
+    y, x = np.indices((rows, columns))
+    y = np.rint(y + flow[..., 1]).clip(0, rows - 1).astype(np.int64)
+    x = np.rint(x + flow[..., 0]).clip(0, columns - 1).astype(np.int64)
     shape = len(drawing.areas), len(previous.areas)
-    pairs = np.ravel_multi_index((regions[0], regions[1][nearest]), shape)
+    pairs = np.ravel_multi_index((regions[0], regions[1][y, x]), shape)
     shared = np.bincount(pairs.ravel(), minlength=math.prod(shape)).reshape(shape)
     union = shared.sum(1, keepdims=True) + shared.sum(0, keepdims=True) - shared
-    moved = _centers(regions[0], moved_row, moved_column, shape[0])
-    distance = np.linalg.norm(moved[:, None] - _centers(regions[1], row, column, shape[1]), axis=2)
-    penalty = np.log1p(80 * distance / min(rows, columns))  # 1 for about 2 % of the shorter side
-    return torch.from_numpy(_OVERLAP * shared / union.clip(1) - penalty).float()
-
-
-def _centers(regions: NDArray[np.int32], row: Map, column: Map, count: int) -> NDArray[np.float64]:
-    """Return the mean row and column of each region, ``(n, 2)``."""
-    sums = [np.bincount(regions.ravel(), axis.ravel(), count) for axis in (row, column)]
-    return np.stack(sums, axis=1) / np.bincount(regions.ravel(), minlength=count).clip(1)[:, None]
+    return (shared / union.clip(1)).astype(np.float32)
 
 
 def _scores(entry: RegionEntry, other: RegionEntry) -> Tensor:

@@ -18,7 +18,6 @@ starts processes, so a script requires the guard ``if __name__ == "__main__":``.
 """
 
 from colorzoo.engines.samples import sample_guidance, sample_input
-from colorzoo.factory import count_parameters
 from colorzoo.randomness import sample_image
 from colorzoo.testing.models import ContractError, contract_test_model
 from colorzoo.testing.samples import sample_batch, write_sample_images
@@ -29,7 +28,6 @@ __all__ = [
     "ContractError",
     "contract_checks",
     "contract_test_model",
-    "count_parameters",
     "sample_batch",
     "sample_guidance",
     "sample_image",

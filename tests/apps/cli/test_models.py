@@ -10,7 +10,6 @@ from colorzoo import registry
 from colorzoo.apps.cli.main import main
 from colorzoo.card import ModelCard, Weights
 from throwaway_paper import install, write_paper
-from tiny_model import Refused
 
 KEYS = {"name", "aliases", "paper", "year", "guidance", "input", "output", "parameters", "weights"}
 
@@ -102,10 +101,3 @@ def test_update_writes_the_number_of_parameters(
     assert file.read_text(encoding="utf-8") == expected
     assert "parameters=222 (second2031)" in capsys.readouterr().out
     registry.refresh()
-
-
-def test_update_of_a_card_without_a_file_is_an_error(
-    zoo: None, monkeypatch: pytest.MonkeyPatch, refused: Refused
-) -> None:
-    monkeypatch.setattr("colorzoo.testing.count_parameters", lambda _: 7)
-    assert "set parameters=7 in the card of doe1999" in refused("models", "doe1999", "--update")
