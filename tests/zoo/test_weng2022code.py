@@ -11,7 +11,11 @@ from colorzoo.zoo.weng2022code.model import LENGTH, WORDS, LanguageColorization,
 from colorzoo.zoo.weng2022code.task import COCO_STUFF_WORDS, HUES, Weng2022Code, color_name, painted
 from knobs.knob import Knobs
 
-KNOBS = {"weng2022code_small": Knobs(exempt=("attention_weight", "gate_weight", "object_weight", "repaint_prob"))}
+KNOBS = {
+    "weng2022code_small": Knobs(
+        exempt=("correspondence_weight", "attention_weight", "gate_weight", "object_factor", "repaint_prob")
+    )
+}
 
 
 def text_guidance(*texts: str) -> Guidance:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.imagenet_encoder import LITE2, MULTIPLE, ImageNetFeatures, frozen_imagenet_encoder
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import PositiveInt
+from colorzoo.settings import Range
 from colorzoo.weights.catalog import EMBEDDED_FOLDER
 from colorzoo.weights.load import read_weights
 
@@ -59,6 +59,9 @@ LENGTH = 16
 AB_RANGE = 110.0
 """Largest absolute value of a predicted ab channel in CIE units."""
 _OUTPUT_STRIDE = 2
+# Extrapolation from the automatic colors to the colors with text, as in classifier-free guidance (Ho and
+# Salimans 2022), because the smooth L1 loss makes uncertain colors dull. Larger values exaggerate colors.
+_TEXT_SCALE = 1.4
 
 
 def word_numbers(text: str) -> list[int]:
@@ -221,7 +224,9 @@ class LanguageColorization(ColoringModel):
     accepts = frozenset({"text"})
     network: LanguageNetwork
 
-    def __init__(self, width: PositiveInt = 96, text_width: PositiveInt = 96) -> None:
+    def __init__(
+        self, width: Annotated[int, Range(3, step=3)] = 96, text_width: Annotated[int, Range(2, step=2)] = 96
+    ) -> None:
         super().__init__(LanguageNetwork(width, text_width))
         weights = read_weights(EMBEDDED_FOLDER / "efficientnet_lite2.safetensors").state_dict
         self.encoder = frozen_imagenet_encoder(weights)
@@ -236,10 +241,15 @@ class LanguageColorization(ColoringModel):
         numbers = [word_numbers(text) for text in texts] or [[0] * LENGTH] * len(lightness)
         words = torch.tensor(numbers, device=lightness.device)
         padded = pad_to_multiple(lightness, MULTIPLE)
-        found = self.network(self.encoder(padded), words)
+        features = self.encoder(padded)
+        found = self.network(features, words)
+        ab = found.ab
+        if texts:
+            automatic = self.network(features, torch.zeros_like(words)).ab
+            ab = automatic + _TEXT_SCALE * (ab - automatic)
         # align the colors with the edges of the image
         cells = F.avg_pool2d(padded, _OUTPUT_STRIDE)
-        ab = enlarge_along_edges(found.ab, cells, padded)[..., : lightness.shape[2], : lightness.shape[3]]
+        ab = enlarge_along_edges(ab, cells, padded)[..., : lightness.shape[2], : lightness.shape[3]]
         notes = tuple(
             f"text: no color and object of {text!r} is known; see the model page for the words"
             for text in dict.fromkeys(texts) if not any(word_numbers(text))

@@ -8,7 +8,8 @@ often determine the color. https://doi.org/10.1609/aaai.v36i3.20170
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Unpack
+from random import Random
+from typing import Annotated, NamedTuple, Unpack
 
 import torch
 from torch import Tensor
@@ -17,8 +18,8 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.guidance import decode_text
-from colorzoo.randomness import image_generators
-from colorzoo.settings import NonNegativeFloat, PositiveInt, Probability
+from colorzoo.randomness import stream_seed
+from colorzoo.settings import NonNegativeFloat, Probability, Range
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.weng2022code.model import COLORS, LENGTH, WORDS, LanguageColorization, word_numbers
@@ -57,6 +58,8 @@ COCO_STUFF_WORDS = {
 """COCO-Stuff category ids of the objects; the classes of `CocoStuffDataModule`."""
 _LEAST_AREA = 0.012  # smallest area of a named object, relative to the image
 _MAX_NAMED = 3
+_ABSENT_PROB = 0.25
+_COLOR_FIRST_PROB = 0.8
 
 
 class Captions(NamedTuple):
@@ -91,7 +94,7 @@ class Weng2022Code(SingleOptimizerModule):
         attention_weight: Weight of the cross-entropy between attention and class map, which the paper does
             not have.
         gate_weight: Weight of the cross-entropy between gate and class map, which the paper does not have.
-        object_weight: Loss weight of the pixels of named objects.
+        object_factor: Factor on the color loss of the pixels of named objects.
         repaint_prob: Probability that a named object gets a random color.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
@@ -100,18 +103,18 @@ class Weng2022Code(SingleOptimizerModule):
 
     def __init__(
         self,
-        width: PositiveInt = 96,
-        text_width: PositiveInt = 96,
+        width: Annotated[int, Range(3, step=3)] = 96,
+        text_width: Annotated[int, Range(2, step=2)] = 96,
         correspondence_weight: NonNegativeFloat = 0.5,
         attention_weight: NonNegativeFloat = 1.5,
         gate_weight: NonNegativeFloat = 1.0,
-        object_weight: NonNegativeFloat = 3.0,
+        object_factor: NonNegativeFloat = 3.0,
         repaint_prob: Probability = 0.7,
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(LanguageColorization(width, text_width), **optimization)
         self.correspondence_weight, self.attention_weight = correspondence_weight, attention_weight
-        self.gate_weight, self.object_weight, self.repaint_prob = gate_weight, object_weight, repaint_prob
+        self.gate_weight, self.object_factor, self.repaint_prob = gate_weight, object_factor, repaint_prob
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the smooth L1 loss of the colors and the losses of OCCM, attention and gate."""
@@ -145,52 +148,44 @@ class Weng2022Code(SingleOptimizerModule):
     def captions_of(self, batch: Batch, lab: Tensor) -> Captions:
         """Return simulated captions of images with class maps, otherwise the texts of the batch."""
         cells = [side // 8 for side in lab.shape[2:]]
-        words = torch.zeros(len(lab), LENGTH, dtype=torch.long)
-        correspondence = torch.zeros(len(lab), LENGTH, LENGTH)
-        attention = torch.full((len(lab), LENGTH, *cells), -1.0)
+        device = lab.device
+        words = torch.zeros(len(lab), LENGTH, dtype=torch.long, device=device)
+        correspondence = torch.zeros(len(lab), LENGTH, LENGTH, device=device)
+        attention = torch.full((len(lab), LENGTH, *cells), -1.0, device=device)
         ab, weight = lab[:, 1:].clone(), torch.ones_like(lab[:, :1])
-        generators = image_generators(batch["seed"], "captions")
-        for index, generator in enumerate(generators):
-            if "classes" not in batch:
-                text = batch.get("text")
-                words[index] = torch.tensor(
-                    word_numbers(decode_text(text)[index] if text is not None else "")
-                )
-                continue
-            # areas of the objects, largest first in random order
+        if "classes" not in batch:
+            texts = [""] * len(lab) if batch.get("text") is None else decode_text(batch["text"])
+            words = torch.tensor([word_numbers(text) for text in texts], device=device)
+            return Captions(words, ab, weight, correspondence, attention)
+        for index, seed in enumerate(batch["seed"].tolist()):
+            random = Random(stream_seed("captions", seed))
             classes = batch["classes"][index, 0]
             masks = {
-                name: torch.isin(classes, torch.tensor(ids, device=classes.device))
-                for name, ids in COCO_STUFF_WORDS.items()
+                name: torch.isin(classes, torch.tensor(numbers, device=device))
+                for name, numbers in COCO_STUFF_WORDS.items()
             }
+            # name some objects of the image, and sometimes an object that the image does not contain
             present = [name for name, mask in masks.items() if float(mask.float().mean()) > _LEAST_AREA]
-            order = torch.randperm(len(present), generator=generator).tolist()
-            count = int(torch.randint(_MAX_NAMED + 1, (), generator=generator))
-            named = [(present[each], True) for each in order[:count]]
-            # an object that the image does not contain
+            named = random.sample(present, min(len(present), random.randint(0, _MAX_NAMED)))
             absent = [name for name, mask in masks.items() if not mask.any()]
-            if absent and float(torch.rand((), generator=generator)) < 0.25:
-                named.append((absent[int(torch.randint(len(absent), (), generator=generator))], False))
-            for position, (name, is_present) in enumerate(named):
+            if absent and random.random() < _ABSENT_PROB:
+                named.append(random.choice(absent))
+            for position, name in enumerate(named):
                 mask = masks[name]
-                repaint = float(torch.rand((), generator=generator)) < self.repaint_prob
-                color = COLORS[int(torch.randint(len(COLORS), (), generator=generator))]
-                if is_present and (name in KEPT_COLORS or not repaint):
-                    mean = lab[index, :, mask].mean(dim=1).tolist()
-                    color = color_name(*mean)
-                elif is_present:
+                color = random.choice(COLORS)
+                if name in present and (name in KEPT_COLORS or random.random() >= self.repaint_prob):
+                    color = color_name(*lab[index, :, mask].mean(dim=1).tolist())
+                elif name in present:
                     soft = F.avg_pool2d(mask[None].float(), 3, 1, 1, count_include_pad=False)
                     ab[index] = torch.lerp(ab[index], painted(lab[index, :1], color), soft)
-                weight[index, 0, mask] = self.object_weight
+                weight[index, 0, mask] = self.object_factor
                 # the color stands before or after the object
-                first, second = (color, name) if torch.rand((), generator=generator) < 0.8 else (name, color)
-                words[index, 2 * position] = WORDS.index(first)
-                words[index, 2 * position + 1] = WORDS.index(second)
-                at = 2 * position + (second == name)
-                correspondence[index, at, 4 * position + 1 - at] = 1.0
-                attention[index, at] = F.avg_pool2d(mask[None].float(), 8)[0]
-        device = lab.device
-        return Captions(words.to(device), ab, weight, correspondence.to(device), attention.to(device))
+                object_at = 2 * position + (random.random() < _COLOR_FIRST_PROB)
+                color_at = 4 * position + 1 - object_at
+                words[index, object_at], words[index, color_at] = WORDS.index(name), WORDS.index(color)
+                correspondence[index, object_at, color_at] = 1.0
+                attention[index, object_at] = F.avg_pool2d(mask[None].float(), 8)[0]
+        return Captions(words, ab, weight, correspondence, attention)
 
 
 def painted(lightness: Tensor, color: str) -> Tensor:
