@@ -11,11 +11,8 @@ from colorzoo.zoo.weng2022code.model import LENGTH, WORDS, LanguageColorization,
 from colorzoo.zoo.weng2022code.task import COCO_STUFF_WORDS, HUES, Weng2022Code, color_name, painted
 from knobs.knob import Knobs
 
-KNOBS = {
-    "weng2022code_small": Knobs(
-        exempt=("correspondence_weight", "attention_weight", "gate_weight", "object_factor", "repaint_prob")
-    )
-}
+_OF_CLASS_MAPS = ("correspondence_weight", "attention_weight", "gate_weight", "object_factor", "repaint_prob")
+KNOBS = {"weng2022code_small": Knobs(exempt=_OF_CLASS_MAPS)}
 
 
 def text_guidance(*texts: str) -> Guidance:

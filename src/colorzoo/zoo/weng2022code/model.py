@@ -196,8 +196,10 @@ class LanguageNetwork(nn.Module):
 
         # soft-gated injection (section 3.4), only where an object of the text is
         strength = torch.sigmoid(self.sharp * transferred + self.shift) * is_color[:, None]
-        gate = strength.amax(dim=2)[:, None].unflatten(2, size)
-        gamma, beta = (layer(colors).transpose(1, 2).unflatten(2, size) for layer in (self.gamma, self.beta))
+        gate = strength.amax(dim=2)[:, None].reshape(len(words), 1, *size)
+        gamma, beta = (
+            layer(colors).transpose(1, 2).reshape(len(words), -1, *size) for layer in (self.gamma, self.beta)
+        )
         normalized = self.norm(image)
         injected = normalized * (gamma * gate + 1 - gate) + beta * gate + normalized
 
@@ -206,7 +208,8 @@ class LanguageNetwork(nn.Module):
         maps = self.c1(self.up1(maps) + self.skip4(features.maps4))
         maps = self.c2(self.up2(maps))
         ab = AB_RANGE * torch.tanh(self.c3(maps))
-        return InjectedColors(ab, text.correspondence, attention.transpose(1, 2).unflatten(2, size), gate)
+        attention = attention.transpose(1, 2).reshape(len(words), -1, *size)
+        return InjectedColors(ab, text.correspondence, attention, gate)
 
 
 def _conv_norm(width: int) -> tuple[nn.Module, ...]:
