@@ -46,6 +46,7 @@ DEFAULT_MODELS: Mapping[str, str] = {
     "classes": "chen2023_small",
     "boxes": "su2020_small",
     "objects": "kim2021_su2020_small",
+    "text": "weng2022code_small",
     "stylize": "xu2020_small",
 }
 """Registered name of the default model for each use case; the package contains the weights of these models.

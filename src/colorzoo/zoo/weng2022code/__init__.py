@@ -1,0 +1,1 @@
+"""L-CoDe: colorization with text (Weng et al., AAAI 2022)."""

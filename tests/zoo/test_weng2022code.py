@@ -1,0 +1,99 @@
+"""Words, simulated captions and text guidance of L-CoDe (Weng et al. 2022)."""
+
+import pytest
+import torch
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import Guidance, guidance_kind
+from colorzoo.testing import sample_batch
+from colorzoo.zoo.weng2022code.model import LENGTH, WORDS, LanguageColorization, word_numbers
+from colorzoo.zoo.weng2022code.task import COCO_STUFF_WORDS, HUES, Weng2022Code, color_name, painted
+from knobs.knob import Knobs
+
+_OF_CLASS_MAPS = ("correspondence_weight", "attention_weight", "gate_weight", "object_factor", "repaint_prob")
+KNOBS = {"weng2022code_small": Knobs(exempt=_OF_CLASS_MAPS)}
+
+
+def text_guidance(*texts: str) -> Guidance:
+    kind = guidance_kind("text")
+    rows = [kind.tensors(text, torch.zeros(1, 1, 8, 8), (8, 8)) for text in texts]
+    return Guidance(extra={"text": torch.cat(rows)})
+
+
+def test_words_are_found_in_any_spelling() -> None:
+    expected = [WORDS.index(word) for word in ("red", "car", "gray", "sky")]
+    for text in ("red car, gray sky", "The RED cars -- and a grey, grey-ish? sky".replace("grey-ish? ", "")):
+        found = [number for number in word_numbers(text) if number]
+        assert list(dict.fromkeys(found)) == expected
+    assert len(word_numbers("red car " * 40)) == LENGTH
+    assert not any(word_numbers("une voiture rouge"))
+
+
+def test_every_trained_object_is_a_word() -> None:
+    assert set(COCO_STUFF_WORDS) <= set(WORDS)
+    numbers = [number for numbers in COCO_STUFF_WORDS.values() for number in numbers]
+    assert len(numbers) == len(set(numbers))
+
+
+@pytest.mark.parametrize("color", HUES)
+def test_painted_color_has_the_name_of_its_term(color: str) -> None:
+    lightness = {"yellow": 85.0, "pink": 75.0, "orange": 65.0, "brown": 35.0}.get(color, 45.0)
+    a, b = painted(torch.full((1, 1, 1), lightness), color).flatten().tolist()
+    assert color_name(lightness, a, b) == color
+
+
+def test_captions_pair_each_object_with_its_color_and_its_mask() -> None:
+    task = Weng2022Code(width=24, text_width=16, repaint_prob=1.0)
+    batch = sample_batch((64, 64), batch=8)
+    batch["classes"] = torch.zeros(8, 1, 64, 64, dtype=torch.uint8)
+    batch["classes"][..., :32] = COCO_STUFF_WORDS["car"][0]
+    batch["classes"][..., 32:] = COCO_STUFF_WORDS["sky"][0]
+    lab = rgb_to_lab(batch["rgb"])
+    captions = task.captions_of(batch, lab)
+    assert (captions.words > 0).any()
+    for index in range(8):
+        for at, color_at in captions.correspondence[index].nonzero().tolist():
+            name, color = WORDS[captions.words[index, at]], WORDS[captions.words[index, color_at]]
+            mask = torch.zeros(8, 8)
+            if name in ("car", "sky"):
+                columns = slice(0, 4) if name == "car" else slice(4, 8)
+                mask[:, columns] = 1.0
+                middle = (slice(8, -8), slice(8, 24) if name == "car" else slice(40, 56))
+                target = painted(lab[index, :1], color)[:, *middle]
+                torch.testing.assert_close(captions.ab[index][:, *middle], target)
+            assert torch.equal(captions.attention[index, at], mask)
+    named = captions.correspondence.amax(dim=2) > 0
+    assert torch.equal(named, (captions.attention >= 0).flatten(2).all(dim=2))
+
+
+def test_text_without_a_known_word_has_no_effect_and_gives_a_note() -> None:
+    torch.manual_seed(0)
+    model = LanguageColorization(width=24, text_width=16).eval()
+    lightness = 100 * torch.rand(1, 1, 40, 56)
+    found = model(lightness, text_guidance("nothing of this is known"))
+    torch.testing.assert_close(found.colors, model(lightness).colors)
+    assert any("nothing of this is known" in note for note in found.notes)
+    assert not model(lightness, text_guidance("red car")).notes
+
+
+def test_text_of_an_image_does_not_change_other_images_of_the_batch() -> None:
+    torch.manual_seed(0)
+    model = LanguageColorization(width=24, text_width=16).eval()
+    lightness = 100 * torch.rand(2, 1, 32, 32)
+    both = model(lightness, text_guidance("red car", "green tree")).colors
+    alone = model(lightness[1:], text_guidance("green tree")).colors
+    torch.testing.assert_close(both[1:], alone, atol=1e-3, rtol=1e-4)
+
+
+def test_embedded_weights_color_a_uniform_sky_as_named() -> None:
+    """A bright upper half with a horizon; the test compares directions of the hue only."""
+    model = create_coloring_model("weng2022code_small")
+    rows = torch.linspace(85, 70, 96).view(1, 1, 96, 1).expand(1, 1, 96, 192)
+    generator = torch.Generator().manual_seed(0)
+    ground = 35 + 12 * torch.rand(1, 1, 96, 192, generator=generator)
+    lightness = torch.cat([rows, ground], dim=2)
+    red, blue = (model(lightness, text_guidance(f"{color} sky")).colors for color in ("red", "blue"))
+    difference = (red - blue)[0, :, 16:80].mean(dim=(1, 2))
+    assert difference[0] > 5  # a: red
+    assert difference[1] > 5  # b: against blue
