@@ -305,6 +305,7 @@ class Recipe:
         objects: list[tuple[str, Mapping[str, Any]]] = [("", top_level)]
         lists: dict[str, Any] = {key: getattr(self, key) or () for key in _MAX_ITEMS}
         lists |= {"exemplar.more": self.exemplar.more, "classes.painted": self.classes.painted}
+        lists["drawing.base_points"] = (self.drawing and self.drawing.base_points) or ()
         for key, items in lists.items():
             objects += [(f"{key}[{index}].", item.extra) for index, item in enumerate(items)]
         for key in ("crop", "finish", "drawing", "exemplar", "classes", "statistics"):
@@ -462,8 +463,8 @@ def _parse_drawing(fields: Fields | None) -> DrawingSettings | None:
     if fields is None:
         return None
     base = None
-    if fields.get("base_points") is not None:
-        base = guidance_kind("points").parse(fields.get("base_points"), f"{fields.name}.base_points")
+    if (points := fields.take("base_points", None)) is not None:
+        base = guidance_kind("points").parse(points, f"{fields.name}.base_points")
     palette = fields.read_list("palette", HexColor, _MAX_PALETTE)
     return fields.parse(DrawingSettings, palette=palette, base_points=base)
 

@@ -155,7 +155,7 @@ def test_encoded_references_of_drawings_keep_their_model(drawing: Path, tmp_path
 
 def test_weights_of_the_user_are_not_replaced_for_drawings(drawing: Path, tmp_path: Path) -> None:
     file = tmp_path / "last.ckpt"
-    torch.save({"state_dict": {}}, file)
+    torch.save({"state_dict": {"model.network.weight": torch.ones(1)}}, file)
     image = read_image(drawing)
     assert choose_model(image=image) == "colorzoo2026_drawing"
     assert choose_model(image=image, weights=file) == "colorzoo2026"

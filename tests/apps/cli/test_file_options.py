@@ -41,7 +41,7 @@ NOT_FILES = {  # options with text that does not name a file
     "serve": "token model device host allow_host",
     "weights fetch": "name tag",
     "weights verify": "name",
-    "weights convert": "name set",
+    "weights convert": "name set keep",
     "weights export": "name",
     "new-paper": "name",  # all files of the new folder are checked, see test_new_paper.py
 }
