@@ -133,20 +133,28 @@ class DinoBackbone(nn.Module):
 
         self.vit: Any = timm.create_model("vit_base_patch8_224.dino", pretrained=False, num_classes=0)
 
+    def positions(self, grid: tuple[int, int]) -> Tensor:
+        """Return position embeddings ``(1, 1 + h * w, 768)`` for a grid of h x w patches.
+
+        The first embedding belongs to the class token.
+
+        Args:
+            grid: Number of rows and columns ``(h, w)`` of patches.
+        """
+        table: Tensor = self.vit.pos_embed
+        side = round((table.shape[1] - 1) ** 0.5)
+        square = table[:, 1:].transpose(1, 2).reshape(1, -1, side, side)
+        factors = [(wanted + _NUDGE) / side for wanted in grid]
+        resized = F.interpolate(square, scale_factor=factors, mode="bicubic")
+        return torch.cat([table[:, :1], resized.flatten(2).transpose(1, 2)], dim=1)
+
     def forward(self, image: Tensor) -> Tensor:
         """Map normalized RGB ``(B, 3, H, W)`` to DINO features ``(B, 768, H/8, W/8)``."""
         patches = self.vit.patch_embed.proj(image)
         grid = patches.shape[-2:]
         first = self.vit.cls_token.expand(len(image), -1, -1)
         tokens = torch.cat([first, patches.flatten(2).transpose(1, 2)], dim=1)
-        # position embeddings, resized to the grid
-        table: Tensor = self.vit.pos_embed
-        side = round((table.shape[1] - 1) ** 0.5)
-        square = table[:, 1:].transpose(1, 2).reshape(1, -1, side, side)
-        factors = [(wanted + _NUDGE) / side for wanted in grid]
-        resized = F.interpolate(square, scale_factor=factors, mode="bicubic")
-        positions = torch.cat([table[:, :1], resized.flatten(2).transpose(1, 2)], dim=1)
-        tokens = self.vit.norm(self.vit.blocks(tokens + positions))
+        tokens = self.vit.norm(self.vit.blocks(tokens + self.positions((grid[0], grid[1]))))
         maps: Tensor = tokens[:, 1:].transpose(1, 2)
         return maps.reshape(len(image), -1, *grid)
 
