@@ -12,7 +12,6 @@ from typing import get_args
 
 import pytest
 
-import colorzoo.guidance
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.cli.new_paper import Guidance, Kind, paper_files
 from colorzoo.testing import contract_checks
@@ -84,13 +83,13 @@ def test_generated_modules_are_formatted_and_the_card_matches(
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("kind", get_args(Kind))
-@pytest.mark.parametrize("guidance", get_args(Guidance))
+@pytest.mark.parametrize(  # each guidance and each kind; a package takes a minute
+    ("guidance", "kind"),
+    [("none", "regression"), ("points", "gan"), ("exemplar", "sampler"), ("text", "regression")],
+)
 def test_all_tests_of_generated_package_pass(
     guidance: Guidance, kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if guidance == "text" and not hasattr(colorzoo.guidance, "GuidanceKind"):
-        pytest.skip("text guidance requires the registry of guidance kinds")
     monkeypatch.chdir(tmp_path)
     assert main(["new-paper", "smith2031", "--guidance", guidance, "--kind", kind]) == 0
     install(tmp_path / "smith2031", "smith2031.card")
