@@ -85,7 +85,7 @@ class RegionMemory:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the memory contains no drawing."""
+        """True if the memory contains no drawing."""
         return not (self._fixed or self._automatic)
 
     def add(self, colored: ColorizedImage, *, is_automatic: bool = False) -> None:

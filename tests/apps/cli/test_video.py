@@ -459,6 +459,11 @@ def test_frame_option_writes_a_frame_in_the_colors_of_the_film(
     document = json.loads(recipe.read_text())
     corrected.write_text(json.dumps(document | {"points": [{"x": 30, "y": 20, "color": "#c03020"}]}))
     assert video(source, tmp_path / "new.mp4", "--key", f"5={corrected}") == 0
+    # a reference of the key is not replaced by the frame
+    own, points = tmp_path / "own.png", [{"x": 30, "y": 20, "color": "#c03020"}]
+    corrected.write_text(json.dumps(document | {"exemplar": {"path": str(frame)}, "points": points}))
+    assert video(source, own, "--frame", "5", "--key", f"5={corrected}") == 0
+    assert json.loads(own.with_suffix(".recipe.json").read_text())["exemplar"]["path"] == str(frame)
     for words, reason in (
         ((source, tmp_path / "new.png", "--frame", "8"), "no frame 8"),
         ((source, tmp_path / "new.xyz", "--frame", "0"), "must be one of"),

@@ -96,7 +96,7 @@ class ServiceLimits:
     Attributes:
         request_bytes: Maximum size of the body of a request.
         pixels: Maximum number of pixels of an image, checked before decoding.
-        requests: Maximum number of simultaneous ``POST /colorize`` requests, including those that wait.
+        requests: Maximum number of simultaneous ``POST /colorize`` requests, including waiting requests.
         transfer_seconds: Maximum duration of an upload or of the transfer of a result.
         color_seconds: Maximum time until the image of a complete request is colorized, including the time in
             the queue.

@@ -117,7 +117,7 @@ class FrameColorer:
 
     @property
     def _recalls(self) -> bool:
-        """Whether the colors of key frames or references are recalled in other frames."""
+        """True if other frames recall the colors of key frames or references."""
         return self._memory is not None and bool(self._keys or self._references)
 
     @property

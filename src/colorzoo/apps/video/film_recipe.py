@@ -96,7 +96,7 @@ class FilmRecipe:
 
     @property
     def has_images(self) -> bool:
-        """Whether a key frame is a color image."""
+        """True if the image of a key frame sets its colors."""
         return any(key.image is not None for key in self.keys)
 
     @property

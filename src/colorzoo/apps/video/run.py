@@ -598,8 +598,8 @@ def write_frame(
     )
     write_image(out, levels, RasterImage(levels), overwrite=overwrite)
     hints = next((key.recipe for key in edits.keys if key.frame == number and key.recipe), Recipe())
-    if "exemplar" not in hints.extra:
-        hints = replace(hints, extra={**hints.extra, "exemplar": {"path": out.name}})
+    if not hints.exemplar.files:
+        hints = replace(hints, exemplar=replace(hints.exemplar, path=out.name))
     height, width = levels.shape[:2]
     replace(hints, width=width, height=height, border="none").to_json(recipe_path)
     return recipe_path
