@@ -14,8 +14,8 @@ from colorzoo.apps.video.container import import_av
 from colorzoo.apps.video.file import FileImage, FilePart, VideoFile
 from colorzoo.apps.video.film_recipe import FilmRecipe
 from colorzoo.apps.video.folder import FolderImage, FolderPart, FrameFolder
-from colorzoo.apps.video.frames import NO_FRAMES, VideoError, VideoFrame, group_shots, read_shots
-from colorzoo.apps.video.parts import PartsFolder, Shot
+from colorzoo.apps.video.frames import VideoError, VideoFrame, group_shots, read_shots
+from colorzoo.apps.video.parts import PartsFolder, Shot, publish_shots
 from colorzoo.guidance import Recipe
 from colorzoo.image_io import ImageProvenance, output_bit_depth, read_image
 from colorzoo.inference import ColorizedImage, Colorizer, RegionMemory, choose_model, with_key_colors
@@ -107,11 +107,7 @@ def color_drawn_shots(
                     tick(frame.number)
                 reused_count += shot.count
             shots.append(shot)
-        if not shots:
-            raise VideoError(NO_FRAMES)
-        result = parts.path / f"whole{parts.out.suffix}"
-        film.join(parts.files(shots, film.extension), result, origin)
-        film.issues.notes += parts.publish(result, origin, shots if is_edited else ())
+        publish_shots(film, parts, shots, origin, keep=is_edited)
     return shots, reused_count
 
 

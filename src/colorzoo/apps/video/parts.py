@@ -20,7 +20,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from colorzoo.apps.video.frames import VideoError
+from colorzoo.apps.video.file import VideoFile
+from colorzoo.apps.video.folder import FrameFolder
+from colorzoo.apps.video.frames import NO_FRAMES, VideoError
 from colorzoo.files import sha256_of, write_atomic
 from colorzoo.image_io import (
     READABLE,
@@ -288,6 +290,33 @@ class PartsFolder:
                 entry.unlink(missing_ok=True)
         if not kept:
             self._job.unlink(missing_ok=True)
+
+
+def publish_shots(
+    film: VideoFile | FrameFolder,
+    parts: PartsFolder,
+    shots: Sequence[Shot],
+    origin: ImageProvenance | None,
+    *,
+    keep: bool,
+) -> None:
+    """Join the finished shots of a film and publish the result.
+
+    Args:
+        film: Source of the shots.
+        parts: Folder of the shots.
+        shots: All shots of the result.
+        origin: Provenance to store in the result; None stores no provenance.
+        keep: Whether to keep the shots for a later run.
+
+    Raises:
+        VideoError: There are no shots, or the result cannot be written.
+    """
+    if not shots:
+        raise VideoError(NO_FRAMES)
+    result = parts.path / f"whole{parts.out.suffix}"
+    film.join(parts.files(shots, film.extension), result, origin)
+    film.issues.notes += parts.publish(result, origin, shots if keep else ())
 
 
 def parts_path(out: Path) -> Path:

@@ -30,9 +30,9 @@ from colorzoo.apps.video.exposure import ExposureHold, exposed
 from colorzoo.apps.video.file import FilePart, VideoFile
 from colorzoo.apps.video.film_recipe import FilmRecipe
 from colorzoo.apps.video.folder import FolderPart, FrameFolder, compose_frame
-from colorzoo.apps.video.frames import ALL_FRAMES, NO_FRAMES, VideoError, VideoFrame, group_shots, read_shots
+from colorzoo.apps.video.frames import ALL_FRAMES, VideoError, VideoFrame, group_shots, read_shots
 from colorzoo.apps.video.memory import WEAK_SHOTS
-from colorzoo.apps.video.parts import PartsFolder, Shot
+from colorzoo.apps.video.parts import PartsFolder, Shot, publish_shots
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.batch import UsedFile, model_provenance, with_source
 from colorzoo.color import lab_to_rgb
@@ -234,9 +234,7 @@ def colorize_video(
     is_drawing_model = isinstance(colorizer.model, DrawingModel)
     if not is_drawing_model:
         colorer, spans = load_colorer(film, edits, colorizer, strength)
-    colored_part = parse_border(border, "--border")
-    if edits.has_images and colored_part == "automatic":
-        colored_part = "none"  # key frames are images of whole frames
+    colored_part = _colored_part(border, edits)
     # colorize and publish
     interrupts = record_interrupts()
     with progress_bar("colorizing frames", summary["description"]["frames"], log_every=10.0) as advance:
@@ -412,12 +410,8 @@ def color_shots(
                     tick(frame.number)
                 reused_count += shot.count
             shots.append(shot)
-        if not shots:
-            raise VideoError(NO_FRAMES)
-        result = parts.path / f"whole{parts.out.suffix}"
-        source.join(parts.files(shots, source.extension), result, origin)
         # with key frames, the shots are kept for the next change of a key frame
-        source.issues.notes += parts.publish(result, origin, shots if spans else ())
+        publish_shots(source, parts, shots, origin, keep=bool(spans))
     return shots, reused_count
 
 
@@ -590,9 +584,7 @@ def write_frame(
         name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
     )
     colorer, spans = load_colorer(film, edits, colorizer, strength)
-    colored_part = parse_border(border, "--border")
-    if edits.has_images and colored_part == "automatic":
-        colored_part = "none"
+    colored_part = _colored_part(border, edits)
     levels = color_frame(
         film, colorer, number, steady=steady, size=colorizer.size, border=colored_part, spans=spans
     )
@@ -675,6 +667,12 @@ def _gray_image(frame: VideoFrame) -> RasterImage:
     lab = torch.cat([lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])], dim=1)
     gray = lab_to_rgb(lab)[0, 0].clamp(0, 1)
     return RasterImage((gray * 255).round().numpy().astype(np.uint8))
+
+
+def _colored_part(border: str, edits: FilmRecipe) -> BorderSetting:
+    """Return the part of the frames to colorize: key frames are images of whole frames."""
+    colored_part = parse_border(border, "--border")
+    return "none" if edits.has_images and colored_part == "automatic" else colored_part
 
 
 def _check_paths(source: Path, out: Path) -> None:

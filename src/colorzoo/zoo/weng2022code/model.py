@@ -54,6 +54,7 @@ SYNONYMS = {
 """Words that are replaced before they are looked up."""
 WORDS = ("", *COLORS, *OBJECTS)
 """Words by number; 0 pads the text."""
+_NUMBERS = {word: number for number, word in enumerate(WORDS) if word}
 LENGTH = 16
 """Maximum number of known words of a text; further words are ignored."""
 AB_RANGE = 110.0
@@ -73,11 +74,10 @@ def word_numbers(text: str) -> list[int]:
         >>> [WORDS[number] for number in word_numbers("The red cars and a blue sky")[:5]]
         ['red', 'car', 'blue', 'sky', '']
     """
-    numbers = {word: number for number, word in enumerate(WORDS) if word}
     found = []
     for word in re.findall("[a-z]+", text.lower()):
         word = SYNONYMS.get(word, word)
-        number = numbers.get(word) or numbers.get(word.removesuffix("s"))
+        number = _NUMBERS.get(word) or _NUMBERS.get(word.removesuffix("s"))
         if number:
             found.append(number)
     return (found + [0] * LENGTH)[:LENGTH]
@@ -237,8 +237,8 @@ class LanguageColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch with the text of each image.
 
-        Words that are neither a color nor an object of the network are ignored with a note. The dict
-        ``extras`` contains ``gate`` ``(B, 1, h, w)``, the positions that the text colors.
+        Unknown words are ignored, and a text without a known word gets a note. The dict ``extras`` contains
+        ``gate`` ``(B, 1, h, w)``, the positions that the text colors.
         """
         texts = [] if guidance is None or guidance.get("text") is None else decode_text(guidance.get("text"))
         numbers = [word_numbers(text) for text in texts] or [[0] * LENGTH] * len(lightness)
@@ -255,8 +255,8 @@ class LanguageColorization(ColoringModel):
         ab = enlarge_along_edges(ab, cells, padded)[..., : lightness.shape[2], : lightness.shape[3]]
         notes = tuple(
             f"text: no color and object of {text!r} is known; see the model page for the words"
-            for text in dict.fromkeys(texts) if not any(word_numbers(text))
-        )  # fmt: skip
+            for text in dict.fromkeys(text for text, row in zip(texts, numbers, strict=False) if not any(row))
+        )
         return AbPrediction(ab=ab, extras={"gate": found.gate.float()}, notes=notes)
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
