@@ -331,7 +331,8 @@ def test_static_page_keeps_the_image_of_the_user(fake_page: Any, tmp_path: Path)
     """Choose an image while the example image is downloaded."""
     held: list[Any] = []
     fake_page.route("**/photos/*", lambda route: held.append(route))
-    fake_page.reload()
+    with fake_page.expect_request("**/photos/*"):
+        fake_page.reload()
     fake_page.set_input_files("#file", tmp_path / "light.png")
     finish_run(fake_page)
     fake_page.wait_for_selector(STATE)
