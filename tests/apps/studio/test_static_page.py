@@ -329,6 +329,8 @@ def test_static_page_shows_no_colors_of_an_earlier_photo(fake_page: Any, tmp_pat
 @pytest.mark.browser
 def test_static_page_keeps_the_image_of_the_user(fake_page: Any, tmp_path: Path) -> None:
     """Choose an image while the example image is downloaded."""
+    finish_run(fake_page)
+    fake_page.wait_for_selector(STATE)
     held: list[Any] = []
     fake_page.route("**/photos/*", lambda route: held.append(route))
     with fake_page.expect_request("**/photos/*"):
