@@ -245,7 +245,7 @@ def test_unknown_kind_is_an_error(photo: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", VALUES)
-@pytest.mark.parametrize("file", ["side file", "metadata.csv"])
+@pytest.mark.parametrize("file", ["side file", "metadata.csv", "metadata.jsonl"])
 @pytest.mark.parametrize("coloring", ["colorizer", "network"])
 def test_evaluation_reads_the_values_of_images(
     kind: str, file: str, coloring: str, photo: Path, tmp_path: Path
@@ -276,6 +276,8 @@ def test_evaluation_reads_the_values_of_images(
     assert is_noted != guidance_kind(kind).optional
     name, column = (f"{kind}.csv", "image") if file == "side file" else (file, "file_name")
     rows = [f"{column},{kind}", f"a.png,{VALUES[kind][0]}", "b.png,"]
+    if file == "metadata.jsonl":
+        rows = [json.dumps({column: "a.png", kind: VALUES[kind][0]}), json.dumps({column: "b.png"})]
     (data / name).write_text("\n".join(rows))
     with_hint, notes = psnr("with")
     assert with_hint != without
