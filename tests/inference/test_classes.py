@@ -69,7 +69,7 @@ def test_class_map_label_images_replace_predicted_classes(tmp_path: Path) -> Non
         "reference_file": labels(tmp_path / "b.png", (20, 20)),
     }
     found = class_map_of(**files, map={"200": 7})
-    assert found.target.shape == (1, 1, 80, 120)
+    assert found.target.shape == (1, 1, 40, 60)  # of the network input
     assert int(found.target[0, 0, 0, 0]) == 7
     assert int(found.exemplar[0, 0, 0, 0]) == 200
 
