@@ -44,7 +44,7 @@ def class_map_of(reference: Tensor | None = REFERENCE, **classes: Any) -> Any:
 def labels(path: Path, size: tuple[int, int] = (60, 40), mode: str = "L") -> str:
     image = Image.new(mode, size, 0 if mode != "RGB" else (0, 0, 0))
     if mode == "L":
-        image.putpixel((0, 0), 200)
+        image.paste(200, (0, 0, 4, 4))
     image.save(path)
     return str(path)
 
