@@ -33,7 +33,7 @@ SHARED_HELPERS = {
         *("Engine", "Precision", "Writes", "check_arguments", "check_choice", "constructor_arguments"),
         *("constructor_parameters", "full_repr", "plain_arguments"),
     },
-    "colorzoo.weights.pretrained": {"MODEL_PREFIX", "hub_weights"},
+    "colorzoo.weights.pretrained": {"MODEL_PREFIX", "hub_weights", "load_imagenet_encoder"},
 }
 HEAVY = {"torch", "lightning", "kornia", "torchmetrics", "numpy", "PIL"}
 

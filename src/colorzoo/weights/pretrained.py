@@ -34,6 +34,7 @@ import colorzoo
 from colorzoo.card import ModelCard, Use
 from colorzoo.errors import ColorzooError, UnknownModelError, WeightsError, first_words
 from colorzoo.files import similar_paths, write_atomic
+from colorzoo.networks.imagenet_encoder import ImageNetEncoder, frozen_imagenet_encoder
 from colorzoo.registry import card_of, cards_of, load_model_class, model_card
 from colorzoo.settings import (
     check_arguments,
@@ -42,6 +43,7 @@ from colorzoo.settings import (
     full_repr,
     plain_arguments,
 )
+from colorzoo.weights.catalog import EMBEDDED_FOLDER
 from colorzoo.weights.hub import HUB, REPOSITORY, WEIGHTS_FILE, hub_errors, hub_file, is_offline
 from colorzoo.weights.load import (
     CONVENTIONS,
@@ -525,3 +527,12 @@ def _model_page(
         uses=uses,
         hparams=json.dumps(model.hparams, indent=2),
     )
+
+
+def load_imagenet_encoder(file: str = "efficientnet_lite2.safetensors") -> ImageNetEncoder:
+    """Return a frozen ImageNet encoder with weights of the package; see `frozen_imagenet_encoder`.
+
+    Args:
+        file: Name of the weight file; ``NOTICE`` lists the source of each file.
+    """
+    return frozen_imagenet_encoder(read_weights(EMBEDDED_FOLDER / file).state_dict)
