@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from random import Random
-from typing import Annotated, Any, NamedTuple, Unpack, cast
+from typing import Annotated, Any, Literal, NamedTuple, Unpack, cast
 
 import torch
 from torch import Tensor
@@ -19,10 +19,17 @@ from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.guidance import decode_text
 from colorzoo.randomness import stream_seed
-from colorzoo.settings import NonNegativeFloat, Probability, Range
+from colorzoo.settings import NonNegativeFloat, Positive, Probability, Range
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.zoo.weng2022code.model import COLORS, LENGTH, WORDS, LanguageColorization, word_numbers
+from colorzoo.zoo.weng2022code.model import (
+    COLORS,
+    LENGTH,
+    OBJECTS,
+    WORDS,
+    LanguageColorization,
+    word_numbers,
+)
 
 HUES = {
     "red": 35,
@@ -56,7 +63,10 @@ COCO_STUFF_WORDS = {
     "wall": (171, 172, 173, 174, 175, 176, 177),
 }  # fmt: skip
 """COCO-Stuff category ids of the objects; the classes of `CocoStuffDataModule`."""
+OBJECT_NUMBERS = {name: (number,) for number, name in enumerate(OBJECTS, start=1)}
+"""Class numbers of class maps that contain the objects themselves, in the order of `OBJECTS`."""
 _LEAST_AREA = 0.012  # smallest area of a named object, relative to the image
+_LABELED = 0.5  # least labeled area of an image that is said to contain no other object
 _MAX_NAMED = 3
 _ABSENT_PROB = 0.25
 _COLOR_FIRST_PROB = 0.8
@@ -90,6 +100,10 @@ class Weng2022Code(SingleOptimizerModule):
     Args:
         width: See `LanguageColorization`.
         text_width: See `LanguageColorization`.
+        text_scale: See `LanguageColorization`; without effect on the training.
+        gate_sharpness: See `LanguageColorization`.
+        class_numbers: Classes of the class maps: ``coco_stuff`` for COCO-Stuff category ids, ``objects`` for
+            positions in `OBJECTS`, from 1.
         correspondence_weight: Weight of the cross-entropy of the OCCM (the paper uses 0.1).
         attention_weight: Weight of the cross-entropy between attention and class map, which the paper does
             not have.
@@ -105,6 +119,9 @@ class Weng2022Code(SingleOptimizerModule):
         self,
         width: Annotated[int, Range(3, step=3)] = 96,
         text_width: Annotated[int, Range(2, step=2)] = 96,
+        text_scale: Positive = 1.4,
+        gate_sharpness: Positive = 1.0,
+        class_numbers: Literal["coco_stuff", "objects"] = "coco_stuff",
         correspondence_weight: NonNegativeFloat = 0.5,
         attention_weight: NonNegativeFloat = 1.5,
         gate_weight: NonNegativeFloat = 1.0,
@@ -112,7 +129,8 @@ class Weng2022Code(SingleOptimizerModule):
         repaint_prob: Probability = 0.7,
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(LanguageColorization(width, text_width), **optimization)
+        super().__init__(LanguageColorization(width, text_width, text_scale, gate_sharpness), **optimization)
+        self.object_classes = COCO_STUFF_WORDS if class_numbers == "coco_stuff" else OBJECT_NUMBERS
         self.correspondence_weight, self.attention_weight = correspondence_weight, attention_weight
         self.gate_weight, self.object_factor, self.repaint_prob = gate_weight, object_factor, repaint_prob
 
@@ -163,13 +181,14 @@ class Weng2022Code(SingleOptimizerModule):
             classes = batch["classes"][index, 0]
             masks = {
                 name: torch.isin(classes, torch.tensor(numbers, device=device))
-                for name, numbers in COCO_STUFF_WORDS.items()
+                for name, numbers in self.object_classes.items()
             }
             # name some objects of the image, and sometimes an object that the image does not contain
             present = [name for name, mask in masks.items() if float(mask.float().mean()) > _LEAST_AREA]
             named = random.sample(present, min(len(present), random.randint(0, _MAX_NAMED)))
             absent = [name for name, mask in masks.items() if not mask.any()]
-            if absent and random.random() < _ABSENT_PROB:
+            is_labeled = float((classes > 0).float().mean()) > _LABELED  # else the object can be unlabeled
+            if absent and is_labeled and random.random() < _ABSENT_PROB:
                 named.append(random.choice(absent))
             for position, name in enumerate(named):
                 mask = masks[name]
