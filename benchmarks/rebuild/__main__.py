@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.rebuild._plans import PLANS, Plan
+from benchmarks.rebuild.text import write_sample_sources
 from colorzoo.apps.cli.main import main as colorzoo_main
 from colorzoo.data.sources import Sources, digest_of, find_sources
 from colorzoo.testing.samples import write_sample_images
@@ -58,6 +59,9 @@ def write_images(layout: str, folder: Path) -> None:
     """Write generated training and validation images, in the folders that a plan's data module expects."""
     if layout == "photos":
         write_sample_images(folder, count=16, size=(96, 112), classes=2)
+        return
+    if layout == "text":
+        write_sample_sources(folder)
         return
     generated = folder / "generated"
     write_sample_images(generated, count=16, size=(96, 112), classes=2)
