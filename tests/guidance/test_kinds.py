@@ -39,8 +39,10 @@ from colorzoo.guidance import (
 from colorzoo.guidance.recipe import recipe_schema
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.inference.border import crop_recipe
+from colorzoo.inference.choice import choose_model
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
+from colorzoo.simulation import InputFunction, SessionResult, TargetImage, list_users, make_user
 from colorzoo.testing import contract_checks
 from colorzoo.testing.samples import contract_test_batch
 from colorzoo.zoo.gray.model import GrayModel
@@ -59,6 +61,7 @@ class Warmth(GuidanceKind):
     help = "share of warm colors, 0 to 1"
     widget = "number"
     schema: ClassVar[dict[str, Any]] = {"type": "number", "minimum": 0, "maximum": 1}
+    users: ClassVar[dict[str, Any]] = {"true_warmth": lambda **options: TrueWarmth(**options)}
 
     def parse(self, value: Any, name: str) -> float:
         try:
@@ -74,6 +77,20 @@ class Warmth(GuidanceKind):
 
     def sample(self, size: tuple[int, int], batch: int, seed: int) -> Tensor:
         return torch.linspace(0.2, 0.9, batch)[:, None] + seed / 100
+
+
+class TrueWarmth:
+    """Simulated user that sets the share of warm colors."""
+
+    kind = "warmth"
+    adaptive = False
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self.factor = factor
+
+    def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
+        share = self.factor * float((target.ab[:, 1] > 0).float().mean())
+        return lambda _count, _result: (Guidance(extra={"warmth": torch.tensor([[share]])}), 1)
 
 
 class Toned(ColoringModel):
@@ -347,6 +364,23 @@ def test_evaluation_reads_the_values_of_images(
     assert not any("because" in note and kind in note for note in notes)
 
 
+def test_simulated_user_of_a_kind_is_named_in_a_protocol(photo: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    (photo.parent / "images").mkdir()
+    Image.fromarray(rgb).save(photo.parent / "images" / "a.png")
+    text = """{name: users, version: 1, title: Users, source: tests, coloring: network, metrics: [psnr],
+        resize: {mode: none}, interactions: [0, 1], user: {name: true_warmth, factor: 0.5}}"""
+    models = {"toned": Toned("warmth"), "gray": None}
+    rows = evaluate(models, photo.parent / "images", parse_protocol(text, "users"), resamples=10).per_image()
+    key = next(key for key in rows[0] if key.startswith("psnr"))
+    found = [(row["method"], row["interactions"]) for row in rows]
+    assert found == [("toned", 0), ("toned", 1), ("gray", 0)]
+    assert rows[0][key] != rows[1][key]
+    assert "true_warmth" in list_users()
+    with pytest.raises(GuidanceError, match="invalid options of the simulated user true_warmth"):
+        make_user("true_warmth", size=3)
+
+
 def test_values_follow_the_image_into_the_part_inside_a_border() -> None:
     class Place(Warmth):
         name = "place"
@@ -413,7 +447,7 @@ from colorzoo.card import ContractTestConfig, ModelCard
 CARDS = (ModelCard(
     name="words2031", title="Words", paper="", year=2031, summary="A color for words.", parameters=14,
     task="task2031:WordsTask", model="model2031:WordsModel", guidance=("words",),
-    contract_test=ContractTestConfig(size=16),
+    contract_test=ContractTestConfig(size=16), uses={"words": "Colors whole images.", "points": "None."},
 ),)
 """
 TASK = """
@@ -442,6 +476,15 @@ def test_package_of_the_documentation_passes_the_contract_checks() -> None:
     for check in contract_checks():
         if str(check) not in SLOW:
             check(card)
+
+
+@pytest.mark.usefixtures("package")
+def test_model_of_a_package_is_the_default_for_its_kind() -> None:
+    assert choose_model(Recipe.from_json({"words": "red"})) == "words2031"
+    assert choose_model(Recipe.from_json({"text": "red car"})) == "weng2022code_small"
+    assert registry.default_model("label") is None
+    assert registry.card_entry(registry.model_card("words2031"))["default_for"] == ["words"]
+    assert registry.card_entry(registry.model_card("gray"))["default_for"] == []
 
 
 @pytest.mark.usefixtures("package")
