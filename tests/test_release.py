@@ -159,13 +159,15 @@ def write_graph(path: Path, output: str, gains: list[float]) -> None:
     value, floats = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
     sizes = ["B", 1, "H", "W"]
     inputs = [value("lightness", floats, sizes), value("points_ab", floats, ["B", 2, "H", "W"])]
-    inputs.append(value("statistics_histogram", floats, ["B", 313, 1, 1]))
+    inputs.append(value("statistics_saturation", floats, ["B", 1]))  # -1 if it is missing
     factors = onnx.helper.make_tensor("gains", floats, [1, len(gains), 1, 1], gains)
     nodes = [
         onnx.helper.make_node("Mul", ["lightness", "gains"], ["colors"]),
         onnx.helper.make_node("ReduceSum", ["points_ab"], ["points"], keepdims=1),
-        onnx.helper.make_node("ReduceSum", ["statistics_histogram"], ["statistics"], keepdims=1),
-        onnx.helper.make_node("Sum", ["colors", "points", "statistics"], [output]),
+        onnx.helper.make_node("ReduceMin", ["statistics_saturation"], ["saturation"], keepdims=0),
+        onnx.helper.make_node("Neg", ["saturation"], ["is_missing"]),
+        onnx.helper.make_node("Mul", ["colors", "is_missing"], ["unsaturated"]),
+        onnx.helper.make_node("Sum", ["unsaturated", "points"], [output]),
     ]
     outputs = [value(output, floats, ["B", len(gains), "H", "W"])]
     graph = onnx.helper.make_graph(nodes, "test", inputs, outputs, [factors])

@@ -96,7 +96,7 @@ int main(int argc, char** argv) try {
   const int w = std::max(1, int(std::lround(width * scale))), h = std::max(1, int(std::lround(height * scale)));
   std::vector<float> network_input = shrink(full, width, height, w, h);
 
-  // zeros are missing guidance, such as no color points
+  // missing guidance, such as no color points: zeros, or a saturation of -1
   const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
   std::vector<std::string> names;
   std::vector<std::vector<float>> data;
@@ -111,7 +111,8 @@ int main(int argc, char** argv) try {
       if (shape[axis] < 1) shape[axis] = sizes.at(axis);  // any size
       size *= shape[axis];
     }
-    data.emplace_back(names.back() == "lightness" ? network_input : std::vector<float>(size));
+    const float missing = names.back() == "statistics_saturation" ? -1.0f : 0.0f;
+    data.emplace_back(names.back() == "lightness" ? network_input : std::vector<float>(size, missing));
     tensors.push_back(Ort::Value::CreateTensor<float>(memory, data.back().data(), data.back().size(),
                                                       shape.data(), shape.size()));
   }

@@ -67,12 +67,13 @@ const scale = Math.min(1, SHORTER_SIDE / Math.min(width, height));
 const w = Math.max(1, Math.round(width * scale)), h = Math.max(1, Math.round(height * scale));
 const networkInput = shrink(full, width, height, w, h);
 
-// zeros are missing guidance, such as no color points
+// missing guidance, such as no color points: zeros, or a saturation of -1
 const feeds = {};
 for (const each of session.inputMetadata) {
   const shape = each.shape.map((known, i) => (typeof known === "number" && known > 0 ? known : [1, 1, h, w][i]));
   const size = shape.reduce((product, side) => product * side);
-  feeds[each.name] = new ort.Tensor("float32", each.name === "lightness" ? networkInput : new Float32Array(size), shape);
+  const missing = new Float32Array(size).fill(each.name === "statistics_saturation" ? -1 : 0);
+  feeds[each.name] = new ort.Tensor("float32", each.name === "lightness" ? networkInput : missing, shape);
 }
 const colors = (await session.run(feeds))[session.outputNames[0]].data;
 const plane = (channel) => colors.subarray(channel * w * h, (channel + 1) * w * h);

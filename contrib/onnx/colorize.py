@@ -51,12 +51,12 @@ def main(model: str, source: str, target: str) -> None:
     full = rgb @ TO_XYZ[1] if is_drawing else lightness_of(rgb)  # drawings: brightness in [0, 1]
     network_input = resized(full, small, Image.Resampling.BOX)
 
-    # zeros are missing guidance, such as no color points
+    # missing guidance, such as no color points: zeros, or a saturation of -1
     feeds = {}
     for each in session.get_inputs():
         default = (1, 1, *small[::-1])
         shape = [known if isinstance(known, int) else default[i] for i, known in enumerate(each.shape)]
-        feeds[each.name] = np.zeros(shape, np.float32)
+        feeds[each.name] = np.full(shape, -1 if each.name == "statistics_saturation" else 0, np.float32)
     feeds["lightness"] = network_input[None, None]
     colors = session.run(None, feeds)[0][0]
     channels = [resized(each, (width, height), Image.Resampling.BILINEAR) for each in colors]

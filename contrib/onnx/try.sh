@@ -54,6 +54,6 @@ for kind in ("photo", "drawing"):
     assert chroma > 1, f"{kind}: the result is gray"
     for image in images[1:]:
         difference = np.abs(image - images[0]).mean()
-        assert difference < 1, f"{kind}: the programs differ by {difference:.2f} levels"
+        assert difference < 3, f"{kind}: the programs differ by {difference:.2f} levels"
     print(f"{kind}: {count} programs agree, mean chroma {chroma:.1f} levels")
 PYTHON
