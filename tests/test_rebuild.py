@@ -1,7 +1,9 @@
 """Commands that rebuild the weight files in the package (``benchmarks/rebuild``)."""
 
+import csv
 import importlib
 import io
+import random
 import shlex
 from collections import Counter
 from itertools import pairwise
@@ -118,6 +120,52 @@ def test_collected_text_images_have_class_maps_and_automatic_colors(rebuild, tmp
     error = (colored - resized).abs().mean(dim=(0, 2, 3))
     assert error[0] < 1.5
     assert error[1:].min() > 3.0
+
+
+def test_drawings_are_unpacked_without_held_out_characters(rebuild, monkeypatch, tmp_path) -> None:
+    drawings = importlib.import_module("benchmarks.rebuild.drawings")
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    rebuild.write_images("shards", source)
+    with (source / "characters.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows[0]["group"] = next(name for name in map(str, range(99)) if drawings.is_held_out_group(name))
+    with (source / "characters.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+
+    assert drawings.main([str(source), str(out)]) == 0
+    images, lines = (
+        {path.relative_to(out / "train" / kind) for path in (out / "train" / kind).rglob("*.webp")}
+        for kind in ("images", "lines")
+    )
+    assert images == lines
+    found = {path.parent.name for path in images}
+    assert {"openmoji", "c_keri", "c_spritemaker", "c_spritemaker_recolored"} <= found
+    assert f"c_{rows[0]['source']}" not in found
+    assert len(list((out / "val" / "images").iterdir())) == len(list((out / "val" / "lines").iterdir())) > 0
+
+
+def test_recolored_characters_keep_skin_paper_and_ink(rebuild) -> None:
+    drawings = importlib.import_module("benchmarks.rebuild.drawings")
+    rgb = np.full((40, 40, 3), 255, np.uint8)
+    rgb[:10], rgb[10:20], rgb[20:30] = (0xF2, 0xD3, 0xB1), (30, 60, 200), (5, 5, 5)
+    found = [drawings.recolor(rgb, rgb[0, 0], random.Random(seed)) for seed in range(4)]
+    for image in found:
+        kept = np.r_[0:10, 20:40]
+        assert np.abs(image[kept].astype(int) - rgb[kept]).max() <= 1
+    assert any(np.abs(image[10:20].astype(int) - rgb[10:20]).max() > 40 for image in found)
+
+
+def test_resumed_rebuild_continues_from_the_folder_of_each_stage(rebuild, capsys) -> None:
+    options = ["cho2023_small", "--dry-run", "--resume", "--out", "O", "--trainer.max_steps", "9"]
+    assert rebuild.main(options) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("colorzoo fit")]
+    for number, line in enumerate(lines, 1):
+        assert f"--ckpt_path O/{number} " in line
+        assert line.endswith("--trainer.max_steps 9")
+    assert len(lines) == 2
 
 
 def test_folded_encoder_computes_convolutions_with_batch_norm(edit) -> None:
