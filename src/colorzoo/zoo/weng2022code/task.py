@@ -64,8 +64,6 @@ COCO_STUFF_WORDS = {
     "wall": (171, 172, 173, 174, 175, 176, 177),
 }  # fmt: skip
 """COCO-Stuff category ids of the objects; the classes of `CocoStuffDataModule`."""
-OBJECT_NUMBERS = {name: (number,) for number, name in enumerate(OBJECTS, start=1)}
-"""Class numbers of class maps that contain the objects themselves, in the order of `OBJECTS`."""
 _LEAST_AREA = 0.012  # smallest area of a named object, relative to the image
 _MOST_FACTOR, _MOST_POSITIVE = 12.0, 8.0  # largest weights of small objects in the losses
 _LABELED = 0.5  # least labeled area of an image that is said to contain no other object
@@ -136,7 +134,12 @@ class Weng2022Code(SingleOptimizerModule):
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(LanguageColorization(width, text_width, text_scale, gate_sharpness), **optimization)
-        self.object_classes = COCO_STUFF_WORDS if class_numbers == "coco_stuff" else OBJECT_NUMBERS
+        # number of the object of each class, from 1; 0 for other classes
+        self.object_numbers = torch.arange(256)
+        if class_numbers == "coco_stuff":
+            self.object_numbers = torch.zeros(256, dtype=torch.long)
+            for number, name in enumerate(OBJECTS, start=1):
+                self.object_numbers[list(COCO_STUFF_WORDS.get(name, ()))] = number
         self.correspondence_weight, self.attention_weight = correspondence_weight, attention_weight
         self.gate_weight, self.object_factor, self.repaint_prob = gate_weight, object_factor, repaint_prob
         self.object_weights = dict(object_weights or {})
@@ -189,23 +192,22 @@ class Weng2022Code(SingleOptimizerModule):
             return Captions(words, ab, weight, correspondence, attention)
         for index, seed in enumerate(batch["seed"].tolist()):
             random = Random(stream_seed("captions", seed))
-            classes = batch["classes"][index, 0]
-            masks = {
-                name: torch.isin(classes, torch.tensor(numbers, device=device))
-                for name, numbers in self.object_classes.items()
-            }
+            numbers = self.object_numbers.to(device)[batch["classes"][index, 0].long()]
+            counts = numbers.flatten().bincount(minlength=len(OBJECTS) + 1)[1:].tolist()
             # name some objects of the image, and sometimes an object that the image does not contain
-            present = [name for name, mask in masks.items() if float(mask.float().mean()) > _LEAST_AREA]
+            areas = {name: count / numbers.numel() for name, count in zip(OBJECTS, counts, strict=True)}
+            present = [name for name, area in areas.items() if area > _LEAST_AREA]
             # the largest values of u^(1/w) are a sample without replacement with the weights w (Efraimidis
             # and Spirakis 2006, https://doi.org/10.1016/j.ipl.2005.11.003)
             present.sort(key=lambda name: -(random.random() ** (1 / self.object_weights.get(name, 1.0))))
             named = present[: random.randint(0, _MAX_NAMED)]
-            absent = [name for name, mask in masks.items() if not mask.any()]
-            is_labeled = float((classes > 0).float().mean()) > _LABELED  # else the object can be unlabeled
+            # other objects, such as clothes, are not labeled in all images
+            absent = [name for name in COCO_STUFF_WORDS if not areas[name]]
+            is_labeled = float((batch["classes"][index] > 0).float().mean()) > _LABELED
             if absent and is_labeled and random.random() < _ABSENT_PROB:
                 named.append(random.choice(absent))
             for position, name in enumerate(named):
-                mask = masks[name]
+                mask = numbers == OBJECTS.index(name) + 1
                 color = random.choice(COLORS)
                 if name in present and (name in KEPT_COLORS or random.random() >= self.repaint_prob):
                     color = color_name(*lab[index, :, mask].mean(dim=1).tolist())
@@ -213,7 +215,7 @@ class Weng2022Code(SingleOptimizerModule):
                     soft = F.avg_pool2d(mask[None].float(), 3, 1, 1, count_include_pad=False)
                     ab[index] = torch.lerp(ab[index], painted(lab[index, :1], color), soft)
                 if name in present:
-                    by_area = 0.4 / float(mask.float().mean())
+                    by_area = 0.4 / areas[name]
                     weight[index, 0, mask] = max(self.object_factor, min(by_area, _MOST_FACTOR))
                 # the color stands before or after the object
                 object_at = 2 * position + (random.random() < _COLOR_FIRST_PROB)
