@@ -24,9 +24,8 @@ from colorzoo.inference.steps.areas import polygon_map
 from colorzoo.networks.click_segmenter import PARTS, ClickSegmenter, SegmenterFeatures
 from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.imagenet_encoder import MULTIPLE, ImageNetEncoder
-from colorzoo.weights.catalog import EMBEDDED_FOLDER
+from colorzoo.weights.catalog import EMBEDDED_FOLDER, load_imagenet_encoder
 from colorzoo.weights.load import read_weights
-from colorzoo.weights.pretrained import load_imagenet_encoder
 
 SEGMENTER_FILE = "things.safetensors"
 """File of the segmenter weights, which this project trained; see ``NOTICE``."""
