@@ -94,7 +94,7 @@ def read_pairs(folder: Path) -> Iterator[tuple[Rgb, NDArray[np.uint8]]]:
         size = round(image.width * scale), round(image.height * scale)
         lines = Image.open(folder / "lines" / name).convert("L").resize(size, Image.Resampling.LANCZOS)
         levels: Rgb = np.asarray(image.resize(size, Image.Resampling.LANCZOS), np.float32)
-        yield (levels / 255).astype(np.float32), np.asarray(lines, np.uint8)
+        yield levels / np.float32(255), np.asarray(lines, np.uint8)
 
 
 def measure_pair(colorizer: Colorizer, truth: Rgb, lines: NDArray[np.uint8], seed: int) -> dict[str, float]:

@@ -42,7 +42,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from colorzoo.color import rgb_to_lab
 from colorzoo.networks.click_segmenter import PARTS, ClickSegmenter, SegmenterFeatures
 from colorzoo.networks.imagenet_encoder import ImageNetFeatures
-from colorzoo.weights.pretrained import load_imagenet_encoder
+from colorzoo.weights.catalog import load_imagenet_encoder
 
 SOURCES = {
     "faces": "anamikakolady+CelebAMask-Face-Parsing",

@@ -24,8 +24,7 @@ from colorzoo.inference.steps.areas import polygon_map
 from colorzoo.networks.click_segmenter import PARTS, ClickSegmenter, SegmenterFeatures
 from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.imagenet_encoder import MULTIPLE, ImageNetEncoder
-from colorzoo.weights.catalog import EMBEDDED_FOLDER
-from colorzoo.weights.imagenet_encoder import load_imagenet_encoder
+from colorzoo.weights.catalog import EMBEDDED_FOLDER, load_imagenet_encoder
 from colorzoo.weights.load import read_weights
 
 SEGMENTER_FILE = "things.safetensors"

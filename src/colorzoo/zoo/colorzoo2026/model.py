@@ -34,7 +34,7 @@ from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.imagenet_encoder import HEAD, LITE2, ImageNetFeatures
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import PositiveInt, Range
-from colorzoo.weights.imagenet_encoder import load_imagenet_encoder
+from colorzoo.weights.catalog import load_imagenet_encoder
 from colorzoo.zoo.colorzoo2026.points import (
     Cells,
     ColorCovariance,

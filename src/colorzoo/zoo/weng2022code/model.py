@@ -28,7 +28,7 @@ from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.imagenet_encoder import LITE2, MULTIPLE, ImageNetFeatures
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Range
-from colorzoo.weights.imagenet_encoder import load_imagenet_encoder
+from colorzoo.weights.catalog import load_imagenet_encoder
 
 COLORS = ("black", "white", "red", "green", "yellow", "blue", "brown", "orange", "pink", "purple", "gray")
 """Basic color terms (Berlin and Kay 1969)."""
