@@ -1,9 +1,9 @@
 """Export of models to ONNX, and comparison of each exported graph with its model.
 
 Graphs support any batch size. The inputs are ``lightness`` and every tensor of the accepted guidance, such as
-``points_ab`` and ``points_mask``. Zeros encode missing guidance, except for references, because a reference
-of zeros is a black image. The outputs are ``ab`` or ``rgb`` and, if the model predicts a color distribution,
-``logits``.
+``points_ab`` and ``points_mask``. Zeros encode missing guidance, and a negative saturation encodes missing
+statistics. References cannot be missing, because a reference of zeros is a black image. The outputs are
+``ab`` or ``rgb`` and, if the model predicts a color distribution, ``logits``.
 """
 
 from __future__ import annotations

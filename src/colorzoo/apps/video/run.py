@@ -95,6 +95,7 @@ def colorize_video(
     embed_provenance: bool = True,
     overwrite: bool = False,
     dry_run: bool = False,
+    progress: Callable[[str, int], None] = lambda *_: None,
 ) -> dict[str, Any]:
     """Colorize a video file or a folder of frames with temporally stable colors.
 
@@ -132,6 +133,8 @@ def colorize_video(
         embed_provenance: Whether to write a provenance record.
         overwrite: Whether to replace an existing result, and stored shots that took more than a minute.
         dry_run: Whether to check the input and return the plan without writing a file.
+        progress: Function called with the current step and the number of each frame. If it raises an error,
+            the run stops, and its finished shots are kept.
 
     Returns:
         Summary of the run, which `json.dumps` can encode. Its ``status`` is ``planned``, ``skipped`` or
@@ -239,14 +242,15 @@ def colorize_video(
     )
     is_drawing_model = isinstance(colorizer.model, DrawingModel)
     if not is_drawing_model:
-        colorer, spans = load_colorer(film, edits, colorizer, strength, guidance)
+        colorer, spans = load_colorer(film, edits, colorizer, strength, guidance, progress)
     colored_part = _colored_part(border, edits)
     # colorize and publish
     interrupts = record_interrupts()
     with progress_bar("colorizing frames", summary["description"]["frames"], log_every=10.0) as advance:
 
-        def tick(_: int) -> None:
+        def tick(number: int) -> None:
             advance()
+            progress("colorizing frames", number)
             if interrupts:
                 raise KeyboardInterrupt
 
@@ -297,6 +301,7 @@ def load_colorer(
     colorizer: Colorizer,
     strength: float | None = None,
     guidance: Recipe | None = None,
+    progress: Callable[[str, int], None] = lambda *_: None,
 ) -> tuple[FrameColorer, list[range]]:
     """Return the colorizer of single frames, and the frame numbers of each shot if there are key frames.
 
@@ -306,6 +311,7 @@ def load_colorer(
         colorizer: Colorizer with the loaded model.
         strength: Multiplier for the chroma; None selects 1.
         guidance: Guidance for all frames, such as text.
+        progress: Function called with the current step and the number of each frame.
 
     Raises:
         ColorzooError: An image cannot be read, a key frame does not exist, or the model has no references.
@@ -322,11 +328,12 @@ def load_colorer(
 
     def visit(frame: VideoFrame) -> None:
         advance()
+        progress("finding shots", frame.number)
         decoded.add(frame.number)
         if frame.number in recipes:
             recipe, folder = recipes[frame.number]
             try:
-                corrections[frame.number] = correction_of(_gray_image(frame), recipe, colorizer, folder)
+                corrections[frame.number] = correction_of(gray_image(frame), recipe, colorizer, folder)
             except ColorzooError as error:
                 raise VideoError(f"key frame {frame.number}: {error}") from error
 
@@ -686,7 +693,7 @@ class _FrameWriter:
         """Do nothing, because no file is open."""
 
 
-def _gray_image(frame: VideoFrame) -> RasterImage:
+def gray_image(frame: VideoFrame) -> RasterImage:
     """Return a frame as an upright gray 8-bit image at full size."""
     lightness = frame.image.lightness()
     lab = torch.cat([lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])], dim=1)
