@@ -75,7 +75,7 @@ def take_film(pad: BrowserPad) -> None:
     pad.page.keyboard.press("Enter")
     pad.page.wait_for_selector(".cz-photo-name >> text=/24/")
     pad.settle()
-    for place, color in (((90, 300), "#7a3b2e"), ((420, 90), "#5b86b8")):
+    for place, color in (((90, 300), "#d8b48c"), ((420, 90), "#dceafc")):
         pad.click(*place)
         pad.settle()
         pad.page.fill(".cz-hex", color)

@@ -95,12 +95,18 @@ def keys_of(film: Path) -> list[Any]:
     return keys
 
 
+@pytest.mark.parametrize("way", ["recipe", "matches", "image"])
 def test_frame_opens_in_the_colors_that_the_command_line_exports(
-    film_path: Path, tmp_path: Path, open_film: OpenFilm
+    film_path: Path, tmp_path: Path, open_film: OpenFilm, way: str
 ) -> None:
+    """Other shots can influence a frame by applied matches and by key images."""
+    Image.fromarray(np.stack([SCENES[2], SCENES[2] // 2, SCENES[2]], 2)).save(tmp_path / "first.png")
+    edits: dict[str, Any] = {"apply_matches": way == "matches"}
+    edits["keys"] = [{"frame": 2, "image": "first.png"}] if way == "image" else []
+    (tmp_path / "old.film.json").write_text(json.dumps(edits))
     pad = open_film(film_path)
     edit(pad, 14, points=POINTS)
-    for number in (3, 15):  # in another shot, and in the shot of the edit
+    for number in (3, 15, 30):
         reply = pad.call("frame", frame=number)
         write_frame(
             film_path, tmp_path / f"{number}.png", number, recipe=tmp_path / "old.film.json", **OPTIONS
@@ -200,14 +206,15 @@ from colorzoo.apps.studio.studio import Studio
 studio = Studio(device="cpu")
 studio.film = Film(Path({str(film_path)!r}), **{OPTIONS!r})
 DirectPad(studio).call("apply")
-time.sleep(60)
+time.sleep(300)
 """
     paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     with subprocess.Popen([sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": paths}) as server:
         parts = parts_path(film_of(pad).out)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while not list(parts.glob("shot-*.json")) and time.monotonic() < end:
             time.sleep(0.01)
+        assert parts.exists()
         with pytest.raises(ColorzooError, match="another `colorzoo studio`"):
             Film(film_path)
         server.send_signal(signal.SIGKILL)

@@ -116,7 +116,7 @@ function createRow(pad, label, source) {
     cursor = index;
     const [left, right] = [index * ITEM, (index + 1) * ITEM];
     if (left < el.scrollLeft) el.scrollLeft = left;
-    else if (right > el.scrollLeft + el.clientWidth) el.scrollLeft = right - el.clientWidth;
+    else if (right > el.scrollLeft + el.clientWidth) el.scrollLeft = right - el.clientWidth + 6;
     update();
   };
   el.addEventListener("scroll", update);
