@@ -10,6 +10,7 @@ from .formats import READABLE as READABLE
 from .formats import WRITABLE as WRITABLE
 from .layers import color_png as color_png
 from .layers import encode_layers as encode_layers
+from .layers import encode_psd as encode_psd
 from .layers import gray_levels as gray_levels
 from .metadata import Metadata as Metadata
 from .metadata import without_positions as without_positions
@@ -62,6 +63,7 @@ __all__ = [
     "composite_on_white",
     "encode",
     "encode_layers",
+    "encode_psd",
     "fill_hidden",
     "find_images",
     "gray_levels",

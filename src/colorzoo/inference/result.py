@@ -177,6 +177,19 @@ class ColorizedImage:
             layers["Lines"] = self.levels()
         return layers
 
+    def ink(self) -> NDArray[np.uint8] | None:
+        """Return the lines of a drawing alone, ``(H, W, 3)``; None without lines.
+
+        The lines are black on white, or white on black for white ink.
+        """
+        flats = self.colors.flats
+        if flats is None or not flats.has_lines:
+            return None
+        paper = np.full_like(flats.colors, 0 if flats.drawing.art.inverted else 1)
+        on_paper = replace(self.colors, flats=replace(flats, colors=paper, shading=None, change=None))
+        recipe = replace(self.task.recipe, paint=(), replacements=(), finish=None)
+        return replace(self, colors=on_paper, task=replace(self.task, recipe=recipe)).levels()
+
     def _compose(self, depth: int | None) -> NDArray[Any]:
         """Combine the lightness with the colors, point corrections and overlays, in this order.
 
