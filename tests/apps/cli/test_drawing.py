@@ -371,6 +371,12 @@ def test_regions_of_pages_copy_the_colors_of_several_references(drawing: Path, t
     sheets = [moved_house(drawing, tmp_path / f"{number}.bmp", (200, 60, 30)) for number in range(2)]
     levels = colorized(drawing, "--reference", str(sheets[0]), "--reference", str(sheets[1]))
     assert tuple(levels[110, 80]) == (200, 60, 30)
+    # the stored recipe reproduces the result
+    stored = read_provenance(drawing.with_name("out.png"))
+    assert stored is not None
+    recipe = tmp_path / "stored.json"
+    recipe.write_text(stored.recipe)
+    np.testing.assert_array_equal(colorized(drawing, "--recipe", str(recipe)), levels)
 
 
 def test_same_characters_have_the_colors_of_earlier_pages(

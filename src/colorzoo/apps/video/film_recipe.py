@@ -134,6 +134,8 @@ class FilmRecipe:
             reason = getattr(error, "strerror", None) or error
             raise GuidanceError(f"film recipe {str(path)!r} cannot be read: {reason}") from error
         try:
+            if isinstance(document, dict) and {"points", "areas", "width"} & document.keys():
+                raise GuidanceError("this is the recipe of an image. Set --key FRAME=FILE instead.")
             fields = Fields(document, "film")
             version = fields.read("version", PositiveInt, VERSION)
             if version > VERSION:
