@@ -42,7 +42,7 @@ export function initialUi(settings) {
     areaBrush: null, areaStroke: null,
     replacing: null, coat: null, division: null, // the selected replaced color, coat of paint, and split or join
     // responses of the backend
-    suggestions: null, regions: null, regionMap: null, similar: null, swatch: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null, awaited: null,
+    suggestions: null, regions: null, regionMap: null, similar: null, held: null, swatch: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null, awaited: null,
     unavailableColor: null, variants: null,
     // view
     view: null, stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, hidesMarks: false, panning: false, cursor: null, cross: null,
