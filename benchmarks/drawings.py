@@ -3,7 +3,8 @@
 The pairs of drawn lines and color images come from ``val`` of the drawings data set, at 256 pixels. A colored
 region gets the mean of its true colors. The baseline fills the largest regions of a white drawing.
 
-A reference is a mirrored and warped copy of the color image.
+A reference is a mirrored and warped copy of the color image. If ``characters.tar`` is in the folder of the
+data set, the colors of held-out characters are measured, too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from benchmarks._common import Options, Row, SkippedError, where
+from benchmarks._common import Options, Row, SkippedError, trained_model, where
+from benchmarks._faces import face_rows, read_characters
 from colorzoo.guidance import PointHint, Recipe, format_hex
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
@@ -50,9 +52,10 @@ Rgb = NDArray[np.float32]
 
 
 def run(options: Options) -> list[Row]:
-    """Return PSNR and colorfulness on pairs, the precision of lines and fills, and times."""
+    """Return PSNR on pairs, colors of characters, the precision of lines and fills, and times."""
     folder = options.data or FOLDER
-    colorizer = Colorizer(options.model or "colorzoo2026_drawing", device="cpu", precision="float32")
+    model = trained_model(options.model or "colorzoo2026_drawing", options)
+    colorizer = Colorizer(model, device="cpu", precision="float32")
     pairs = list(read_pairs(folder))[: options.images]
     found = [measure_pair(colorizer, truth, lines, seed) for seed, (truth, lines) in enumerate(pairs)]
     place = f"{len(pairs)} pairs, {where()}"
@@ -65,6 +68,9 @@ def run(options: Options) -> list[Row]:
     claim = "automatic colorfulness against the true colorfulness"
     rows.append(Row(claim, ours, true, ours / true, COLORFUL, "higher", place))
     rows.extend(reference_rows(colorizer, pairs))
+    if (folder.parent / "characters.tar").is_file():
+        characters = read_characters(folder.parent)[: options.images]
+        rows.extend(face_rows(characters, lambda lines: colorizer.colorize(lines).rgb))
     return [*rows, *_precision_rows(colorizer), *_time_rows(colorizer)]
 
 

@@ -1,11 +1,16 @@
 """Discovery of the modules in ``benchmarks/``, and PSNR at equal colorfulness."""
 
+import csv
 import importlib
+import io
+import tarfile
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -62,3 +67,54 @@ def test_true_colors_gain_more_than_wrong_colors_at_equal_colorfulness(harness) 
         gains.append(module.gains_at((0.6, 0.8), *module.measure(model, [image])))
     assert gains[0][1] > gains[0][0] > 0  # true colors: a larger factor gains more
     assert gains[0][0] > gains[1][0]
+
+
+def test_rows_of_faces_measure_skin_clothes_and_saturation(harness, tmp_path) -> None:
+    faces = importlib.import_module("benchmarks._faces")
+    held_out = importlib.import_module("benchmarks._held_out").is_held_out_group
+    names = [f"group {number}" for number in range(40)]
+    skins = {name: "#f2d3b1" if number % 2 else "#8d5a3a" for number, name in enumerate(names)}
+
+    # a head over a blue shirt for each group
+    with (
+        tarfile.open(tmp_path / "characters.tar", "w") as tar,
+        (tmp_path / "characters.csv").open("w", encoding="utf-8", newline="") as file,
+    ):
+        table = csv.writer(file)
+        table.writerow(("key", "group", "lines", "tags"))
+        for key, name in enumerate(names):
+            table.writerow((key, name, 1, f"face=yes skin={skins[name]} bust"))
+            for suffix, mode, fills in (
+                (".webp", "RGB", (skins[name], "#2040c0")),
+                (".lines.webp", "L", None),
+            ):
+                image = Image.new(mode, (96, 96), "white")
+                draw = ImageDraw.Draw(image)
+                head, shirt = fills or ("white", "white")
+                draw.rectangle((8, 60, 88, 95), shirt, "black", 2)
+                draw.ellipse((28, 8, 68, 58), head, "black", 2)
+                data = io.BytesIO()
+                image.save(data, "WEBP", lossless=True)
+                info = tarfile.TarInfo(f"{key}{suffix}")
+                info.size = len(data.getvalue())
+                tar.addfile(info, io.BytesIO(data.getvalue()))
+
+    characters = faces.read_characters(tmp_path)
+    assert {each.group for each in characters} == {name for name in names if held_out(name)}
+    assert 2 < len(characters) < 12
+
+    def values(color: tuple[float, float, float] | None) -> list[float]:
+        truths = iter(characters)
+
+        def colored(lines: np.ndarray) -> np.ndarray:
+            truth = next(truths).truth
+            return truth if color is None else np.full_like(truth, color)
+
+        return [row.ours for row in faces.face_rows(characters, colored)]
+
+    assert values(None) == pytest.approx([1, 1, 1])
+    skin, clothes, saturation = values((0.95, 0.83, 0.69))
+    assert (skin, clothes) == (1, 0)
+    assert 0 < saturation < 1
+    assert values((0.5, 0.5, 0.5)) == pytest.approx([0, 0, 0], abs=1e-3)
+    assert values((1, 1, 1))[0] == 0  # white paper is not a skin tone

@@ -127,7 +127,7 @@ def graph_samples(
 ) -> tuple[Sample, list[Sample]]:
     """Return random samples (lightness and guidance) for the export of a model.
 
-    The guidance has all kinds that the model accepts.
+    The guidance has all kinds that the model accepts, except seeds, because a graph draws no random numbers.
 
     Examples:
         >>> from colorzoo.registry import model_card
@@ -360,7 +360,8 @@ def _differences(
 def _sample(card: ModelCard, size: tuple[int, int], batch: int) -> Sample:
     """Return contiguous random inputs, because torch.export adds guards on strides."""
     lightness = sample_input(card.input, size, batch=batch).contiguous()
-    guidance = sample_guidance(card.guidance, size, batch=batch)
+    kinds = [kind for kind in card.guidance if kind != "seed"]
+    guidance = sample_guidance(kinds, size, batch=batch)
     tensors = [tensor.contiguous() for tensor in guidance_tensors(guidance).values()]
     return lightness, fill_guidance(guidance, tensors)
 

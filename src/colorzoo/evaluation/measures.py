@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from colorzoo._machine import hide_home
 from colorzoo.color import rgb_to_lab
-from colorzoo.environment import hide_home
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.evaluation.images import Truth
 from colorzoo.evaluation.protocol import Protocol

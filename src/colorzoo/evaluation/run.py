@@ -21,9 +21,10 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo import __version__
+from colorzoo._machine import LIBRARIES, processor_name
 from colorzoo.abilities import DetectionModel
 from colorzoo.console import print_line, progress_bar
-from colorzoo.environment import LIBRARIES, installed_version, processor_name
+from colorzoo.environment import installed_version
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache, Entry
 from colorzoo.evaluation.images import Item, Truth, hash_all, read_truth, select_images

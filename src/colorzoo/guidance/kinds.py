@@ -63,6 +63,7 @@ class GuidanceKind:
         title: Plural noun for messages; empty for `name`.
         help: Help text of the command-line option ``--NAME VALUE``, whose text is passed to `parse`. An
             evaluation reads the same text from ``NAME.csv`` or ``metadata.csv``. Empty for neither.
+        suffix: Extension of the files beside training images that contain values; empty for ``.NAME``.
         widget: Input element in the drawing pad; empty for none.
         choices: Values of the widget ``"choice"``.
         schema: JSON schema of the field in a recipe. The kinds of colorzoo are described in
@@ -73,6 +74,7 @@ class GuidanceKind:
     name: str = ""
     title: str = ""
     help: str = ""
+    suffix: str = ""
     widget: Widget = ""
     choices: tuple[str, ...] = ()
     schema: Mapping[str, Any] = MappingProxyType({})
@@ -340,6 +342,7 @@ class _TextKind(GuidanceKind):
 
     name = "text"
     help = "description of the colors, for models with text guidance"
+    suffix = ".txt"
     widget = "text"
 
     def parse(self, value: Any, name: str) -> str:

@@ -88,6 +88,7 @@ def colorize_video(
     temperature: float | None = None,
     steady: float = 0.97,
     border: str = "automatic",
+    hints: Mapping[str, Any] | None = None,
     codec: str | None = None,
     crf: int | None = None,
     sound: bool = True,
@@ -124,6 +125,7 @@ def colorize_video(
         steady: Strength of the temporal stabilization; see `SteadyColors`.
         border: Part of the frames to colorize, in the format of ``--border``. With key frames, which are
             images of whole frames, ``automatic`` selects the whole frames.
+        hints: Values of kinds of guidance for all frames, such as ``{"text": "red car"}``.
         codec: Codec of a video file; see `choose_encoding`.
         crf: Constant rate factor of a video file.
         sound: Whether the result contains the sound of the source.
@@ -153,10 +155,12 @@ def colorize_video(
     # choose the model, and identify the result by the source, the model and the settings
     edits = FilmRecipe.read(recipe, keys or {}, references)
     edits = replace(edits, apply_matches=edits.apply_matches or apply_matches)
-    name = choose_model(name=model, weights=weights, references=edits.color_images)
+    guidance = Recipe(more=hints or {})
+    name = choose_model(guidance, name=model, weights=weights, references=edits.color_images)
     film_is_drawn = is_drawn(film)
     if film_is_drawn and requested_model(model, Recipe(), weights) is None and weights == "default":
         name = DEFAULT_MODELS["sketch"]
+    _require_accepted(guidance, name)
     try:
         reference_hashes = [sha256_of(path) for path in edits.references]
     except OSError as error:
@@ -182,6 +186,8 @@ def colorize_video(
     changes: dict[str, Any] = {"shots": [edits.join, edits.split]} if edits.join or edits.split else {}
     if recolor:
         changes["recolor"] = True
+    if guidance.more:
+        changes["hints"] = dict(guidance.more)
     if frames != ALL_FRAMES:
         changes["frames"] = [frames.start, frames.stop]
     key_hashes = {key.frame: key.sha256 for key in edits.keys}
@@ -233,7 +239,7 @@ def colorize_video(
     )
     is_drawing_model = isinstance(colorizer.model, DrawingModel)
     if not is_drawing_model:
-        colorer, spans = load_colorer(film, edits, colorizer, strength)
+        colorer, spans = load_colorer(film, edits, colorizer, strength, guidance)
     colored_part = _colored_part(border, edits)
     # colorize and publish
     interrupts = record_interrupts()
@@ -286,7 +292,11 @@ def colorize_video(
 
 
 def load_colorer(
-    film: Source, edits: FilmRecipe, colorizer: Colorizer, strength: float | None = None
+    film: Source,
+    edits: FilmRecipe,
+    colorizer: Colorizer,
+    strength: float | None = None,
+    guidance: Recipe | None = None,
 ) -> tuple[FrameColorer, list[range]]:
     """Return the colorizer of single frames, and the frame numbers of each shot if there are key frames.
 
@@ -295,6 +305,7 @@ def load_colorer(
         edits: Key frames, references and corrected shots.
         colorizer: Colorizer with the loaded model.
         strength: Multiplier for the chroma; None selects 1.
+        guidance: Guidance for all frames, such as text.
 
     Raises:
         ColorzooError: An image cannot be read, a key frame does not exist, or the model has no references.
@@ -336,8 +347,19 @@ def load_colorer(
         references if images or len(references) > 1 else (),
         corrections,
         apply_matches=edits.apply_matches,
+        recipe=guidance,
     )
     return colorer, spans
+
+
+def _require_accepted(guidance: Recipe, model: str) -> None:
+    """Raise `VideoError` if the model does not accept a kind of guidance of the whole film."""
+    for kind in guidance.more:
+        if kind not in model_card(model).guidance:
+            raise VideoError(
+                f"--{kind} requires a model that accepts {kind}, got {model}. Run `colorzoo models "
+                f"--guidance {kind}` to list these models."
+            )
 
 
 @torch.inference_mode()
@@ -554,6 +576,7 @@ def write_frame(
     temperature: float | None = None,
     steady: float = 0.97,
     border: str = "automatic",
+    hints: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write one frame in the colors of the film, and a recipe that starts from these colors.
@@ -579,21 +602,23 @@ def write_frame(
             "and edit a frame of its result."
         )
     edits = FilmRecipe.read(recipe, keys or {}, references)
-    name = choose_model(name=model, weights=weights, references=edits.color_images)
+    guidance = Recipe(more=hints or {})
+    name = choose_model(guidance, name=model, weights=weights, references=edits.color_images)
+    _require_accepted(guidance, name)
     colorizer = Colorizer(
         name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
     )
-    colorer, spans = load_colorer(film, edits, colorizer, strength)
+    colorer, spans = load_colorer(film, edits, colorizer, strength, guidance)
     colored_part = _colored_part(border, edits)
     levels = color_frame(
         film, colorer, number, steady=steady, size=colorizer.size, border=colored_part, spans=spans
     )
     write_image(out, levels, RasterImage(levels), overwrite=overwrite)
-    hints = next((key.recipe for key in edits.keys if key.frame == number and key.recipe), Recipe())
-    if not hints.exemplar.files:
-        hints = replace(hints, exemplar=replace(hints.exemplar, path=out.name))
+    edit = next((key.recipe for key in edits.keys if key.frame == number and key.recipe), Recipe())
+    if not edit.exemplar.files:
+        edit = replace(edit, exemplar=replace(edit.exemplar, path=out.name))
     height, width = levels.shape[:2]
-    replace(hints, width=width, height=height, border="none").to_json(recipe_path)
+    replace(edit, width=width, height=height, border="none").to_json(recipe_path)
     return recipe_path
 
 

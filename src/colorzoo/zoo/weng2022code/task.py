@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from random import Random
-from typing import Annotated, Any, NamedTuple, Unpack, cast
+from typing import Annotated, NamedTuple, Unpack
 
 import torch
 from torch import Tensor
@@ -154,7 +154,7 @@ class Weng2022Code(SingleOptimizerModule):
         attention = torch.full((len(lab), LENGTH, *cells), -1.0, device=device)
         ab, weight = lab[:, 1:].clone(), torch.ones_like(lab[:, :1])
         if "classes" not in batch:
-            codes = cast(dict[str, Any], batch).get("text")
+            codes = batch.get("text")
             texts = [""] * len(lab) if codes is None else decode_text(codes)
             words = torch.tensor([word_numbers(text) for text in texts], device=device)
             return Captions(words, ab, weight, correspondence, attention)
