@@ -325,6 +325,34 @@ def test_paint_has_the_chosen_color_and_brightness(pad: BrowserPad, tmp_path: Pa
     assert image[140, 100].tolist() == [0, 0, 128]
 
 
+def test_shading_multiplies_a_fill_and_has_its_own_eraser(pad: BrowserPad, tmp_path: Path) -> None:
+    fill(pad, RED, ROOMS[0])
+    pad.page.keyboard.press("Shift+B")
+    pad.page.click("button.cz-segment:has-text('Shade')")
+    choose(pad, "#808080")
+    pad.page.check("label:has-text('Fill outline') input")
+    pad.drag((60, 80), (140, 80), (140, 200), (60, 200))
+    pad.settle()
+    (stroke,) = pad.recipe()["paint"]
+    assert (stroke["blend"], stroke["closed"]) == ("multiply", True)
+    product = np.array([0xC0, 0x40, 0x20]) * 128 / 255
+    assert abs(shown(pad, tmp_path / "shaded.png")[140, 100] - product).max() <= 1
+    pad.page.click("button.cz-segment:has-text('Erase shading')")
+    pad.page.uncheck("label:has-text('Fill outline') input")
+    pad.drag((100, 130), (100, 150))
+    pad.settle()
+    image = shown(pad, tmp_path / "erased.png")
+    assert abs(image[140, 100] - np.array([0xC0, 0x40, 0x20])).max() <= 1
+    assert abs(image[85, 65] - product).max() <= 1
+    pad.page.wait_for_timeout(1500)
+    pad.reload()
+    assert np.array_equal(shown(pad, tmp_path / "again.png"), image)
+    pad.tab("layers")
+    words = pad.page.inner_text(".cz-layers")
+    assert "Shading" in words
+    assert "Erased shading" in words
+
+
 def test_splits_and_joins_are_listed_in_layers_and_deleted_singly(pad: BrowserPad) -> None:
     first, second = [[5.0, 170.0], [195.0, 170.0]], [[205.0, 170.0], [395.0, 170.0]]
     pad.page.keyboard.press("d")
