@@ -127,7 +127,6 @@ def take_drawing(pad: BrowserPad) -> None:
     load_recipe(pad, DRAWING)
     pad.page.keyboard.press("g")
     pad.page.click("[aria-label='Colors of the drawing'] button >> nth=0")
-    pad.page.wait_for_selector("[data-role=coloring]:nth-child(4) canvas")
     pad.page.mouse.move(*pad.place(384, 384))
     pad.next_frame()
     save(pad, "studio_drawing")

@@ -20,6 +20,8 @@ Labels = NDArray[np.int32]
 
 GAP = 4.0
 """Default width of the gaps that are closed, in pixels of an image with a shorter side of 1,000."""
+SMALLEST = 1.2e-5
+"""Smallest region as a fraction of the image; smaller regions join a neighbor."""
 
 _SIDE = 1000  # shorter side in pixels of the copy in which regions are found
 _RADII = tuple(1.35**step for step in range(16, -3, -1))  # radii of the balls in pixels, from 122 to 0.5
@@ -30,7 +32,6 @@ _LEAST_REGION = 0.002  # smallest region that counts as enclosed by lines, as a 
 _LEAST_ENCLOSED = 0.03  # fraction of a drawing that such regions cover at least
 _LARGEST_LETTER = 0.125  # largest height of a letter of text, as a fraction of the shorter side
 _LEAST_LARGE = 0.5  # fraction of the ink of a drawing that belongs to larger strokes at least
-_SMALLEST = 1.2e-5  # smallest region as a fraction of the image; smaller regions join a neighbor
 _OPEN = 0.5  # smallest fraction of openings in a boundary without a line
 _LONG_OPEN = 0.35  # the same for long openings
 _LONG = 0.4  # smallest total length of long openings, relative to the square root of the smaller area
@@ -272,7 +273,7 @@ def _renamed(labels: Labels, parents: NDArray[np.int64]) -> Labels:
 
 def _absorb_small(labels: Labels, distance: Map) -> Labels:
     """Join each tiny region with the neighbor that has the longest common boundary."""
-    smallest = max(4.0, _SMALLEST * labels.size)
+    smallest = max(4.0, SMALLEST * labels.size)
     for _ in range(3):
         areas = np.bincount(labels.ravel())
         small = (areas > 0) & (areas < smallest)

@@ -146,7 +146,8 @@ class ColorizedImage:
         """Return the 8-bit image after each layer has been added, by the name of the layer.
 
         The layers of a photo are *Photo*, *Colors* and *Paint*. The layers of a drawing are *Flats*,
-        *Shading*, *Paint* and *Lines*. Empty layers are omitted. The last image is the result.
+        *Shading*, *Paint*, *Painted shading* and *Lines*. Empty layers are omitted. The last image is the
+        result.
 
         Args:
             image: Source image with the size of the result; see `source`.
@@ -172,7 +173,14 @@ class ColorizedImage:
             layers["Flats"] = unshaded.levels()
             layers["Shading"] = unpainted.levels()
         if recipe.paint:
-            layers["Paint"] = without_lines.levels()
+            kept = [number for number, stroke in enumerate(recipe.paint) if stroke.blend != "multiply"]
+            paint = tuple(recipe.paint[number] for number in kept)
+            unshaded_task = replace(self.task, recipe=replace(recipe, paint=paint))
+            reaches = tuple(self.reaches[number] for number in kept) if self.reaches else ()
+            if paint:
+                layers["Paint"] = replace(without_lines, task=unshaded_task, reaches=reaches).levels()
+            if len(paint) < len(recipe.paint):
+                layers["Painted shading"] = without_lines.levels()
         if flats is not None and flats.has_lines:
             layers["Lines"] = self.levels()
         return layers

@@ -13,7 +13,7 @@ import { listenToKeyboard, runCommand } from "./commands.js";
 import { createDialogs, createToasts } from "./dialogs.js";
 import { History, emptyDoc, hasWork } from "./document.js";
 import { updateRegionMap } from "./drawing.js";
-import { createDivisionsPanel, createDrawingPanel, createSimilarOption, createUpdatesOption } from "./drawingpanel.js";
+import { createDivisionsPanel, createDrawingPanel, createHeldOption, createSimilarOption, createUpdatesOption } from "./drawingpanel.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint, startSmall, takeSuggestion } from "./edits.js";
 import { openInitial, previewOf, replaceDoc, resendPhoto, saveBeforeUnload, scheduleAutosave, toDocument } from "./files.js";
@@ -219,7 +219,7 @@ class Pad {
     this.#history = new History(doc, past, future);
     this.set({
       area: null, coat: null, division: null, selection: null, outline: null, painting: null, freshPaint: [], healing: null, healed: [], cropping: null, cropDrag: null, replacing: null, variants: null, draggedBorder: null, areaStroke: null,
-      selected: null, suggestions: null, regions: null, regionMap: null, similar: null, swatch: null, regionPick: [], box: null, shaping: null, classes: null, exemplar: null, statistics: null,
+      selected: null, suggestions: null, regions: null, regionMap: null, similar: null, held: null, swatch: null, regionPick: [], box: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, failure: null, areaBrush: null, reach: "automatic", awaited: null,
     });
     change(this.session, { reference: null, references: new Map(), suggesting: null, restoring: null });
@@ -332,7 +332,7 @@ class Pad {
     if (tool !== "crop") confirmCrop(this);
     if (tool === "paint" && this.ui.tool === "paint") changeBrush(this, { erases: !this.ui.brush.erases });
     if (this.ui.tool !== "dropper") change(this.ui, { toolBefore: this.ui.tool });
-    if (["brush", "fill", "same", "split", "join", "paint", "replace", "heal", "crop"].includes(tool)) this.set({ selected: null, box: null, area: null, regionPick: [], suggestions: null });
+    if (["brush", "fill", "same", "lasso", "enclosed", "split", "join", "paint", "replace", "heal", "crop"].includes(tool)) this.set({ selected: null, box: null, area: null, regionPick: [], suggestions: null });
     const { label, tab: own = "color" } = this.tools().find(({ id }) => id === tool) ?? {};
     this.set({ tool, swatch: null, tab: tab ?? own, cross: null, shaping: null, division: null, selection: tool === "area" ? this.ui.selection : null });
     if (!["point", "dropper", "hand"].includes(tool)) this.dropUncolored();
@@ -504,7 +504,7 @@ function buildPage(pad) {
   const film = createFilmStrip(pad);
   const make = (...creators) => creators.map((create) => create(pad, createSlider));
   const model = createModelPanel(pad);
-  const options = createOptionsBar(pad, make(createSizeOption, createReach, createPaintOptions, createReplaceOptions, createAreaBrush, createFeatherOption, createHealingOptions, createCropOptions, createSimilarOption, createUpdatesOption));
+  const options = createOptionsBar(pad, make(createSizeOption, createReach, createPaintOptions, createReplaceOptions, createAreaBrush, createFeatherOption, createHealingOptions, createCropOptions, createHeldOption, createSimilarOption, createUpdatesOption));
   const tabs = createTabs(pad, [
     ["color", "Color", make(createPartsPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createDrawingPanel, createVariantsPanel, createPaintPanel, createBorderPanel)],
     ["layers", "Layers", make(createLayersPanel, createDivisionsPanel, createHintsPanel, createBoxesPanel, createAdjustmentsPanel)],
