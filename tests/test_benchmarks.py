@@ -163,3 +163,18 @@ def test_categories_of_the_words_are_distinct(harness) -> None:
     assert set(module.CATEGORIES) <= set(OBJECTS)
     assert numbers["wine glass"] == numbers["bottle"]
     assert set(numbers.values()) == set(range(1, len(OBJECTS) + 1))
+
+
+def test_hint_auc_writes_one_folder_of_images_for_each_hint_ratio(harness, tmp_path) -> None:
+    hint_auc = importlib.import_module("benchmarks.hint_auc.__main__")
+    lines = np.full((64, 96), 255, np.uint8)
+    lines[:, 46:50] = 0
+    colors, masks = np.zeros((2, 64, 96, 3), np.uint8), np.zeros((2, 64, 96), np.uint8)
+    colors[1, 30:34, 20:24], masks[1, 30:34, 20:24] = (32, 96, 192), 255
+    (tmp_path / "hints").mkdir()
+    np.savez(tmp_path / "hints/a.npz", lines=lines, ratios=[0.0, 1.0], colors=colors, masks=masks)
+    assert hint_auc.main(["colorzoo2026_drawing", str(tmp_path), str(tmp_path / "out")]) == 0
+    images = [Image.open(tmp_path / "out" / ratio / "a.png") for ratio in ("0.00", "1.00")]
+    automatic, hinted = (np.asarray(image) for image in images)
+    assert np.abs(hinted[10:50, 5:40].astype(int) - (32, 96, 192)).max() <= 2
+    assert np.abs(automatic[10:50, 5:40].astype(int) - (32, 96, 192)).max() > 20
