@@ -1,4 +1,4 @@
-"""Training images among the evaluation images.
+"""Training images among the evaluation images, and the split of the characters.
 
 Weights trained from the list ``more_photos`` before 2026-11-26 used the images of ``seen_in_training.txt``.
 Benchmarks exclude them, because errors on training images are not errors on new images.
@@ -6,6 +6,7 @@ Benchmarks exclude them, because errors on training images are not errors on new
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
@@ -62,3 +63,12 @@ def _hashes(sources: Iterable[StoredImage], *, mirrored: bool) -> tuple[list[str
             names.append(source.name)
             rows.append((each[:, 1:] > each[:, :-1]).ravel())
     return names, np.array(rows)
+
+
+def is_held_out_group(group: str) -> bool:
+    """Return whether the characters of a group are excluded from training.
+
+    One group in eight is held out, chosen by the SHA-256 hash of its name. All images of a character belong
+    to one group.
+    """
+    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big") % 8 == 0

@@ -3,7 +3,8 @@
 The pairs of drawn lines and color images come from ``val`` of the drawings data set, at 256 pixels. A colored
 region gets the mean of its true colors. The baseline fills the largest regions of a white drawing.
 
-A reference is a mirrored and warped copy of the color image.
+A reference is a mirrored and warped copy of the color image. If ``characters.tar`` is in the folder of the
+data set, the colors of held-out characters are measured, too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +23,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from benchmarks._common import Options, Row, SkippedError, where
+from benchmarks._common import Options, Row, SkippedError, trained_model, where
+from benchmarks._faces import face_rows, read_characters
 from colorzoo.guidance import PointHint, Recipe, format_hex
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
@@ -50,9 +53,10 @@ Rgb = NDArray[np.float32]
 
 
 def run(options: Options) -> list[Row]:
-    """Return PSNR and colorfulness on pairs, the precision of lines and fills, and times."""
+    """Return PSNR on pairs, colors of characters, the precision of lines and fills, and times."""
     folder = options.data or FOLDER
-    colorizer = Colorizer(options.model or "colorzoo2026_drawing", device="cpu", precision="float32")
+    model = trained_model(options.model or "colorzoo2026_drawing", options)
+    colorizer = Colorizer(model, device="cpu", precision="float32")
     pairs = list(read_pairs(folder))[: options.images]
     found = [measure_pair(colorizer, truth, lines, seed) for seed, (truth, lines) in enumerate(pairs)]
     place = f"{len(pairs)} pairs, {where()}"
@@ -65,6 +69,9 @@ def run(options: Options) -> list[Row]:
     claim = "automatic colorfulness against the true colorfulness"
     rows.append(Row(claim, ours, true, ours / true, COLORFUL, "higher", place))
     rows.extend(reference_rows(colorizer, pairs))
+    if (folder.parent / "characters.tar").is_file():
+        characters = read_characters(folder.parent)[: options.images]
+        rows.extend(face_rows(characters, lambda lines: colorizer.colorize(lines).rgb))
     return [*rows, *_precision_rows(colorizer), *_time_rows(colorizer)]
 
 
@@ -86,8 +93,8 @@ def read_pairs(folder: Path) -> Iterator[tuple[Rgb, NDArray[np.uint8]]]:
         scale = SIDE / max(image.size)
         size = round(image.width * scale), round(image.height * scale)
         lines = Image.open(folder / "lines" / name).convert("L").resize(size, Image.Resampling.LANCZOS)
-        truth = np.asarray(image.resize(size, Image.Resampling.LANCZOS), np.float32) / 255
-        yield truth, np.asarray(lines)
+        levels: Rgb = np.asarray(image.resize(size, Image.Resampling.LANCZOS), np.float32)
+        yield levels / np.float32(255), np.asarray(lines, np.uint8)
 
 
 def measure_pair(colorizer: Colorizer, truth: Rgb, lines: NDArray[np.uint8], seed: int) -> dict[str, float]:
@@ -143,11 +150,12 @@ def proposed_order(colorizer: Colorizer, automatic: ColorizedImage) -> list[int]
     flats = automatic.colors.flats
     assert flats is not None
     sketch = flats.drawing.sketch(map_size(automatic.task.lightness))
+    model: Any = colorizer.model  # a model of drawings
     with torch.inference_mode():
-        prediction = colorizer.model(sketch)
+        prediction = model(sketch)
         votes = region_votes(prediction, flats.drawing, sketch)
         areas = torch.from_numpy(flats.drawing.areas)
-        return colorizer.model.rank_regions(prediction, votes, areas)
+        return model.rank_regions(prediction, votes, areas)
 
 
 def reference_rows(colorizer: Colorizer, pairs: Sequence[tuple[Rgb, NDArray[np.uint8]]]) -> list[Row]:

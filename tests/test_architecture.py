@@ -14,9 +14,10 @@ HEAVY = (*LIGHTNING, "torch", "torchvision", "torchmetrics", "kornia", "timm")
 
 # Lowest layer first; packages of one layer must not import each other. See docs/architecture.md.
 LAYERS = (
-    "environment precision randomness",
-    "errors",
+    "_deprecation environment precision randomness",
+    "_machine errors",
     "card console files settings",
+    "_files",
     "registry",
     "color drawing",
     "guidance",

@@ -4,7 +4,8 @@ from errno import EACCES, ENAMETOOLONG
 
 import pytest
 
-from colorzoo.errors import ImageError, failure_message, first_words
+from colorzoo.batch.runner import failure_message
+from colorzoo.errors import ImageError, first_words
 
 
 def test_first_words_shortens_long_messages() -> None:

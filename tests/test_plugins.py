@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import colorzoo
+from colorzoo._machine import source_digest
 from colorzoo.apps.cli.main import main
-from colorzoo.environment import source_digest
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.evaluation.cache import Cache, Entry
 from colorzoo.evaluation.protocol import load_protocol

@@ -15,26 +15,6 @@ import colorzoo
 # name -> first parameters of the call; null for names that are not callable
 INVENTORY = json.loads((Path(__file__).parent / "public_api.json").read_text())
 ROOT = Path(__file__).parents[1]
-SHARED_HELPERS = {
-    "colorzoo.environment": {
-        *("CPU_LIMIT", "LIBRARIES", "describe_run", "git_state", "hide_home", "processor_name"),
-        "source_digest",
-    },
-    "colorzoo.errors": {"failure_message", "first_words"},
-    "colorzoo.files": {
-        *("begins_with", "digest_of", "digest_or_empty", "open_text", "similar_paths", "text_encoding"),
-    },
-    "colorzoo.plots": {"COLORS", "ImageLike", "join_points"},
-    "colorzoo.precision": {"at_least_float32", "distances"},
-    "colorzoo.registry": {
-        *("ENTRY_POINT_GROUP", "card_of", "cards_of", "plugin_packages", "refresh", "task_paths"),
-    },
-    "colorzoo.settings": {
-        *("Engine", "Precision", "Writes", "check_arguments", "check_choice", "constructor_arguments"),
-        *("constructor_parameters", "full_repr", "plain_arguments"),
-    },
-    "colorzoo.weights.pretrained": {"MODEL_PREFIX", "hub_weights"},
-}
 HEAVY = {"torch", "lightning", "kornia", "torchmetrics", "numpy", "PIL"}
 
 
@@ -102,8 +82,7 @@ def test_importable_names_of_documented_modules_equal_the_promised_names() -> No
         assert promised <= importable, module.__name__
         if importable - promised:
             surplus[module.__name__] = importable - promised
-    # shared helpers of the package in modules, not in packages; new names must be promised or private
-    assert surplus == SHARED_HELPERS
+    assert surplus == {}  # new names must be promised or private
 
 
 def test_importing_and_listing_models_imports_no_heavy_packages() -> None:

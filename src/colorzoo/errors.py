@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from textwrap import shorten
 
-from colorzoo.environment import is_on
-
 __all__ = [
     "ColorzooError",
     "DataError",
@@ -20,6 +18,7 @@ __all__ = [
     "UnknownModelError",
     "UntrainedWarning",
     "WeightsError",
+    "first_words",
     "unexpected_message",
 ]
 
@@ -83,28 +82,6 @@ def first_words(error: Exception, most: int = 120) -> str:
     """Return the first line of an error message, shortened to ``most`` characters."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return shorten(line, most, placeholder=" ...")
-
-
-def failure_message(error: Exception, image: str, result: str) -> str:
-    """Return a one-line message about an image that could not be colorized.
-
-    Args:
-        error: Error that occurred.
-        image: Name of the image, prepended unless the message already contains ``image`` or ``result``.
-        result: Path of the result; empty if there is none.
-
-    Raises:
-        Exception: ``error`` itself, if ``COLORZOO_DEBUG`` is set and ``error`` is neither a `ColorzooError`
-            nor a `MemoryError`.
-    """
-    if isinstance(error, MemoryError):
-        return f"{image} does not fit into memory. Set a smaller --size, or downscale the image."
-    is_expected = isinstance(error, ColorzooError)
-    if not is_expected and is_on("COLORZOO_DEBUG"):
-        raise error
-    text = str(error) if is_expected else unexpected_message(error)
-    names_file = image in text or (result and result in text)
-    return text if names_file else f"{image}: {text}"
 
 
 def unexpected_message(error: Exception) -> str:

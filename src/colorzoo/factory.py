@@ -21,10 +21,9 @@ from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import constructor_arguments, constructor_parameters
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
-from colorzoo.weights.catalog import entry_without_hash, listed_record, missing_weights_advice
+from colorzoo.weights.catalog import entry_without_hash, hub_weights, listed_record, missing_weights_advice
 from colorzoo.weights.hub import HUB
 from colorzoo.weights.load import UNTRAINED, Provenance, is_safetensors, untrained_reason
-from colorzoo.weights.pretrained import hub_weights
 
 if TYPE_CHECKING:
     from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import errno
 import hashlib
 import os
@@ -10,10 +9,9 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO
 from uuid import uuid4
 
 try:
@@ -21,7 +19,7 @@ try:
 except ImportError:  # Windows, which does not delete open files
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["megabytes", "remove_leftovers", "sha256_of", "whole_file", "write_atomic"]
+__all__ = ["digest_of", "megabytes", "remove_leftovers", "sha256_of", "whole_file", "write_atomic"]
 
 _ABANDONED = 3600.0  # seconds without a write after which a temporary file is abandoned
 
@@ -143,6 +141,10 @@ def digest_of(source: Path | bytes) -> str:
 
     The hash of a file is cached until its size or modification time changes.
 
+    Examples:
+        >>> digest_of(b"")[:8]
+        'e3b0c442'
+
     Raises:
         OSError: The file cannot be read.
     """
@@ -152,74 +154,10 @@ def digest_of(source: Path | bytes) -> str:
     return _file_digest(source, status.st_mtime_ns, status.st_size)
 
 
-def digest_or_empty(path: Path) -> str:
-    """Return the SHA-256 of a file (`digest_of`), or ``""`` if the file cannot be read.
-
-    No error is raised, because the code that later reads the file reports the error.
-    """
-    try:
-        return digest_of(path)
-    except OSError:
-        return ""
-
-
 @lru_cache(maxsize=256)
 def _file_digest(path: Path, modified: int, size: int) -> str:
     del modified, size  # used as cache key only
     return sha256_of(path)
-
-
-def similar_paths(path: Path) -> list[Path]:
-    """Return existing paths that differ from a path only by misspelt names; empty if there are none.
-
-    Examples:
-        >>> similar_paths(Path("albun"))
-        [PosixPath('album')]
-    """
-    with suppress(OSError, ValueError, RuntimeError):  # an unreadable folder, a null byte, an unknown user
-        path = path.expanduser()
-        found = [Path(path.anchor)]
-        for part in path.parts[len(found[0].parts) :]:
-            exact = [folder / part for folder in found if (folder / part).exists()]
-            found = exact or [
-                folder / name
-                for folder in found
-                if folder.is_dir()
-                for name in get_close_matches(part, os.listdir(folder), cutoff=0.7)  # noqa: PTH208
-            ]
-        return found
-    return []
-
-
-def begins_with(path: Path, *starts: bytes) -> bool:
-    """Return whether the content of a file starts with one of the byte strings ``starts``."""
-    with path.open("rb") as file:
-        return file.read(max(map(len, starts))).startswith(starts)
-
-
-def text_encoding(head: bytes) -> str:
-    """Return the encoding of a text file: UTF-16 with a byte order mark, or UTF-8.
-
-    Examples:
-        >>> text_encoding("a".encode("utf-16")), text_encoding(b"a")
-        ('utf-16', 'utf-8-sig')
-
-    Args:
-        head: First bytes of the file.
-    """
-    # Windows PowerShell and Notepad write UTF-16; UTF-8 can start with a byte order mark too
-    return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-
-
-def open_text(path: Path) -> TextIO:
-    """Open a text file for reading, with the result of `text_encoding` and without newline translation.
-
-    Raises:
-        OSError: The file cannot be opened.
-    """
-    with path.open("rb") as file:
-        encoding = text_encoding(file.read(2))
-    return path.open(newline="", encoding=encoding)
 
 
 def megabytes(size: int) -> str:

@@ -26,9 +26,20 @@ from colorzoo.errors import ColorzooError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ImageLike = Image.Image | NDArray[np.uint8]
+__all__ = [
+    "COLORS",
+    "Curve",
+    "ImageLike",
+    "draw_curve",
+    "draw_curves",
+    "draw_difference",
+    "draw_gamut",
+    "join_points",
+    "report_curves",
+]
 
-__all__ = ["Curve", "draw_curve", "draw_curves", "draw_difference", "draw_gamut", "report_curves"]
+ImageLike = Image.Image | NDArray[np.uint8]
+"""Pillow image, or an 8-bit sRGB array ``(H, W, 3)``."""
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a3d9a", "#555555")
 """Curve colors that color-blind readers can distinguish (Okabe and Ito 2008, plus two colors)."""

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
-__all__ = ["in_float32"]
+__all__ = ["at_least_float32", "distances", "in_float32"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

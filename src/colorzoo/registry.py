@@ -24,17 +24,23 @@ from colorzoo.settings import plain_arguments
 
 __all__ = [
     "DEFAULT_MODELS",
+    "ENTRY_POINT_GROUP",
     "all_cards",
     "card_entry",
+    "card_of",
+    "cards_of",
+    "default_model",
     "list_models",
     "load_model_class",
     "load_task_class",
     "model_card",
     "plugins",
+    "refresh",
     "skipped_packages",
 ]
 
 ENTRY_POINT_GROUP = "colorzoo.models"
+"""Entry point group of packages that add models to the registry."""
 DEFAULT_MODELS: Mapping[str, str] = {
     "automatic": "colorzoo2026",
     "sketch": "colorzoo2026_drawing",
@@ -51,7 +57,7 @@ DEFAULT_MODELS: Mapping[str, str] = {
 }
 """Registered name of the default model for each use case; the package contains the weights of these models.
 
-`colorzoo.inference.choose_model` selects a model by this table.
+`colorzoo.inference.choose_model` selects a model by this table; see `default_model`.
 """
 
 
@@ -113,6 +119,22 @@ def model_card(name: str) -> ModelCard:
     raise UnknownModelError(f"unknown model {name!r}. {hint}")
 
 
+def default_model(use: str) -> str | None:
+    """Return the registered name of the default model for a use case; None without a default model.
+
+    The default model is in `DEFAULT_MODELS`. For other use cases, such as a kind of guidance of a package, it
+    is the first model of an installed package whose card lists the use case in ``uses``.
+
+    Examples:
+        >>> default_model("text"), default_model("label")
+        ('weng2022code_small', None)
+    """
+    if use in DEFAULT_MODELS or not plugins():
+        return DEFAULT_MODELS.get(use)
+    cards = (card for card in all_cards().values() if not card.task.startswith("colorzoo.zoo."))
+    return next((card.name for card in cards if use in card.uses), None)
+
+
 def card_entry(card: ModelCard) -> dict[str, Any]:
     """Return a card as JSON types, with the use cases of which its model is the default (``default_for``).
 
@@ -120,12 +142,18 @@ def card_entry(card: ModelCard) -> dict[str, Any]:
         >>> card_entry(model_card("colorzoo2026_drawing"))["default_for"]
         ['sketch']
     """
-    uses = [use for use, name in DEFAULT_MODELS.items() if name == card.name]
+    uses = [use for use in dict.fromkeys((*DEFAULT_MODELS, *card.uses)) if default_model(use) == card.name]
     return card.to_dict() | {"default_for": uses}
 
 
 def cards_of(kind: type) -> list[ModelCard]:
-    """Return the cards whose `ColoringModel` class or task class is ``kind``."""
+    """Return the cards whose `ColoringModel` class or task class is ``kind``.
+
+    Examples:
+        >>> model_class = load_model_class(model_card("levin2004"))
+        >>> [card.name for card in cards_of(model_class)]
+        ['levin2004']
+    """
     path = f"{kind.__module__}:{kind.__qualname__}"
     return [card for card in map(model_card, list_models()) if path in (card.model, card.task)]
 
@@ -135,6 +163,11 @@ def card_of(kind: type, settings: Mapping[str, Any]) -> ModelCard | None:
 
     A card matches if it describes the class and if none of its settings differs from ``settings``. If several
     cards match, such as cards of variants, the card with the most settings is returned.
+
+    Examples:
+        >>> card = model_card("zhang2017_local_small")
+        >>> card_of(load_model_class(card), card.hparams).name
+        'zhang2017_local_small'
 
     Args:
         kind: Class of the model or task.
@@ -169,13 +202,12 @@ def load_task_class(card: ModelCard) -> type[Any]:
     return task
 
 
-def task_paths() -> dict[str, str]:
-    """Return a dict that maps class names of tasks to import paths ``package.module:Class``."""
-    return {card.task.rpartition(":")[2]: card.task for card in all_cards().values()}
-
-
 def refresh() -> None:
-    """Clear the cached cards, so that newly installed packages are found."""
+    """Clear the cached cards, so that newly installed packages are found.
+
+    Examples:
+        >>> refresh()
+    """
     plugins.cache_clear()
     _scan.cache_clear()
 
@@ -198,11 +230,6 @@ def skipped_packages() -> list[str]:
 def plugins() -> EntryPoints:
     """Return the entry points of installed packages that add models to the registry."""
     return entry_points(group=ENTRY_POINT_GROUP)
-
-
-def plugin_packages() -> set[str]:
-    """Return the import names of installed packages that add models to the registry."""
-    return {each.module.partition(".")[0] for each in plugins()}
 
 
 @cache

@@ -23,21 +23,31 @@ __all__ = [
     "MODEL",
     "REFERENCES",
     "RUN",
+    "Engine",
     "Fraction",
     "NonNegativeFloat",
     "NonNegativeInt",
     "Positive",
     "PositiveInt",
+    "Precision",
     "Probability",
     "Range",
     "Width",
     "argument",
+    "check_arguments",
+    "check_choice",
+    "constructor_arguments",
+    "constructor_parameters",
+    "full_repr",
     "option",
+    "plain_arguments",
 ]
 
-Writes = Literal["", "file", ".txt", "path", "results"]  # kind of output of an option; see `option`
-Precision = Literal["auto", "float32", "bfloat16"]  # numeric precision of a model
-Engine = Literal["torch", "onnxruntime"]  # inference library
+_Writes = Literal["", "file", ".txt", "path", "results"]  # kind of output of an option; see `option`
+Precision = Literal["auto", "float32", "bfloat16"]
+"""Numeric precision of a model."""
+Engine = Literal["torch", "onnxruntime"]
+"""Inference library."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,7 @@ def option(
     *flags: str,
     metavar: str | tuple[str, ...] | None = None,
     nargs: int | str | None = None,
-    writes: Writes = "",
+    writes: _Writes = "",
 ) -> Any:
     """Return a dataclass field that defines a command-line option.
 
@@ -115,7 +125,7 @@ def argument(
     metavar: str,
     default: Any = MISSING,
     nargs: str | None = None,
-    writes: Writes = "",
+    writes: _Writes = "",
 ) -> Any:
     """Return a dataclass field that defines a positional command-line argument; see `option`."""
     # as in argparse, the flag has no hyphen

@@ -39,7 +39,7 @@ def test_shard_folder_stores_each_image_once_with_class_and_colors(classes_folde
     manifest = read_manifest(str(shards))
     reader = ShardReader(str(shards), "train")
     records = [reader[index] for index in range(len(reader))]
-    names = sorted(name for _, _, name in records)
+    names = sorted(name for _, _, name, _ in records)
     expected = [path for path in (classes_folder / "train").rglob("*.*") if path.stem not in ("bad", "gray")]
     assert names == sorted(str(path.relative_to(classes_folder)) for path in expected)
     assert (manifest["images"], manifest["chunks"]) == ({"train": 41, "val": 5}, {"train": 7, "val": 1})
@@ -47,7 +47,7 @@ def test_shard_folder_stores_each_image_once_with_class_and_colors(classes_folde
     assert [name for name, _ in manifest["broken"]] == ["train/c0/bad.jpg"]
     assert manifest["size"] == sum(path.stat().st_size for path in shards.rglob("*.bin"))
     assert (manifest["short_side"], manifest["chunk"], manifest["digest"]["images"]) == (32, 6, 41)
-    for data, label, name in records:
+    for data, label, name, _ in records:
         assert manifest["classes"][label] == Path(name).parts[1]
         stored, original = decode_rgb(data), decode_rgb((classes_folder / name).read_bytes(), 32)
         assert stored.shape == original.shape
@@ -83,7 +83,7 @@ def test_shards_and_folders_number_the_classes_of_tar_files_equally(tmp_path, mo
     monkeypatch.setattr("litdata.optimize", optimize_in_process)
     report = shard_folder(root, tmp_path / "out", ShardOptions(drop_gray=False))
     reader = ShardReader(str(tmp_path / "out"), "train")
-    labels = {Path(name).stem[:3]: label for _, label, name in (reader[index] for index in range(5))}
+    labels = {Path(name).stem[:3]: label for _, label, name, _ in (reader[index] for index in range(5))}
     table = FolderDataModule(str(root), labels=True).find_images("train")
     pairs = zip(table.sources, table.labels.tolist(), strict=True)
     assert labels == {Path(source.name).stem[:3]: label for source, label in pairs}
@@ -135,11 +135,11 @@ def test_shard_reader_downloads_changed_remote_files_again(shards, tmp_path) -> 
     def open_reader() -> ShardReader:
         return ShardReader(f"file://{remote}", "val", cache=str(tmp_path / "cache"))
 
-    stored, label, name = open_reader()[0]
+    stored, label, name, _ = open_reader()[0]
     replaced = bytes(len(stored))
     for chunk in (remote / "val").glob("*.bin"):
         chunk.write_bytes(chunk.read_bytes().replace(stored, replaced))  # the size stays the same
-    assert open_reader()[0] == (replaced, label, name)
+    assert open_reader()[0] == (replaced, label, name, {})
 
 
 def test_errors_of_remote_shards_name_the_address(shards, tmp_path) -> None:

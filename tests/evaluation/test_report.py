@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorzoo.environment import LIBRARIES
+from colorzoo._machine import LIBRARIES
 from colorzoo.evaluation import Outcome
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.evaluation.statistics import Estimate, bootstrap_weights, holm

@@ -16,10 +16,11 @@ from PIL import Image
 from torch import Tensor
 
 from apps.studio.pads import DirectPad, photo_file
-from colorzoo import Colorizer, registry
+from colorzoo import Colorizer, api, colorize, registry
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.card import ModelCard
+from colorzoo.data.sources import find_sources
 from colorzoo.engines.samples import sample_guidance
 from colorzoo.errors import GuidanceError
 from colorzoo.evaluation import evaluate
@@ -38,8 +39,10 @@ from colorzoo.guidance import (
 from colorzoo.guidance.recipe import recipe_schema
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.inference.border import crop_recipe
+from colorzoo.inference.choice import choose_model
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
+from colorzoo.simulation import InputFunction, SessionResult, TargetImage, list_users, make_user
 from colorzoo.testing import contract_checks
 from colorzoo.testing.samples import contract_test_batch
 from colorzoo.zoo.gray.model import GrayModel
@@ -58,6 +61,7 @@ class Warmth(GuidanceKind):
     help = "share of warm colors, 0 to 1"
     widget = "number"
     schema: ClassVar[dict[str, Any]] = {"type": "number", "minimum": 0, "maximum": 1}
+    users: ClassVar[dict[str, Any]] = {"true_warmth": lambda **options: TrueWarmth(**options)}
 
     def parse(self, value: Any, name: str) -> float:
         try:
@@ -73,6 +77,20 @@ class Warmth(GuidanceKind):
 
     def sample(self, size: tuple[int, int], batch: int, seed: int) -> Tensor:
         return torch.linspace(0.2, 0.9, batch)[:, None] + seed / 100
+
+
+class TrueWarmth:
+    """Simulated user that sets the share of warm colors."""
+
+    kind = "warmth"
+    adaptive = False
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self.factor = factor
+
+    def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
+        share = self.factor * float((target.ab[:, 1] > 0).float().mean())
+        return lambda _count, _result: (Guidance(extra={"warmth": torch.tensor([[share]])}), 1)
 
 
 class Toned(ColoringModel):
@@ -175,6 +193,27 @@ def test_command_line_passes_the_value_and_records_it(
         assert json.loads(record.recipe)[kind] == value
 
 
+def test_video_passes_the_text_to_each_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    rows = np.linspace(215, 170, 48)[:, None] + np.zeros((48, 128))
+    ground = np.random.default_rng(0).integers(70, 110, (48, 128))
+    for number in range(2):
+        Image.fromarray(np.concatenate([rows, ground]).astype(np.uint8)).save(frames / f"{number}.png")
+    results = {}
+    for text in ("red sky", "blue sky"):
+        out = tmp_path / text
+        assert main(["video", str(frames), str(out), "--text", text, "--device", "cpu", "--size", "96"]) == 0
+        assert "weng2022code_small" in capsys.readouterr().out
+        images = [np.asarray(Image.open(path)) for path in sorted(out.glob("*.png"))]
+        assert len(images) == 2
+        results[text] = np.stack(images)[:, 8:40].astype(int).mean(axis=(1, 2))
+    assert (results["red sky"][:, 0] > results["blue sky"][:, 0] + 5).all()
+    words = ["video", str(frames), str(tmp_path / "more"), "--text", "red sky", "--model", "zhang2016_small"]
+    assert main(words) == 2
+    assert "--text requires a model that accepts text, got zhang2016_small" in capsys.readouterr().err
+
+
 def test_wrong_value_is_one_line_error(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["colorize", str(photo), "--warmth", "much"]) == 2
     assert "--warmth must be a number from 0 to 1, got 'much'" in capsys.readouterr().err
@@ -215,6 +254,47 @@ def test_samples_have_consecutive_seeds_and_own_files(photo: Path, tmp_path: Pat
     assert seeds == {f"{name}.png": seed for name, seed in names}
 
 
+def test_sheet_shows_the_samples_of_each_image_and_is_not_an_original(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["colorize", str(tmp_path), "--model", "gray", "--samples", "3"]
+    assert main([*words, "--seed", "7", "--sheet"]) == 0
+    sheet = tmp_path / "photo.color-sheet.jpg"
+    assert capsys.readouterr().out.splitlines()[-1] == str(sheet)
+    samples = [np.asarray(Image.open(path)) for path in sorted(tmp_path.glob("photo.color*.png"))]
+    shown = np.asarray(Image.open(sheet).convert("L")).astype(int)
+    height, width = samples[0].shape[:2]  # two columns and two rows
+    for row, column in ((0, 0), (0, 1), (1, 0)):
+        top, left = 8 + row * (height + 28), 8 + column * (width + 8)
+        cell = shown[top : top + height, left : left + width]
+        assert np.abs(cell - samples[0][..., 0]).mean() < 4
+        label = shown[top + height : top + height + 20, left : left + width]
+        assert label.min() < 100
+    assert (shown[8 + height + 28 :, 8 + width + 8 :] > 250).all()
+    assert main([*words, "--seed", "7", "--sheet"]) == 0  # a second run finds no other originals
+    assert len(list(tmp_path.glob("*.jpg"))) == 1
+    assert [Path(source.path).name for source in find_sources(tmp_path)] == ["photo.png"]
+    assert main(["colorize", str(photo), "--sheet"]) == 2
+
+
+def test_samples_in_python_are_a_list_with_consecutive_seeds(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "load_colorizer", lambda *_, **__: colorizer_of("seed"))
+    one = colorize(photo, "gray", seed=8)
+    assert isinstance(one, Image.Image)
+    for guidance in ({"seed": 7}, None, Guidance(extra={"seed": torch.tensor([7])})):
+        seed = 7 if guidance is None else None
+        samples = colorize(photo, "gray", guidance, seed=seed, samples=3)
+        assert len(samples) == 3
+        assert np.array_equal(samples[1], one)
+        assert not np.array_equal(samples[0], one)
+    assert not np.array_equal(colorize(photo, "gray", {"seed": 7}), one)
+    for wrong in ({"seed": -1}, {"samples": 0}):
+        with pytest.raises(GuidanceError):
+            colorize(photo, "gray", **wrong)
+
+
 def test_generators_depend_only_on_the_seed_of_the_image() -> None:
     model = Toned("seed")
 
@@ -245,7 +325,7 @@ def test_unknown_kind_is_an_error(photo: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", VALUES)
-@pytest.mark.parametrize("file", ["side file", "metadata.csv"])
+@pytest.mark.parametrize("file", ["side file", "metadata.csv", "metadata.jsonl"])
 @pytest.mark.parametrize("coloring", ["colorizer", "network"])
 def test_evaluation_reads_the_values_of_images(
     kind: str, file: str, coloring: str, photo: Path, tmp_path: Path
@@ -276,10 +356,29 @@ def test_evaluation_reads_the_values_of_images(
     assert is_noted != guidance_kind(kind).optional
     name, column = (f"{kind}.csv", "image") if file == "side file" else (file, "file_name")
     rows = [f"{column},{kind}", f"a.png,{VALUES[kind][0]}", "b.png,"]
+    if file == "metadata.jsonl":
+        rows = [json.dumps({column: "a.png", kind: VALUES[kind][0]}), json.dumps({column: "b.png"})]
     (data / name).write_text("\n".join(rows))
     with_hint, notes = psnr("with")
     assert with_hint != without
     assert not any("because" in note and kind in note for note in notes)
+
+
+def test_simulated_user_of_a_kind_is_named_in_a_protocol(photo: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    (photo.parent / "images").mkdir()
+    Image.fromarray(rgb).save(photo.parent / "images" / "a.png")
+    text = """{name: users, version: 1, title: Users, source: tests, coloring: network, metrics: [psnr],
+        resize: {mode: none}, interactions: [0, 1], user: {name: true_warmth, factor: 0.5}}"""
+    models = {"toned": Toned("warmth"), "gray": None}
+    rows = evaluate(models, photo.parent / "images", parse_protocol(text, "users"), resamples=10).per_image()
+    key = next(key for key in rows[0] if key.startswith("psnr"))
+    found = [(row["method"], row["interactions"]) for row in rows]
+    assert found == [("toned", 0), ("toned", 1), ("gray", 0)]
+    assert rows[0][key] != rows[1][key]
+    assert "true_warmth" in list_users()
+    with pytest.raises(GuidanceError, match="invalid options of the simulated user true_warmth"):
+        make_user("true_warmth", size=3)
 
 
 def test_values_follow_the_image_into_the_part_inside_a_border() -> None:
@@ -348,7 +447,7 @@ from colorzoo.card import ContractTestConfig, ModelCard
 CARDS = (ModelCard(
     name="words2031", title="Words", paper="", year=2031, summary="A color for words.", parameters=14,
     task="task2031:WordsTask", model="model2031:WordsModel", guidance=("words",),
-    contract_test=ContractTestConfig(size=16),
+    contract_test=ContractTestConfig(size=16), uses={"words": "Colors whole images.", "points": "None."},
 ),)
 """
 TASK = """
@@ -377,6 +476,15 @@ def test_package_of_the_documentation_passes_the_contract_checks() -> None:
     for check in contract_checks():
         if str(check) not in SLOW:
             check(card)
+
+
+@pytest.mark.usefixtures("package")
+def test_model_of_a_package_is_the_default_for_its_kind() -> None:
+    assert choose_model(Recipe.from_json({"words": "red"})) == "words2031"
+    assert choose_model(Recipe.from_json({"text": "red car"})) == "weng2022code_small"
+    assert registry.default_model("label") is None
+    assert registry.card_entry(registry.model_card("words2031"))["default_for"] == ["words"]
+    assert registry.card_entry(registry.model_card("gray"))["default_for"] == []
 
 
 @pytest.mark.usefixtures("package")

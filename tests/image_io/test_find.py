@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 import colorzoo
+from colorzoo._files import digest_or_empty
 from colorzoo.errors import ImageError
-from colorzoo.files import digest_or_empty
 from colorzoo.image_io.find import FoundImage, find_images, skipped_files_message
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from colorzoo.apps.cli.main import main
+from colorzoo.guidance import Guidance
 from colorzoo.testing.samples import sample_batch
 
 PAGE = Path(__file__).parents[2] / "docs" / "diffusion.md"
@@ -42,6 +43,9 @@ def test_losses_and_samples_of_the_page(palette: ModuleType) -> None:
     assert ab.shape == (2, 2, 20, 28)
     assert torch.equal(ab[0], ab[1])
     assert ab.abs().max() <= 110
+    seeds = Guidance(extra={"seed": torch.tensor([5, 6])})
+    sampled = task.model(torch.full((2, 1, 20, 28), 50.0), seeds).ab
+    assert not torch.equal(sampled[0], sampled[1])
 
 
 @pytest.mark.nightly

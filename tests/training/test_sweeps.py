@@ -16,7 +16,7 @@ from docs.models import find_clusters
 from harness import make_images
 from lightning.pytorch import Trainer
 
-from colorzoo.registry import all_cards, task_paths
+from colorzoo.registry import all_cards
 from colorzoo.settings import constructor_parameters
 from colorzoo.testing.training import logged, write_overlay
 from colorzoo.training import run_command
@@ -34,7 +34,8 @@ def is_option(name: str, config: dict[str, Any]) -> bool:
     part, *rest = name.split(".")
     if part == "trainer":
         return rest[0] in inspect.signature(Trainer).parameters
-    module, _, task = task_paths()[config["model"]["class_path"]].partition(":")
+    paths = {card.task.rpartition(":")[2]: card.task for card in all_cards().values()}
+    module, _, task = paths[config["model"]["class_path"]].partition(":")
     return ".".join(rest) in constructor_parameters(getattr(import_module(module), task))
 
 

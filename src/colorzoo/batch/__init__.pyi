@@ -16,6 +16,7 @@ from .runner import NOT_TRIED as NOT_TRIED
 from .runner import FileColorizer as FileColorizer
 from .settings import ColorSettings as ColorSettings
 from .settings import ModelSettings as ModelSettings
+from .sheet import write_sheet as write_sheet
 from .sign import load_signer as load_signer
 from .sign import sign_results as sign_results
 from .task import ALREADY_DONE as ALREADY_DONE
@@ -48,4 +49,5 @@ __all__ = [
     "with_settings",
     "with_source",
     "write_report",
+    "write_sheet",
 ]

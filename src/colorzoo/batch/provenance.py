@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from colorzoo import __version__
+from colorzoo._files import digest_or_empty
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.card import ModelCard
-from colorzoo.files import digest_of, digest_or_empty
+from colorzoo.files import digest_of
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.inference.colorizer import Colorizer

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import ExemplarHint, Recipe, ReferenceFile
+from colorzoo.guidance import ExemplarHint, Guidance, Recipe, ReferenceFile, guidance_kind
 from colorzoo.inference.references import equal_or_given
 
 
@@ -57,6 +59,34 @@ def with_settings(
             changed[int(old_class)] = int(new_class)
         recipe = replace(recipe, classes=replace(recipe.classes, map=changed))
     return recipe
+
+
+def with_seeds(guidance: Guidance | Recipe, seed: int | None, count: int) -> list[Guidance | Recipe]:
+    """Return the guidance of several samples, with the seeds ``seed``, ``seed + 1``, and so on.
+
+    Examples:
+        >>> [recipe.more for recipe in with_seeds(Recipe(), 7, 2)]
+        [{'seed': 7}, {'seed': 8}]
+
+    Args:
+        guidance: Guidance or recipe of one image.
+        seed: First seed; None uses the seed of the guidance, or 0.
+        count: Number of samples.
+
+    Raises:
+        GuidanceError: A seed is out of range.
+    """
+    if seed is not None:
+        first = seed
+    elif isinstance(guidance, Recipe):
+        first = guidance.more.get("seed", 0)
+    else:
+        first = 0 if (own := guidance.get("seed")) is None else int(own[0])
+    kind = guidance_kind("seed")
+    seeds = [kind.parse(first + index, "seed") for index in range(count)]
+    if isinstance(guidance, Recipe):
+        return [replace(guidance, more={**guidance.more, "seed": each}) for each in seeds]
+    return [guidance.with_hints(seed=torch.tensor([each])) for each in seeds]
 
 
 def with_references(recipe: Recipe, names: Sequence[str], weights: Sequence[float] | None = None) -> Recipe:

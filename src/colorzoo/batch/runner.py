@@ -29,7 +29,8 @@ from colorzoo.batch.provenance import (
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask
 from colorzoo.drawing.lines import PROBE, LineArt, has_midtones, shrink
-from colorzoo.errors import DiskFullError, ImageError, failure_message
+from colorzoo.environment import is_on
+from colorzoo.errors import ColorzooError, DiskFullError, ImageError, unexpected_message
 from colorzoo.files import remove_leftovers
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.image_io.frames import (
@@ -652,3 +653,25 @@ def _load_colorizer(
     """Load a model; ``changed`` is the time and the size of its weight file."""
     del changed
     return Colorizer(name, weights=weights, **dict(arguments))
+
+
+def failure_message(error: Exception, image: str, result: str) -> str:
+    """Return a one-line message about an image that could not be colorized.
+
+    Args:
+        error: Error that occurred.
+        image: Name of the image, prepended unless the message already contains ``image`` or ``result``.
+        result: Path of the result; empty if there is none.
+
+    Raises:
+        Exception: ``error`` itself, if ``COLORZOO_DEBUG`` is set and ``error`` is neither a `ColorzooError`
+            nor a `MemoryError`.
+    """
+    if isinstance(error, MemoryError):
+        return f"{image} does not fit into memory. Set a smaller --size, or downscale the image."
+    is_expected = isinstance(error, ColorzooError)
+    if not is_expected and is_on("COLORZOO_DEBUG"):
+        raise error
+    text = str(error) if is_expected else unexpected_message(error)
+    names_file = image in text or (result and result in text)
+    return text if names_file else f"{image}: {text}"

@@ -10,8 +10,9 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
+from colorzoo._files import digest_or_empty
 from colorzoo.errors import ImageError
-from colorzoo.files import digest_of, digest_or_empty
+from colorzoo.files import digest_of
 from colorzoo.image_io.find import RESULT_SUFFIX, FoundImage, result_name, shorten_name
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.provenance import ImageProvenance, ResultState, read_provenance, result_state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from colorzoo.data.decode import (
     decoded_boxes,
     why_unreadable,
 )
+from colorzoo.data.hints import hint_tensors
 from colorzoo.data.image_table import ClassMaps, ImageTable
 from colorzoo.data.sources import StoredImage
 from colorzoo.errors import DataError
@@ -28,7 +29,8 @@ from colorzoo.randomness import stream_seed
 class Batch(TypedDict):
     """Batch for training or validation.
 
-    ``rgb``, ``seed`` and ``name`` are always present. The DataModule determines the other entries.
+    ``rgb``, ``seed`` and ``name`` are always present. The DataModule determines the other entries. With
+    ``hints``, a batch contains the tensors of each kind of guidance by name, such as ``text``.
 
     Examples:
         >>> from colorzoo.testing import sample_batch
@@ -48,6 +50,7 @@ class Batch(TypedDict):
         has_sketch: ``(B,)`` bool; True if the sketch was read from a file.
         reference: ``(B, 3, h, w)`` float32 reference image (exemplar) of each image, in [0, 1].
         self_made: ``(B,)`` bool; True if the reference was derived from the target image.
+        text: ``(B, 256)`` int64 text of each image, as UTF-8 bytes padded with zeros; see `decode_text`.
     """
 
     rgb: Tensor
@@ -60,6 +63,7 @@ class Batch(TypedDict):
     has_sketch: NotRequired[Tensor]
     reference: NotRequired[Tensor]
     self_made: NotRequired[Tensor]
+    text: NotRequired[Tensor]
 
 
 def sketches_of(batch: Batch) -> Tensor:
@@ -151,6 +155,7 @@ class ImageDataset(Dataset[Sample]):
         images = self.images
         if images.labels is not None:
             sample["label"] = images.labels[index]
+        add_hints(sample, images, index)
         if images.classes is None and images.boxes is None:
             return sample
         frame = decode_frame(self.sources[index].read())
@@ -159,6 +164,13 @@ class ImageDataset(Dataset[Sample]):
         if images.boxes is not None:
             sample["boxes"] = boxes_in(square, decoded_boxes(images.boxes[index], frame), rgb)
         return sample
+
+
+def add_hints(sample: Sample, images: ImageTable, index: int) -> None:
+    """Add the tensors of the kinds of guidance of an image to its sample, by the names of the kinds."""
+    if images.hints is not None:
+        tensors = hint_tensors(images.hints.kinds, images.hints[index], sample["rgb"])
+        cast(dict[str, Any], sample).update(tensors)
 
 
 def read_rgb(source: StoredImage, short_side: int) -> Tensor:

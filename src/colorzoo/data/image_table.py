@@ -1,8 +1,9 @@
-"""Table of a split's images: locations, labels, class maps, boxes, references or sketches."""
+"""Table of a split's images: locations, labels, class maps, boxes, references, sketches or hints."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, Self
 
@@ -11,10 +12,11 @@ import torch
 from torch import Tensor
 
 from colorzoo.data.sources import Sources, StoredImage
+from colorzoo.guidance import GuidanceKind
 
 
 class Column(Protocol):
-    """Column of `ImageTable`: `Sources`, `BoxTable`, `ClassMaps` or `Partners`."""
+    """Column of `ImageTable`: `Sources`, `BoxTable`, `ClassMaps`, `Partners` or `HintTable`."""
 
     def __len__(self) -> int: ...
 
@@ -78,6 +80,35 @@ class Partners(_Ragged):
         return cls(Sources.of(source for each in lists for source in each), _ends(lists))
 
 
+class HintTable:
+    """Column with values of kinds of guidance, such as captions; the values of an image are a dict by kind.
+
+    Args:
+        kinds: Kinds of guidance.
+        values: JSON object of each image.
+    """
+
+    def __init__(self, kinds: Sequence[GuidanceKind], values: _Ragged) -> None:
+        self.kinds, self._values = tuple(kinds), values
+
+    @classmethod
+    def of(cls, kinds: Sequence[GuidanceKind], per_image: Iterable[Mapping[str, Any]]) -> HintTable:
+        """Create the column from the values of each image by kind."""
+        texts = [json.dumps(values) for values in per_image]
+        return cls(kinds, _Ragged("".join(texts), _ends(texts)))
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        values: dict[str, Any] = json.loads(self._values[index])
+        return values
+
+    def select(self, rows: Tensor) -> HintTable:
+        """Return a view of the images at ``rows``."""
+        return HintTable(self.kinds, self._values.select(rows))
+
+
 @dataclass(frozen=True)
 class ClassMaps:
     """Column with the class map of each image, stored as an image file.
@@ -113,6 +144,7 @@ class ImageTable:
         classes: Class maps, or None.
         boxes: Bounding boxes of objects, or None.
         partners: Reference images or sketches, or None.
+        hints: Values of kinds of guidance, such as captions, or None.
     """
 
     sources: Sources
@@ -120,6 +152,7 @@ class ImageTable:
     classes: ClassMaps | None = None
     boxes: BoxTable | None = None
     partners: Partners | None = None
+    hints: HintTable | None = None
 
     def __len__(self) -> int:
         return len(self.sources)

@@ -14,10 +14,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from colorzoo._files import open_text, text_encoding
 from colorzoo.data.image_table import ImageTable, Partners
 from colorzoo.data.sources import Sources, StoredImage, find_sources, tensor_of
 from colorzoo.errors import DataError
-from colorzoo.files import open_text, text_encoding
 from colorzoo.image_io.find import is_hidden
 
 Split = Literal["train", "val"]

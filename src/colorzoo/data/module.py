@@ -32,6 +32,7 @@ from colorzoo.data.augment import WindowKind, augment_batch, random_windows, whi
 from colorzoo.data.check import ValueCache, cache_file, check_table, require_usable
 from colorzoo.data.dataset import Batch, ImageDataset
 from colorzoo.data.degrade import degrade_images
+from colorzoo.data.hints import hint_kinds, with_hints
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.loader import (
     BatchedDataset,
@@ -105,6 +106,7 @@ class ImageDataModule(LightningDataModule):
             gray images. Results are cached until a file changes.
         drop_gray: Whether to exclude training images without color, as in Zhang et al. (2016, 2017) and
             SPColor; requires ``check``. Gray validation images are kept, as in published results.
+        hints: Kinds of guidance that batches contain, such as ``text`` for captions; see `read_hints`.
         cache: Whether to keep decoded training images in memory. Use ``num_workers=0``, because each worker
             process would keep its own copy.
         num_workers: Number of worker processes per loader.
@@ -134,6 +136,7 @@ class ImageDataModule(LightningDataModule):
         val_limit: PositiveInt | None = None,
         check: bool = True,
         drop_gray: bool = True,
+        hints: Sequence[str] = (),
         cache: bool = False,
         num_workers: NonNegativeInt = 2,
         seed: int = 0,
@@ -156,6 +159,7 @@ class ImageDataModule(LightningDataModule):
         max_crop = max(crops)
         if resize is not None and resize < max_crop:
             raise DataError(f"--data.resize must be at least --data.crop ({max_crop}), got {resize}")
+        self.hint_kinds = hint_kinds(hints, "--data.hints")
         self.train_data: Dataset[Any] | None = None
         self.val_data: Dataset[Any] | None = None
         self._checked: dict[str, ImageTable] = {}  # images that `prepare_data` has checked, by split
@@ -444,7 +448,10 @@ class ImageDataModule(LightningDataModule):
 
     def _find_checked(self, split: str) -> ImageTable:
         drop_gray = bool(self.hparams.drop_gray and split == "train")
-        return self.filter_images(self.find_images(split), drop_gray=drop_gray)
+        return self.filter_images(self._find_with_hints(split), drop_gray=drop_gray)
+
+    def _find_with_hints(self, split: str) -> ImageTable:
+        return with_hints(self.find_images(split), self.hint_kinds, Path(self.hparams.root))
 
     def _find_once(self, split: str) -> ImageTable:
         """Find and check the images of a split in the first process; return them in all processes."""

@@ -38,6 +38,7 @@ from colorzoo.data.check import (
     split_by_content,
 )
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
+from colorzoo.data.hints import hint_kinds, with_hints
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import SPLITS, Split, class_names, split_folders
 from colorzoo.data.sources import digest_of, find_sources
@@ -58,8 +59,8 @@ _SAMPLED = 16  # images that are encoded to estimate the size of all chunks
 # fields with which stores describe the content of a file, the most specific first
 _VERSION_FIELDS = ("ETag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "created")
 
-Record = tuple[bytes, int, str]
-"""Stored image: encoded bytes, class number or -1, and name."""
+Record = tuple[bytes, int, str, dict[str, Any]]
+"""Stored image: encoded bytes, class number or -1, name, and values of kinds of guidance by kind."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class ShardOptions:
         val_fraction: Expected fraction of validation images if the input has no folders ``train`` and
             ``val``.
         drop_gray: Whether to exclude training images without color, as in published training code.
+        hints: Names of the kinds of guidance to store, such as ``text`` for captions.
     """
 
     short_side: int = 256
@@ -80,6 +82,7 @@ class ShardOptions:
     chunk: int = 1024
     val_fraction: float = 0.05
     drop_gray: bool = True
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,9 @@ def shard_folder(
         raise DataError(f"the output folder {str(out)!r} must be outside the input folder {str(source)!r}")
     if out.exists() and any(out.iterdir()):
         raise DataError(f"the output folder {str(out)!r} must be empty. Delete it, or choose another folder.")
+    kinds = hint_kinds(options.hints, "--hints")
     tables, classes = _find_splits(source, options.val_fraction)
+    tables = {split: with_hints(table, kinds, source) for split, table in tables.items()}
     cache = ValueCache(cache_file(source, "checks"))
     # gray images are dropped only from the training split, as in training without shards
     train_check = check_images(tables["train"].sources, drop_gray=options.drop_gray, cache=cache)
@@ -223,12 +228,16 @@ def _pack(
     return _read_chunks(out, str(out))
 
 
-def _record(images: ImageTable, root: str, options: ShardOptions, index: int) -> Record:
-    """Return the record as a tuple, because with pyarrow, litdata stores dicts twice."""
+def _record(images: ImageTable, root: str, options: ShardOptions, index: int) -> tuple[Any, ...]:
+    """Return the record as a tuple, because with pyarrow, litdata stores dicts twice.
+
+    Only records with values of kinds of guidance have a fourth entry, a JSON object.
+    """
     found, labels = images.sources[index], images.labels
     assert labels is not None
     jpeg = encode(found.read(), options.short_side, options.quality)
-    return jpeg, int(labels[index]), os.path.relpath(found.name, root)
+    record = jpeg, int(labels[index]), os.path.relpath(found.name, root)
+    return record if images.hints is None else (*record, json.dumps(images.hints[index]))
 
 
 def encode(data: bytes, short_side: int, quality: int) -> bytes:
@@ -354,7 +363,7 @@ class ShardReader:
         return self._ends[-1]
 
     def __getitem__(self, index: int) -> Record:
-        """Return the encoded bytes, class number (-1 without a class) and name of an image."""
+        """Return the record of an image."""
         chunk = self._chunks[bisect_right(self._ends, index)]
         path = self._folder / chunk["filename"]
         if self._remote is not None and not path.exists():
@@ -366,8 +375,8 @@ class ShardReader:
             # without batch_decode=0, 256 neighboring records are decoded for each record that is read
             dataset = load_litdata().StreamingDataset
             self._open = dataset(str(self._folder), shuffle=False, drop_last=False, batch_decode=0)
-        data, label, name = self._open[index]
-        return bytes(data), int(label), str(name)
+        data, label, name, *hints = self._open[index]
+        return bytes(data), int(label), str(name), json.loads(hints[0]) if hints else {}
 
     def _require(self, chunk: Mapping[str, Any]) -> None:
         """Raise `DataError` if a chunk file is missing or truncated."""

@@ -194,9 +194,11 @@ def _stored_images(folder: Path) -> Iterator[StoredImage]:
     for path in walk_files(str(folder)):
         suffix = suffix_of(path)
         if suffix in READABLE:
-            # results of colorzoo with the default name NAME.color.EXT are no originals
+            # results of colorzoo with the default names NAME.color.EXT and NAME.color-N.EXT are no originals
             stem, _ = os.path.splitext(path)  # noqa: PTH122 - called per image
-            if not (stem.endswith(RESULT_SUFFIX) and read_provenance(Path(path)) is not None):
+            _, found, end = stem.rpartition(RESULT_SUFFIX)
+            has_result_name = found and (not end or end.startswith("-"))
+            if not (has_result_name and read_provenance(Path(path)) is not None):
                 yield StoredImage(path)
         elif suffix == ".tar":
             yield from tar_sources(path)

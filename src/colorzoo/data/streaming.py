@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -11,11 +11,13 @@ from torch.utils.data import Dataset
 
 from colorzoo.data.dataset import Sample, crop_square
 from colorzoo.data.decode import decode_rgb
+from colorzoo.data.hints import hint_tensors
 from colorzoo.data.loader import SeededSampler
 from colorzoo.data.module import ImageDataModule
 from colorzoo.data.shards import ShardReader, read_manifest
 from colorzoo.data.sources import Originals
 from colorzoo.errors import DataError
+from colorzoo.guidance import GuidanceKind
 from colorzoo.settings import Positive, PositiveInt
 
 
@@ -79,10 +81,19 @@ class StreamingDataModule(ImageDataModule):
         if self.val_data is not None:
             return
         hp = self.hparams
-        self.classes = list(read_manifest(hp.root, hp.cache_dir)["classes"])
-        self.train_data = ShardDataset(self._reader("train"), side=self.train_side, random_crop=True)
+        manifest = read_manifest(hp.root, hp.cache_dir)
+        self.classes = list(manifest["classes"])
+        if missing := {kind.name for kind in self.hint_kinds} - set(manifest.get("hints", ())):
+            raise DataError(
+                f"the shards in {hp.root!r} must contain {min(missing)} for --data.hints. Create the shards "
+                f"with `colorzoo data shard IN OUT --hints {min(missing)}`."
+            )
+        kinds = self.hint_kinds
+        self.train_data = ShardDataset(
+            self._reader("train"), side=self.train_side, random_crop=True, kinds=kinds
+        )
         self.val_data = ShardDataset(
-            self._reader("val"), side=hp.val_size, random_crop=False, limit=hp.val_limit
+            self._reader("val"), side=hp.val_size, random_crop=False, limit=hp.val_limit, kinds=kinds
         )
 
     def originals(self) -> Originals:
@@ -122,12 +133,19 @@ class ShardDataset(Dataset[Sample]):
         side: Shorter side of the decoded image and side of the crop, in pixels.
         random_crop: Whether the sample seed selects a random crop position; otherwise the crop is centered.
         limit: Maximum number of images, from the start of the split; None uses all images.
+        kinds: Kinds of guidance that samples contain.
     """
 
     def __init__(
-        self, reader: ShardReader, *, side: int, random_crop: bool, limit: int | None = None
+        self,
+        reader: ShardReader,
+        *,
+        side: int,
+        random_crop: bool,
+        limit: int | None = None,
+        kinds: Sequence[GuidanceKind] = (),
     ) -> None:
-        self.reader, self.side, self.random_crop = reader, side, random_crop
+        self.reader, self.side, self.random_crop, self.kinds = reader, side, random_crop, kinds
         self._length = len(reader) if limit is None else min(limit, len(reader))
 
     def __len__(self) -> int:
@@ -136,9 +154,11 @@ class ShardDataset(Dataset[Sample]):
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """Return the sample for an ``(index, seed)`` pair."""
         index, seed = key
-        data, label, name = self.reader[index]
+        data, label, name, hints = self.reader[index]
         rgb = crop_square(decode_rgb(data, self.side), self.side, seed if self.random_crop else None)
-        return Sample(rgb=rgb, seed=torch.tensor(seed), name=name, label=torch.tensor(label))
+        sample = Sample(rgb=rgb, seed=torch.tensor(seed), name=name, label=torch.tensor(label))
+        cast(dict[str, Any], sample).update(hint_tensors(self.kinds, hints, rgb))
+        return sample
 
 
 class ShardSampler(SeededSampler):

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from colorzoo.environment import source_digest
+from colorzoo._machine import source_digest
 from colorzoo.evaluation.images import digest
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.files import write_atomic
-from colorzoo.registry import plugin_packages
+from colorzoo.registry import plugins
 
 TRUE_IMAGE, REFERENCE = -1, -2  # keys of the thumbnails of ground truth and reference
 _IRRELEVANT = {"version", "title", "source", "notes", "text", "subset", "metrics", "interactions"}
@@ -83,7 +83,8 @@ class Cache:
         settings = {each.name: getattr(protocol, each.name) for each in fields(protocol)}
         for name in _IRRELEVANT:
             del settings[name]
-        key = digest(source_digest(*plugin_packages()), repr((machine, settings)), *filter(None, versions))
+        plugin_packages = {each.module.partition(".")[0] for each in plugins()}
+        key = digest(source_digest(*plugin_packages), repr((machine, settings)), *filter(None, versions))
         self._folder = folder / f"{protocol.name}-{key[:12]}"
 
     def read(self, method: str, image: str) -> Entry:

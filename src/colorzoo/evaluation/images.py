@@ -7,7 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,12 +20,13 @@ from colorzoo.color import rgb_to_gray, rgb_to_lab, xdog
 from colorzoo.data.check import GRAY_RANGE
 from colorzoo.data.decode import UNREADABLE, decode_rgb, why_unreadable
 from colorzoo.data.exemplar_pairs import read_pairs
-from colorzoo.data.layouts import pair_sketches, read_table, table_columns
+from colorzoo.data.hints import METADATA, table_values
+from colorzoo.data.layouts import pair_sketches, read_table
 from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.protocol import Protocol, Sketches
 from colorzoo.files import digest_of
-from colorzoo.guidance import Boxes, GuidanceKind, guidance_kinds
+from colorzoo.guidance import Boxes, guidance_kinds
 from colorzoo.image_io.find import natural_sort_key
 from colorzoo.image_io.raster_image import fill_hidden
 from colorzoo.image_io.read import read_pixels
@@ -37,7 +38,6 @@ Parsed = TypeVar("Parsed")
 _IMAGENET = "ILSVRC2012_val_"
 _MIN_SIDE = 16  # pixels; required by the windows and clusters of metrics
 PAIRS_FILE, LABELS_FILE, BOXES_FILE = "pairs.csv", "labels.csv", "boxes.csv"
-METADATA_FILE = "metadata.csv"  # as in image folders of Hugging Face
 BOX_COLUMNS = ("left", "top", "right", "bottom")
 MOST_BOXES = 8  # per image, as in Su et al. 2020
 _DAVIS_CLIPS = """
@@ -167,19 +167,17 @@ def select_images(
     boxes = _read_annotations(folder / BOXES_FILE, items, ("image", *BOX_COLUMNS), box_rule, _corners)
     if boxes is not None:
         items = [replace(item, boxes=tuple(boxes.get(item.name, ())[:MOST_BOXES])) for item in items]
-    # add hints of other kinds from `NAME.csv`, or else from a column of `metadata.csv`
-    for kind in guidance_kinds():
-        if not kind.help:
-            continue
-        file, columns = folder / f"{kind.name}.csv", ("image", kind.name)
-        if not file.is_file() and kind.name in table_columns(folder / METADATA_FILE):
-            file, columns = folder / METADATA_FILE, ("file_name", kind.name)
-        parse = partial(_parse_hint, kind, file)
-        found_hints = _read_annotations(file, items, columns, f"{kind.name!r} must be valid", parse)
-        for index, item in enumerate(items if found_hints is not None else ()):
-            values = (found_hints or {}).get(item.name, [None])
-            if values[-1] is not None:
-                items[index] = replace(item, hints={**item.hints, kind.name: values[-1]})
+    # add hints of other kinds from `NAME.csv`, or else from `metadata.csv` or `metadata.jsonl`
+    for kind in [each for each in guidance_kinds() if each.help]:
+        files = [folder / name for name in (f"{kind.name}.csv", *METADATA)]
+        tables = ((file, dict(table_values(file, kind.name))) for file in files)
+        file, values = next(((file, values) for file, values in tables if values), (folder, {}))
+        if values:
+            _require_listed(file, items, values)
+        for index, item in enumerate(items):
+            if (value := values.get(item.name)) not in (None, ""):
+                parsed = kind.parse(value, f"{kind.name!r} of {item.name!r} in {str(file)!r}")
+                items[index] = replace(item, hints={**item.hints, kind.name: parsed})
     # select the images of the subset; a target may have several references, and a clip has several frames
     deviation = ""
     if protocol.subset is not None:
@@ -258,12 +256,6 @@ def _corners(row: Mapping[str, str]) -> tuple[float, ...]:
     return left, top, right, bottom
 
 
-def _parse_hint(kind: GuidanceKind, file: Path, row: Mapping[str, str]) -> Any:
-    """Return the value of a kind of guidance in a row; None for an empty cell."""
-    text = row[kind.name]
-    return kind.parse(text, f"{kind.name!r} in {str(file)!r}") if text else None
-
-
 def _read_annotations(
     file: Path,
     items: Sequence[Item],
@@ -291,12 +283,17 @@ def _read_annotations(
             annotations[row[columns[0]]].append(parse(row))
         except (TypeError, ValueError) as error:
             raise DataError(f"{values} in {str(file)!r}, got the row {row}") from error
-    if not any(item.name in annotations for item in items):
+    _require_listed(file, items, annotations)
+    return dict(annotations)
+
+
+def _require_listed(file: Path, items: Sequence[Item], listed: Mapping[str, Any]) -> None:
+    """Raise `DataError` if a file lists none of the images."""
+    if not any(item.name in listed for item in items):
         raise DataError(
             f"{str(file)!r} must list images relative to its folder, such as {items[0].name!r}, got none of "
             "the images"
         )
-    return dict(annotations)
 
 
 def _relative(name: str, folder: Path) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from colorzoo.environment import describe_run, hide_home
+from colorzoo._machine import describe_run, hide_home
 from colorzoo.errors import DataError
 from colorzoo.evaluation.bibtex import bibtex, cited_keys
 from colorzoo.evaluation.cache import Cache

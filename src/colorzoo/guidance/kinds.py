@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from functools import cache
 from importlib.metadata import entry_points
@@ -63,19 +63,24 @@ class GuidanceKind:
         title: Plural noun for messages; empty for `name`.
         help: Help text of the command-line option ``--NAME VALUE``, whose text is passed to `parse`. An
             evaluation reads the same text from ``NAME.csv`` or ``metadata.csv``. Empty for neither.
+        suffix: Extension of the files beside training images that contain values; empty for ``.NAME``.
         widget: Input element in the drawing pad; empty for none.
         choices: Values of the widget ``"choice"``.
         schema: JSON schema of the field in a recipe. The kinds of colorzoo are described in
             ``recipe.schema.json``.
+        users: Simulated users of evaluations that set this kind, by name. A value is a function that returns
+            a `colorzoo.simulation.SimulatedUser`; its arguments are the options in the protocol.
         optional: Whether a model has a default value, so that an evaluation without a value needs no note.
     """
 
     name: str = ""
     title: str = ""
     help: str = ""
+    suffix: str = ""
     widget: Widget = ""
     choices: tuple[str, ...] = ()
     schema: Mapping[str, Any] = MappingProxyType({})
+    users: Mapping[str, Callable[..., Any]] = MappingProxyType({})
     optional: bool = False
 
     def parse(self, value: Any, name: str) -> Any:
@@ -340,6 +345,7 @@ class _TextKind(GuidanceKind):
 
     name = "text"
     help = "description of the colors, for models with text guidance"
+    suffix = ".txt"
     widget = "text"
 
     def parse(self, value: Any, name: str) -> str:

@@ -19,8 +19,9 @@ from typing import Annotated, Any, Self, TypeGuard, TypeVar
 
 import torch
 
+from colorzoo._files import open_text
 from colorzoo.errors import GuidanceError, OtherImageError, RecipeVersionError
-from colorzoo.files import open_text, whole_file
+from colorzoo.files import whole_file
 from colorzoo.guidance.areas import Area, parse_area
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
 from colorzoo.guidance.edits import (

@@ -1,3 +1,4 @@
+from .find import VIDEO_EXTENSIONS as VIDEO_EXTENSIONS
 from .find import find_images as find_images
 from .find import images_and_videos as images_and_videos
 from .find import join_names as join_names
@@ -44,6 +45,7 @@ __all__ = [
     "IN_COLOR",
     "MAX_PIXELS",
     "READABLE",
+    "VIDEO_EXTENSIONS",
     "WRITABLE",
     "AlphaArray",
     "FloatArray",

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from colorzoo._files import text_encoding
 from colorzoo.errors import ImageError
-from colorzoo.files import text_encoding
 from colorzoo.image_io.formats import READABLE, WRITABLE
 from colorzoo.image_io.provenance import read_provenance
 

@@ -132,7 +132,8 @@ def _paint_strokes(
     """Paint the brush strokes of a recipe; see `Overlay`. Later strokes cover earlier strokes.
 
     Args:
-        recipe: Recipe with strokes in pixels of the image. Its strength is a factor on their chroma.
+        recipe: Recipe with strokes in pixels of the image. Its strength is a factor on their chroma, except
+            for strokes on paper, which have their exact color.
         image_size: Width and height of the image.
         shape: Height and width of the result, which can differ from the image size.
         reaches: For each stroke, the mask ``(1, H, W)`` of the pixels that the stroke can change, or None for
@@ -176,7 +177,7 @@ def _paint_strokes(
             target, target_light = unpainted[:, rows, columns], unpainted_lightness[rows, columns]
         elif on_paper and stroke.blend == "color":
             paint_light, *paint_ab = color_lab(stroke.color)
-            target = recipe.strength * torch.tensor(paint_ab).view(2, 1, 1).expand_as(below)
+            target = torch.tensor(paint_ab).view(2, 1, 1).expand_as(below)
             target_light = torch.full_like(light, paint_light)
         else:
             target = ab_in_light(stroke.color, light) * recipe.strength

@@ -381,8 +381,9 @@ def _drawing_hints(task: ColorizeTask) -> tuple[Hints, Hints]:
     """Return the points that fill regions of a drawing, and the points that the model receives.
 
     The points have the strength 1, and exact ab is applied to their colors. A weak point, whose strength is
-    below 1, gets a mixture of its color and of the color that its region has without the weak points that
-    the model receives. Points with the strength 0 are left out.
+    below 1, gets a mixture of its color and of the automatic color of its region. The automatic color depends
+    on no points, palette or variant, so that later edits do not change the region. Points with the strength 0
+    are left out.
     """
     from colorzoo.inference.steps.drawing import apply_ab, mix_point
 
@@ -391,9 +392,9 @@ def _drawing_hints(task: ColorizeTask) -> tuple[Hints, Hints]:
     base_hints = hints if base is None else tuple(apply_ab(hint) for hint in base if hint.strength > 0)
     if all(hint.strength == 1 for hint in (*hints, *base_hints)):
         return hints, base_hints
-    strong = tuple(hint for hint in base_hints if hint.strength == 1)
-    _, prediction = _predict_with_points(task, strong)
-    flats = _flats_with_points(task, prediction, strong, strong)
+    plain = _plain_task(task)
+    plain = replace(plain, recipe=replace(plain.recipe, drawing=None))
+    flats = _predicted_flats(plain, _predict(plain, None))
 
     def mixed(weak: Hints) -> Hints:
         return tuple(mix_point(hint, flats, task.image_size) if hint.strength < 1 else hint for hint in weak)

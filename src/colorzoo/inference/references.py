@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo._files import digest_or_empty
 from colorzoo.abilities import ExemplarModel
 from colorzoo.errors import GuidanceError
-from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Exemplar, Guidance, Recipe, statistics_of
 from colorzoo.guidance.fields import format_hex
 from colorzoo.image_io.find import explain_irregular_file

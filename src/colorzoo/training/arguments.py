@@ -11,7 +11,7 @@ from pathlib import Path
 from fsspec.core import url_to_fs
 
 from colorzoo.errors import WeightsError, first_words
-from colorzoo.registry import DEFAULT_MODELS, all_cards, load_task_class, model_card, task_paths
+from colorzoo.registry import DEFAULT_MODELS, all_cards, load_task_class, model_card
 from colorzoo.training.configs import find_config, load_config
 
 SUFFIX = ".ckpt"
@@ -132,7 +132,7 @@ def import_tasks(words: Sequence[str]) -> None:
 
     If no class is named, all task classes are imported. LightningCLI resolves only names of imported classes.
     """
-    known = task_paths()
+    known = {card.task.rpartition(":")[2]: card.task for card in all_cards().values()}
     text = " ".join(words)
     for word in words:
         if word.startswith("--config="):

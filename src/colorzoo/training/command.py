@@ -20,8 +20,8 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
+from colorzoo._machine import hide_home
 from colorzoo.data import ImageDataModule
-from colorzoo.environment import hide_home
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.training.arguments import (
     find_checkpoint,

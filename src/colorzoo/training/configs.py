@@ -11,7 +11,7 @@ from yaml import YAMLError
 
 import colorzoo
 from colorzoo.errors import ColorzooError
-from colorzoo.registry import plugin_packages
+from colorzoo.registry import plugins
 
 
 def load_config(path: Path) -> Any:
@@ -45,7 +45,7 @@ def find_config(name: str) -> Path:
     package, _, plugin_file = relative.partition("/")
     candidates = [(folder, Path(relative)) for folder in config_folders()]
     # the folders of an installed plugin package, without importing the package
-    spec = find_spec(package) if package in plugin_packages() else None
+    spec = find_spec(package) if package in {each.module.partition(".")[0] for each in plugins()} else None
     plugin_folders = () if spec is None else spec.submodule_search_locations or ()
     candidates += [(Path(folder), Path(plugin_file)) for folder in plugin_folders]
     for folder, file in candidates:

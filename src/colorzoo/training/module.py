@@ -63,8 +63,7 @@ from colorzoo.training.stages import (
 )
 from colorzoo.training.validation import MetricStage, StageMetrics, metric_inputs, require_images
 from colorzoo.weights import apply_weights
-from colorzoo.weights.load import FORMAT_VERSION, Provenance, require_readable
-from colorzoo.weights.pretrained import MODEL_PREFIX
+from colorzoo.weights.load import FORMAT_VERSION, MODEL_PREFIX, Provenance, require_readable
 
 T = TypeVar("T")
 M = TypeVarWithDefault("M", bound=ColoringModel, default=ColoringModel)

@@ -15,15 +15,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from colorzoo._files import begins_with, similar_paths
 from colorzoo.card import ModelCard, Weights
 from colorzoo.errors import UntrainedWarning, WeightsError, first_words
-from colorzoo.files import begins_with, megabytes, sha256_of, similar_paths, write_atomic
+from colorzoo.files import megabytes, sha256_of, write_atomic
 from colorzoo.registry import list_models, model_card
-from colorzoo.weights.hub import is_offline
+from colorzoo.weights.hub import hub_file, is_offline
 from colorzoo.weights.load import Provenance, existing_file, model_of_file, read_weights
+
+if TYPE_CHECKING:
+    from colorzoo.networks.imagenet_encoder import ImageNetEncoder
 
 Where = Literal["embedded", "cached", "missing"]
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
@@ -390,3 +394,42 @@ def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:
         f"cannot download {path.name} ({megabytes(weights.size)}): {'; '.join(failures)}. Copy the "
         f"file{source} to {path}."
     )
+
+
+def hub_weights(source: str, weights: object, *, offline: bool) -> tuple[str, Path]:
+    """Download weights from the Hugging Face Hub; return the model name and the file path.
+
+    Args:
+        source: ``hf-hub:OWNER/NAME`` with an optional ``@REVISION``. The repository must contain a file
+            ``model.safetensors`` written by ``colorzoo weights convert`` or `ColoringModel.push_to_hub`.
+        weights: The user's ``weights`` argument, which must be ``"default"``.
+        offline: Whether to use only local files.
+
+    Raises:
+        WeightsError: ``weights`` is set, the repository does not exist, the Hub cannot be reached, or the
+            file has no model name.
+        UnknownModelError: The model is not registered.
+    """
+    if weights != "default":
+        raise WeightsError(
+            f"'weights' must be omitted for {source}, because the repository contains weights; got "
+            f"{weights!r}"
+        )
+    path = hub_file(source, offline=offline)
+    name = model_of_file(path)
+    if name is None:
+        raise WeightsError(
+            f"{path} does not contain a model name. Write the file with `colorzoo weights convert`."
+        )
+    return model_card(name).name, path
+
+
+def load_imagenet_encoder(file: str = "efficientnet_lite2.safetensors") -> ImageNetEncoder:
+    """Return a frozen ImageNet encoder with embedded weights; see `frozen_imagenet_encoder`.
+
+    Args:
+        file: Name of the weight file; ``NOTICE`` lists the source of each file.
+    """
+    from colorzoo.networks.imagenet_encoder import frozen_imagenet_encoder  # lists of weights need no torch
+
+    return frozen_imagenet_encoder(read_weights(EMBEDDED_FOLDER / file).state_dict)

@@ -31,8 +31,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from safetensors import SafetensorError, safe_open
 
+from colorzoo._files import begins_with
 from colorzoo.errors import WeightsError, first_words
-from colorzoo.files import begins_with, write_atomic
+from colorzoo.files import write_atomic
 from colorzoo.settings import check_choice
 from colorzoo.weights.hub import HUB, WEIGHTS_FILE, hub_file
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 
 CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
+MODEL_PREFIX = "model."
+"""Prefix of the keys of the model's weights in a training checkpoint."""
 FORMAT_VERSION = 1
 """Version of the format of weight files and checkpoints; files without a version have version 1.
 

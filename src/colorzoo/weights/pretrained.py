@@ -31,9 +31,10 @@ import yaml
 from torch import Tensor, nn
 
 import colorzoo
+from colorzoo._files import similar_paths
 from colorzoo.card import ModelCard, Use
 from colorzoo.errors import ColorzooError, UnknownModelError, WeightsError, first_words
-from colorzoo.files import similar_paths, write_atomic
+from colorzoo.files import write_atomic
 from colorzoo.registry import card_of, cards_of, load_model_class, model_card
 from colorzoo.settings import (
     check_arguments,
@@ -46,11 +47,11 @@ from colorzoo.weights.hub import HUB, REPOSITORY, WEIGHTS_FILE, hub_errors, hub_
 from colorzoo.weights.load import (
     CONVENTIONS,
     FORMAT_VERSION,
+    MODEL_PREFIX,
     UNTRAINED,
     Provenance,
     apply_weights,
     float32_tensors,
-    model_of_file,
     read_weights,
     require_finite,
     save_weights,
@@ -61,14 +62,9 @@ if TYPE_CHECKING:
     from colorzoo.networks.renaming import Pattern
     from colorzoo.weights.readers.caffe import CaffeLayers
 
-MODEL_PREFIX = "model."
-"""Prefix of the keys of the model's weights in a training checkpoint."""
-
-"""Prefix for repository names on the Hugging Face Hub, as in timm."""
-
-_CONFIG_FILE, _CARD_FILE = "config.json", "README.md"
 __all__ = ["PretrainedMixin"]
 
+_CONFIG_FILE, _CARD_FILE = "config.json", "README.md"
 _LICENSE_NAME = re.compile(r"[A-Za-z0-9.+-]+")  # SPDX identifier
 
 
@@ -451,34 +447,6 @@ def _class_of(base_class: type[Any], stored: Mapping[str, str], source: str | Pa
             f"{class_name}.from_pretrained or ColoringModel.from_pretrained."
         )
     return model_class
-
-
-def hub_weights(source: str, weights: object, *, offline: bool) -> tuple[str, Path]:
-    """Download weights from the Hugging Face Hub; return the model name and the file path.
-
-    Args:
-        source: ``hf-hub:OWNER/NAME`` with an optional ``@REVISION``. The repository must contain a file
-            ``model.safetensors`` written by ``colorzoo weights convert`` or `ColoringModel.push_to_hub`.
-        weights: The user's ``weights`` argument, which must be ``"default"``.
-        offline: Whether to use only local files.
-
-    Raises:
-        WeightsError: ``weights`` is set, the repository does not exist, the Hub cannot be reached, or the
-            file has no model name.
-        UnknownModelError: The model is not registered.
-    """
-    if weights != "default":
-        raise WeightsError(
-            f"'weights' must be omitted for {source}, because the repository contains weights; got "
-            f"{weights!r}"
-        )
-    path = hub_file(source, offline=offline)
-    name = model_of_file(path)
-    if name is None:
-        raise WeightsError(
-            f"{path} does not contain a model name. Write the file with `colorzoo weights convert`."
-        )
-    return model_card(name).name, path
 
 
 def _model_page(

@@ -470,6 +470,38 @@ def test_fills_keep_other_regions_if_they_are_not_updated(pad: BrowserPad, tmp_p
     assert not np.array_equal(shown(pad, tmp_path / "on.png"), after)
 
 
+def test_soft_shading_strength_and_other_edits_change_no_region_that_was_set(
+    pad: BrowserPad, tmp_path: Path
+) -> None:
+    fill(pad, RED, ROOMS[0])
+    fill(pad, BLUE, ROOMS[1])
+    pad.page.keyboard.press("Shift+B")
+    choose(pad, "#20c040")
+    pad.page.uncheck("label:has-text('Stop at edges') input")
+    pad.drag((80, 360), (120, 360))
+    pad.settle()
+    pad.page.keyboard.press("g")
+    pad.page.check("label:has-text('Soft shading') input")
+    pad.settle()
+    recipe = pad.recipe()
+    pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", {**recipe, "strength": 0.4})
+    pad.settle()
+    fill(pad, "#e0c020", ROOMS[3])
+    pad.page.keyboard.press("f")  # no update of other regions
+    pad.settle()
+    before = shown(pad, tmp_path / "before.png")
+    pad.page.mouse.click(*pad.place(*ROOMS[3]), button="right")  # deletes the fill
+    pad.settle()
+    assert len(pad.recipe()["points"]) == 2
+    image = shown(pad, tmp_path / "result.png")
+    changed = np.argwhere((image != before).any(axis=-1))
+    assert changed.min(axis=0).tolist() > [255, 200]  # only the lower right room
+    assert "#{:02x}{:02x}{:02x}".format(*image[140, 100]) == RED
+    assert "#{:02x}{:02x}{:02x}".format(*image[60, 60]) == RED
+    assert "#{:02x}{:02x}{:02x}".format(*image[140, 300]) == BLUE
+    assert image[360, 100].tolist() == [0x20, 0xC0, 0x40]
+
+
 def test_a_locked_region_keeps_its_color(pad: BrowserPad, tmp_path: Path) -> None:
     before = shown(pad, tmp_path / "before.png")
     pad.page.mouse.move(*pad.place(*ROOMS[3]))

@@ -139,41 +139,53 @@ def test_same_requires_a_model_that_compares_regions(recipe: dict) -> None:
     assert body["code"] == "unsupported"
 
 
-def flats(recipe: dict, points: list[dict], drawing: dict) -> np.ndarray:
-    """Return the color of each region in the result."""
-    pad, rest = recipe["pad"], {key: value for key, value in recipe.items() if key != "pad"}
-    reply = pad.call("color", recipe={**rest, "points": points, "drawing": drawing})
-    return np.frombuffer(reply.buffers[1], np.uint8).reshape(-1, 3)
-
-
 @pytest.mark.parametrize("updates", [True, False])
 def test_a_set_region_never_changes_by_later_edits(recipe: dict, drawing: np.ndarray, updates: bool) -> None:
-    """Fill, recolor and clear random regions, and change the version and the palette.
+    """Fill, weaken and clear random regions, paint, and change the settings of the drawing at random.
 
-    If other regions are not updated, no region without a point changes either.
+    A region with a point keeps its pixels, and so does a painted part. Undo restores all pixels. If other
+    regions are not updated, no region without a point changes by a fill or its deletion either.
     """
     generator = np.random.default_rng(7)
-    regions = read_drawing(drawing)
+    pad, rest = recipe["pad"], {key: value for key, value in recipe.items() if key != "pad"}
+    numbers = read_drawing(drawing).regions
     places = [(x + 50, y + 40) for x, y in WINDOWS] + [(30, 20), (5, 5), (200, 140)]
-    first = {"x": 110, "y": 80, "color": "#c04020"}
-    base = {} if updates else {"base_points": [first]}
-    points = {regions.region_at(110, 80, (400, 280)): first}
-    before = flats(recipe, [first], base)
-    for _ in range(8):
-        x, y = places[generator.integers(len(places))]
-        region = regions.region_at(x, y, (400, 280))
-        if region in points and generator.random() < 0.3:
+    first = [
+        {"x": 110, "y": 80, "color": "#c04020"},
+        {"x": 290, "y": 80, "color": "#20a040", "strength": 0.6},
+    ]
+    stroke = {"path": [[290, 205], [310, 205]], "color": "#d0a0f0", "size": 30, "hardness": 1}
+    settings: dict = {} if updates else {"base_points": first}
+    current = {**rest, "points": first, "drawing": settings, "paint": [stroke], "strength": 1.0}
+    points = {int(numbers[point["y"], point["x"]]): point for point in first}
+    is_painted = np.zeros(drawing.shape, bool)
+    is_painted[198:212, 285:315] = True
+    steps = [(current, pixels(pad.export(current)))]
+    for _ in range(10):
+        before = steps[-1][1]
+        kinds = ["fill", "fill", "clear", "strength", "shading", "version"]
+        kind = kinds[generator.integers(len(kinds) if updates else 3)]
+        region = None
+        if kind == "fill" or len(points) < 2:
+            x, y = places[generator.integers(len(places))]
+            region, strength = int(numbers[y, x]), float(generator.choice([1, 1, 0.4]))
+            color = f"#{generator.integers(256**3):06x}"
+            points[region] = {"x": x, "y": y, "color": color, "strength": strength}
+        elif kind == "clear":
+            region = list(points)[generator.integers(len(points))]
             del points[region]
+        elif kind == "strength":
+            current = {**current, "strength": float(generator.choice([0.3, 0.7, 1.2]))}
+        elif kind == "shading":
+            settings = {**settings, "shading": not settings.get("shading", False)}
         else:
-            points[region] = {"x": x, "y": y, "color": f"#{generator.integers(256**3):06x}"}
-        settings = dict(base)
-        if updates:
-            palette = ["#f0c8a0", "#304080"] if generator.random() < 0.5 else []
-            settings |= {"variant": int(generator.integers(4)), "palette": palette}
-        after = flats(recipe, list(points.values()), settings)
-        for number, point in points.items():
-            assert "#{:02x}{:02x}{:02x}".format(*after[number]) == point["color"]
-        others = [number for number in range(len(before)) if number != region]
+            settings = {**settings, "variant": int(generator.integers(4)), "palette": ["#f0c8a0", "#304080"]}
+        current = {**current, "points": list(points.values()), "drawing": settings}
+        after = pixels(pad.export(current))
+        kept = np.isin(numbers, [number for number in points if number != region]) | is_painted
         if not updates:
-            assert np.array_equal(after[others], before[others])
-        before = after
+            kept |= numbers != region
+        assert np.array_equal(after[kept], before[kept]), kind
+        steps.append((current, after))
+    for earlier, expected in reversed(steps):
+        assert np.array_equal(pixels(pad.export(earlier)), expected)

@@ -26,6 +26,7 @@ from colorzoo.batch import (
     plan_outputs,
     with_references,
     with_settings,
+    write_sheet,
 )
 from colorzoo.console import print_line, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError, GuidanceError
@@ -90,11 +91,14 @@ def colorize_images(args: ColorizeOptions) -> int:
                 f"--sign requires the package {error.name}. Run `python -m pip install 'colorzoo[sign]'`."
             ) from error
         signer = load_signer(Path(args.sign))
+    if args.sheet and args.samples == 1:
+        raise ColorzooError("--sheet requires --samples K with K above 1")
     # plan and colorize
     files = _file_colorizer(args)
     uses_default_model = requested_model(args.model, files.guidance, args.weights) is None
     print_result = partial(_print_result, args, uses_default_model)
     results: list[FileResult] = []
+    sheets: dict[str, dict[str, Path]] = {}  # samples by name, for each source
     for sample in range(1, args.samples + 1):
         if args.samples > 1:  # each sample has its own seed
             assert isinstance(files.guidance, Recipe)
@@ -102,6 +106,7 @@ def colorize_images(args: ColorizeOptions) -> int:
             recipe = replace(files.guidance, more={**files.guidance.more, "seed": seed})
             files = replace(files, guidance=recipe)
         tasks, planned = _plan(args, files, print_result, sample)
+        earlier_count = len(results)
         results += planned
         if len(tasks) > _MANY:
             print_line(f"colorzoo: {len(tasks):,} images will be colorized", sys.stderr)
@@ -111,6 +116,14 @@ def colorize_images(args: ColorizeOptions) -> int:
                 print_result(results[-1])
         elif tasks:
             results += _run(args, files, tasks, print_result)
+        if args.sheet:
+            assert isinstance(files.guidance, Recipe)
+            for result in results[earlier_count:]:
+                if result.status in ("colored", "skipped") and result.output:
+                    name = f"seed {files.guidance.more['seed']}"
+                    sheets.setdefault(result.source, {})[name] = Path(result.output)
+    for samples in sheets.values():
+        print_line(str(write_sheet(samples)), sys.stderr if args.json else sys.stdout)
     # print the outcome, and list the failed images
     if args.json:
         print(json.dumps([asdict(result) for result in results], indent=1))

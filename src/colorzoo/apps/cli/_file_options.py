@@ -101,6 +101,9 @@ class ColorizeOptions(ModelOptions, ColorSettings):
         "number of results of a model that samples, with the seeds N, N+1, ... of --seed (default: 1)",
         COLORS,
     )
+    sheet: bool = option(
+        False, "write also the samples of each image side by side, to NAME.color-sheet.jpg", COLORS
+    )
     hints: dict[str, str] = option({}, "other kinds of guidance by name, such as text", COLORS)
     classes: str | None = option(
         None,
@@ -197,6 +200,7 @@ class VideoOptions(ModelSettings):
         "X,Y,WIDTH,HEIGHT",
         COLORS,
     )
+    hints: dict[str, str] = option({}, "other kinds of guidance by name, such as text", COLORS)
     apply_matches: bool = option(
         False, "apply recipes of frames also to other shots in which their objects are found", COLORS
     )

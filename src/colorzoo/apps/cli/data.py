@@ -75,6 +75,11 @@ class ShardCommandOptions:
         "fraction of images used for validation if IN has no train and val folders (default: 0.05)",
         metavar="X",
     )
+    hints: list[str] = option(
+        [],
+        "kind of guidance to store with the images, such as text for captions; may be repeated",
+        metavar="KIND",
+    )
     keep_gray: bool = option(False, "keep gray training images (default: skip them)")
     workers: PositiveInt | None = option(None, "worker processes (default: one per core)", metavar="N")
 
@@ -87,7 +92,9 @@ def _run_shard(args: ShardCommandOptions) -> int:
     """
     from colorzoo.data import ShardOptions, shard_folder
 
-    options = ShardOptions(args.short_side, args.quality, args.chunk, args.val_fraction, not args.keep_gray)
+    options = ShardOptions(
+        args.short_side, args.quality, args.chunk, args.val_fraction, not args.keep_gray, tuple(args.hints)
+    )
     report = shard_folder(args.source, args.out, options, workers=args.workers)
     for name, reason in report.broken:
         print_line(f"skipped {name}: {reason}", sys.stderr)

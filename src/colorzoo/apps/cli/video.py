@@ -13,6 +13,7 @@ from colorzoo.apps.cli._options import Command, check_output
 from colorzoo.apps.cli.colorize import import_torch
 from colorzoo.console import print_line
 from colorzoo.errors import GuidanceError
+from colorzoo.guidance import guidance_kind
 from colorzoo.registry import model_card
 
 HELP = "colorize a video or a folder of frames with temporally stable colors"
@@ -21,6 +22,7 @@ colorzoo video old.mp4 new.mp4
 colorzoo video old.mkv new.mkv --key 0=first.png --key 240=later.png
 colorzoo video old.mov new.mkv --reference sunset.jpg --codec hevc
 colorzoo video frames/ colored/
+colorzoo video old.mp4 new.mp4 --text "red car, blue sky"
 colorzoo video old.mp4 new.mp4 --recipe film.json
 colorzoo video old.mp4 part.mp4 --frames 100:200
 colorzoo video old.mp4 frame.png --frame 240
@@ -90,6 +92,7 @@ def run(args: VideoOptions) -> int:
         "border": args.border,
         "apply_matches": args.apply_matches,
         "recolor": args.recolor,
+        "hints": {kind: guidance_kind(kind).parse(text, f"--{kind}") for kind, text in args.hints.items()},
         "overwrite": args.overwrite,
     }
     if args.frame is not None:

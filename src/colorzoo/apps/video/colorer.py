@@ -49,6 +49,7 @@ class FrameColorer:
         apply_matches: Whether corrections are also applied in other shots that match.
         memory_references: Color images of any size whose colors a model with `MatchingModel` recalls in all
             shots.
+        recipe: Guidance for all frames, such as text.
 
     Attributes:
         matches: First frames of the other shots that match each correction, by its frame number.
@@ -69,6 +70,7 @@ class FrameColorer:
         corrections: Mapping[int, RasterImage] | None = None,
         *,
         apply_matches: bool = False,
+        recipe: Recipe | None = None,
     ) -> None:
         if colorizer.is_sketch_model:
             raise VideoError(
@@ -76,6 +78,7 @@ class FrameColorer:
                 f"frames one by one, run `colorzoo colorize FRAMES -o OUT --model {colorizer.name}`."
             )
         self._colorizer, self._strength = colorizer, strength
+        self._recipe = recipe or Recipe()
         self._keys = dict(sorted((keys or {}).items()))
         self._exemplars: dict[int, Exemplar] = {}
         self._memory: ColorMemory | None = None
@@ -304,7 +307,7 @@ class FrameColorer:
     def _automatic(self, lightness: Tensor, exemplar: Exemplar | None) -> tuple[Tensor, Any]:
         """Return the automatic ab ``(1, 2, h, w)`` of a frame, and results for `Cells.of`."""
         height, width = lightness.shape[-2:]
-        task = self._colorizer.prepare_lightness(lightness, (width, height), Recipe(), exemplar)
+        task = self._colorizer.prepare_lightness(lightness, (width, height), self._recipe, exemplar)
         result = colorize_task(task, detect_pages=False)
         self.notes |= dict.fromkeys(result.notes)
         return result.ab[None], task.states

@@ -95,12 +95,14 @@ def colorize_video(
     temperature: float | None = None,
     steady: float = 0.97,
     border: str = "automatic",
+    hints: Mapping[str, Any] | None = None,
     codec: str | None = None,
     crf: int | None = None,
     sound: bool = True,
     embed_provenance: bool = True,
     overwrite: bool = False,
     dry_run: bool = False,
+    progress: Callable[[str, int], None] = lambda *_: None,
 ) -> dict[str, Any]:
     """Colorize a video file or a folder of frames with temporally stable colors.
 
@@ -131,12 +133,15 @@ def colorize_video(
         steady: Strength of the temporal stabilization; see `SteadyColors`.
         border: Part of the frames to colorize, in the format of ``--border``. With key frames, which are
             images of whole frames, ``automatic`` selects the whole frames.
+        hints: Values of kinds of guidance for all frames, such as ``{"text": "red car"}``.
         codec: Codec of a video file; see `choose_encoding`.
         crf: Constant rate factor of a video file.
         sound: Whether the result contains the sound of the source.
         embed_provenance: Whether to write a provenance record.
         overwrite: Whether to replace an existing result, and stored shots that took more than a minute.
         dry_run: Whether to check the input and return the plan without writing a file.
+        progress: Function called with the current step and the number of each frame. If it raises an error,
+            the run stops, and its finished shots are kept.
 
     Returns:
         Summary of the run, which `json.dumps` can encode. Its ``status`` is ``planned``, ``skipped`` or
@@ -160,10 +165,12 @@ def colorize_video(
     # choose the model, and identify the result by the source, the model and the settings
     edits = FilmRecipe.read(recipe, keys or {}, references)
     edits = replace(edits, apply_matches=edits.apply_matches or apply_matches)
-    name = choose_model(name=model, weights=weights, references=edits.color_images)
+    guidance = Recipe(more=hints or {})
+    name = choose_model(guidance, name=model, weights=weights, references=edits.color_images)
     film_is_drawn = is_drawn(film)
     if film_is_drawn and requested_model(model, Recipe(), weights) is None and weights == "default":
         name = DEFAULT_MODELS["sketch"]
+    _require_accepted(guidance, name)
     try:
         reference_hashes = [sha256_of(path) for path in edits.references]
     except OSError as error:
@@ -189,6 +196,8 @@ def colorize_video(
     changes: dict[str, Any] = {"shots": [edits.join, edits.split]} if edits.join or edits.split else {}
     if recolor:
         changes["recolor"] = True
+    if guidance.more:
+        changes["hints"] = dict(guidance.more)
     if frames != ALL_FRAMES:
         changes["frames"] = [frames.start, frames.stop]
     key_hashes = {key.frame: key.sha256 for key in edits.keys}
@@ -240,14 +249,15 @@ def colorize_video(
     )
     is_drawing_model = isinstance(colorizer.model, DrawingModel)
     if not is_drawing_model:
-        colorer, spans = load_colorer(film, edits, colorizer, strength)
+        colorer, spans = load_colorer(film, edits, colorizer, strength, guidance, progress)
     colored_part = _colored_part(border, edits)
     # colorize and publish
     interrupts = record_interrupts()
     with progress_bar("colorizing frames", summary["description"]["frames"], log_every=10.0) as advance:
 
-        def tick(_: int) -> None:
+        def tick(number: int) -> None:
             advance()
+            progress("colorizing frames", number)
             if interrupts:
                 raise KeyboardInterrupt
 
@@ -293,7 +303,12 @@ def colorize_video(
 
 
 def load_colorer(
-    film: Source, edits: FilmRecipe, colorizer: Colorizer, strength: float | None = None
+    film: Source,
+    edits: FilmRecipe,
+    colorizer: Colorizer,
+    strength: float | None = None,
+    guidance: Recipe | None = None,
+    progress: Callable[[str, int], None] = lambda *_: None,
 ) -> tuple[FrameColorer, list[range]]:
     """Return the colorizer of single frames, and the frame numbers of each shot if there are key frames.
 
@@ -302,6 +317,8 @@ def load_colorer(
         edits: Key frames, references and corrected shots.
         colorizer: Colorizer with the loaded model.
         strength: Multiplier for the chroma; None selects 1.
+        guidance: Guidance for all frames, such as text.
+        progress: Function called with the current step and the number of each frame.
 
     Raises:
         ColorzooError: An image cannot be read, a key frame does not exist, or the model has no references.
@@ -318,11 +335,12 @@ def load_colorer(
 
     def visit(frame: VideoFrame) -> None:
         advance()
+        progress("finding shots", frame.number)
         missing.discard(frame.number)
         if frame.number in recipes:
             recipe, folder = recipes[frame.number]
             try:
-                corrections[frame.number] = correction_of(_gray_image(frame), recipe, colorizer, folder)
+                corrections[frame.number] = correction_of(gray_image(frame), recipe, colorizer, folder)
             except ColorzooError as error:
                 raise VideoError(f"key frame {frame.number}: {error}") from error
 
@@ -347,8 +365,19 @@ def load_colorer(
         references if images or len(references) > 1 else (),
         corrections,
         apply_matches=edits.apply_matches,
+        recipe=guidance,
     )
     return colorer, spans
+
+
+def _require_accepted(guidance: Recipe, model: str) -> None:
+    """Raise `VideoError` if the model does not accept a kind of guidance of the whole film."""
+    for kind in guidance.more:
+        if kind not in model_card(model).guidance:
+            raise VideoError(
+                f"--{kind} requires a model that accepts {kind}, got {model}. Run `colorzoo models "
+                f"--guidance {kind}` to list these models."
+            )
 
 
 @torch.inference_mode()
@@ -571,6 +600,7 @@ def write_frame(
     border: str = "automatic",
     apply_matches: bool = False,
     recolor: bool = False,
+    hints: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write one frame in the colors of the film, and a recipe that starts from these colors.
@@ -592,14 +622,16 @@ def write_frame(
             raise VideoError(f"{path} already exists. Set --overwrite to replace this file.")
     edits = FilmRecipe.read(recipe, keys or {}, references)
     edits = replace(edits, apply_matches=edits.apply_matches or apply_matches)
-    name = choose_model(name=model, weights=weights, references=edits.color_images)
+    guidance = Recipe(more=hints or {})
+    name = choose_model(guidance, name=model, weights=weights, references=edits.color_images)
     if requested_model(model, Recipe(), weights) is None and weights == "default" and is_drawn(film):
         name = DEFAULT_MODELS["sketch"]
+    _require_accepted(guidance, name)
     colorizer = Colorizer(
         name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
     )
     # the hints of the frame; the paths of their references become relative to the new recipe
-    hints = Recipe()
+    edit = Recipe()
     for key in edits.keys:
         if key.frame == number and key.recipe is not None:
             paths = [
@@ -609,15 +641,15 @@ def write_frame(
                 for file in key.recipe.exemplar.files
             ]
             hashes = [file.sha256 for file in key.recipe.exemplar.files]
-            hints = key.recipe.with_references(zip(paths, hashes, strict=True))
+            edit = key.recipe.with_references(zip(paths, hashes, strict=True))
     # color the frame, and add its colors to the hints
     levels: NDArray[Any]
     if isinstance(colorizer.model, DrawingModel):
         colored = color_drawn_frame(film, edits, colorizer, number)
         levels = with_strength(colored, strength).levels()
-        hints = replace(hints, model=name, points=(*region_points(colored), *hints.points))
+        edit = replace(edit, model=name, points=(*region_points(colored), *edit.points))
     else:
-        colorer, spans = load_colorer(film, edits, colorizer, strength)
+        colorer, spans = load_colorer(film, edits, colorizer, strength, guidance)
         levels = color_frame(
             film,
             colorer,
@@ -628,11 +660,11 @@ def write_frame(
             spans=spans,
             recolor=recolor,
         )
-        if not hints.exemplar.files:
-            hints = replace(hints, exemplar=replace(hints.exemplar, path=out.name))
+        if not edit.exemplar.files:
+            edit = replace(edit, exemplar=replace(edit.exemplar, path=out.name))
     write_image(out, levels, RasterImage(levels), overwrite=overwrite)
     height, width = levels.shape[:2]
-    replace(hints, width=width, height=height, border="none").to_json(recipe_path)
+    replace(edit, width=width, height=height, border="none").to_json(recipe_path)
     return recipe_path
 
 
@@ -705,7 +737,7 @@ class _FrameWriter:
         """Do nothing, because no file is open."""
 
 
-def _gray_image(frame: VideoFrame) -> RasterImage:
+def gray_image(frame: VideoFrame) -> RasterImage:
     """Return a frame as an upright gray 8-bit image at full size."""
     lightness = frame.image.lightness()
     lab = torch.cat([lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])], dim=1)

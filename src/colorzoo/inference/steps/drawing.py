@@ -151,6 +151,8 @@ class FlatColors:
         change: ``(3, h, w)``, change in Lab of the parts of regions that areas cover. It is not interpolated
             across lines. None if there is no such part.
         has_lines: Whether `compose` multiplies the colors by the lines.
+        is_set: ``(n,)`` bool, regions whose color a point sets. The shading and `scale_chroma` do not change
+            them. None if there is no such region.
     """
 
     drawing: Drawing
@@ -158,6 +160,7 @@ class FlatColors:
     shading: Tensor | None = None
     change: Tensor | None = None
     has_lines: bool = True
+    is_set: NDArray[np.bool_] | None = None
 
     def over(self, size: tuple[int, int]) -> FlatColors:
         """Return the colors of a copy of the drawing of another size (height, width)."""
@@ -181,7 +184,11 @@ class FlatColors:
             if shading is not None or self.change is not None or overlays:
                 lab = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1)[None])[0]
                 if shading is not None:
-                    lab = lab + shading.rows(first, last)
+                    shade = shading.rows(first, last)
+                    if self.is_set is not None:
+                        is_set = torch.from_numpy(self.is_set[self.drawing.regions[first:last]])
+                        shade = shade.masked_fill(is_set, 0)
+                    lab = lab + shade
                 if self.change is not None:
                     lab = lab + _enlarge_within_regions(self.change, self.drawing, first, last)
                 light, ab = lab[0].clamp(0, 100), lab[1:].contiguous()
@@ -351,7 +358,7 @@ def mix_point(point: PointHint, flats: FlatColors, image_size: tuple[int, int]) 
 
     Args:
         point: Point with a strength below 1, the share of its color.
-        flats: Colors without the point.
+        flats: Colors without points.
         image_size: Width and height of the image.
     """
     own = flats.colors[flats.drawing.region_at(point.x, point.y, image_size)]
@@ -365,7 +372,8 @@ def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tupl
     If the points of a region have different colors, the region is split, and each pixel gets the color of the
     nearest point. If several points are equally near, the pixel gets the color of the latest of these points.
     The part of the last point keeps the number of the region. The other parts get new numbers after
-    the numbers of all regions, so the result can have more regions than ``flats``.
+    the numbers of all regions, so the result can have more regions than ``flats``. Later steps do not change
+    the regions with points; see `FlatColors.is_set`.
 
     Args:
         flats: Colors of all regions.
@@ -397,7 +405,14 @@ def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tupl
         used, order = np.unique(nearest, return_inverse=True)
         regions[rows, columns] = np.where(nearest == len(earlier), region, len(colors) + order)
         colors += [_rgb(own[number].color) for number in used if number < len(earlier)]
-    return replace(flats, drawing=replace(drawing, regions=regions), colors=np.asarray(colors, np.float32))
+    is_set = np.arange(len(colors)) >= len(flats.colors)  # the new regions
+    is_set[list(points_by_region)] = True
+    return replace(
+        flats,
+        drawing=replace(drawing, regions=regions),
+        colors=np.asarray(colors, np.float32),
+        is_set=is_set if points else None,
+    )
 
 
 def copy_points(
@@ -516,14 +531,16 @@ def remove_lines(lab: Tensor, weight: Tensor, drawing: Drawing) -> Tensor:
 
 
 def scale_chroma(flats: FlatColors, factor: float) -> FlatColors:
-    """Multiply the chroma of all region colors, of the shading and of the change by a factor."""
+    """Multiply the chroma of the colors, the shading and the change by a factor; set regions keep colors."""
     lab = rgb_to_lab(torch.from_numpy(flats.colors).T.reshape(1, 3, -1, 1))
     lab[:, 1:] *= factor
-    rgb = lab_to_rgb(lab).clamp(0, 1)[0, :, :, 0].T.contiguous()
+    rgb = lab_to_rgb(lab).clamp(0, 1)[0, :, :, 0].T.contiguous().numpy()
+    if flats.is_set is not None:
+        rgb[flats.is_set] = flats.colors[flats.is_set]
     factors = torch.tensor([1, factor, factor]).view(3, 1, 1)
     shading = None if flats.shading is None else factors * flats.shading
     change = None if flats.change is None else factors * flats.change
-    return replace(flats, colors=rgb.numpy(), shading=shading, change=change)
+    return replace(flats, colors=rgb, shading=shading, change=change)
 
 
 def palette_colors(palette: Sequence[str]) -> Tensor | None:

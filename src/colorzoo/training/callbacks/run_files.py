@@ -11,8 +11,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from colorzoo._machine import describe_run
 from colorzoo.data import ImageDataModule
-from colorzoo.environment import describe_run
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import plain_arguments
 from colorzoo.training.loggers import RECORD, run_folder, write_text

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from colorzoo._files import begins_with
 from colorzoo.errors import WeightsError
-from colorzoo.files import begins_with
 
 CaffeLayers = Mapping[str, Sequence[NDArray[np.float32]]]
 """float32 blobs by layer name, in the order of Caffe: weight, bias."""

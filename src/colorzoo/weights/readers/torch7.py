@@ -22,8 +22,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from colorzoo._files import begins_with
 from colorzoo.errors import WeightsError
-from colorzoo.files import begins_with
 
 _NIL, _NUMBER, _TEXT, _TABLE, _OBJECT, _BOOLEAN, _FUNCTION = range(7)
 _RECURSIVE_FUNCTIONS = (7, 8)

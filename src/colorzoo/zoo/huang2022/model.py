@@ -27,10 +27,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo._files import digest_or_empty
 from colorzoo.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_backbone
-from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Guidance, Points
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import layer_outputs

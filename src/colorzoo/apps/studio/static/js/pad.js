@@ -19,6 +19,7 @@ import { selectPoint, startSmall, takeSuggestion } from "./edits.js";
 import { openInitial, previewOf, replaceDoc, resendPhoto, saveBeforeUnload, scheduleAutosave, toDocument } from "./files.js";
 import { confirmCrop, createCropOptions } from "./cropping.js";
 import { createBorderPanel, insideOf } from "./border.js";
+import { createFilmStrip, openFirstFrame } from "./film.js";
 import { createHealingOptions } from "./healing.js";
 import { createHistoryPanel } from "./historypanel.js";
 import { createLayersPanel } from "./layers.js";
@@ -423,11 +424,16 @@ class Pad {
   }
 
   onNotification(message) {
-    const takes = { hello: () => this.hello(message), suggestions: () => this.receiveSuggestions(message), model: () => this.receiveModel(message) };
+    const takes = { hello: () => this.hello(message), film: () => this.receiveFilm(message), suggestions: () => this.receiveSuggestions(message), model: () => this.receiveModel(message) };
     if (message.type === "recipe" && this.photo) this.act((step) => replaceDoc(this, step, message.recipe, t("load edits")));
     else if (message.type === "error") {
       if (!isExpired(message)) this.toast(message.message, "error"); // expired: the client sends the request again
     } else takes[message.type]?.();
+  }
+
+  receiveFilm({ type: _, ...film }) {
+    change(this.session, { film: { ...this.session.film, ...film } });
+    this.changed();
   }
 
   receiveSuggestions(message) {
@@ -457,19 +463,21 @@ class Pad {
   }
 
   async hello(message) {
-    change(this.session, { models: message.models, kinds: message.kinds ?? [], limits: message.limits ?? {}, start: message.start ?? null, offered: message.recipe ?? null, selected: message.model_selected ?? true });
+    change(this.session, { models: message.models, kinds: message.kinds ?? [], limits: message.limits ?? {}, start: message.start ?? null, film: message.film ?? null, offered: message.recipe ?? null, selected: message.model_selected ?? true });
     if (this.photo) change(this.photo, { shown: 0 });
     this.chooseModel();
     this.set({ link: "open" });
     if (this.session.greeted) {
       if (!this.photo) return;
+      if (this.session.unsaved) scheduleAutosave(this); // of a frame of a film
       if (message.photo?.image.sha256 === this.photo.image.sha256) this.queue.final();
       else await this.restoreAndColor();
       return;
     }
     change(this.session, { greeted: true });
     this.#greet();
-    await openInitial(this, message);
+    if (message.film) await openFirstFrame(this);
+    else await openInitial(this, message);
   }
 
   linkChanged(link, words = "") {
@@ -493,6 +501,7 @@ function buildPage(pad) {
   const selection = createSelectionBar(pad);
   const status = createStatus(pad);
   const empty = createStartScreen(pad);
+  const film = createFilmStrip(pad);
   const make = (...creators) => creators.map((create) => create(pad, createSlider));
   const model = createModelPanel(pad);
   const options = createOptionsBar(pad, make(createSizeOption, createReach, createPaintOptions, createReplaceOptions, createAreaBrush, createFeatherOption, createHealingOptions, createCropOptions, createSimilarOption, createUpdatesOption));
@@ -504,8 +513,8 @@ function buildPage(pad) {
   ]);
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors, layers and history") }, model.el, tabs.el);
   const main = h("main", { class: "cz-main" }, stage, split.el, status.el, bar.el, selection.el, empty.el);
-  pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, options.el, main, aside, pad.toasts.el), ...pad.dialogs.els);
-  return { stage, photo, marks, main, parts: [top, rail, options, bar, split, selection, status, empty, model, tabs] };
+  pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, options.el, main, aside, pad.toasts.el), film.el, ...pad.dialogs.els);
+  return { stage, photo, marks, main, parts: [top, rail, options, bar, split, selection, status, empty, model, tabs, film] };
 }
 
 function updateAttributes(pad, stage) {

@@ -56,8 +56,8 @@ export const NO_DRAG = { drag: null, stroke: null, shaping: null, outline: null,
 /** @returns state of the connection and the open photo, and pending actions */
 export function initialSession() {
   return {
-    // data from the backend; offered: the recipe of a notebook
-    models: [], kinds: [], limits: {}, start: null, offered: null, greeted: false,
+    // data from the backend; offered: the recipe of a notebook; film: fields of the message `film`
+    models: [], kinds: [], limits: {}, start: null, film: null, offered: null, greeted: false,
     selected: false, used: { photo: null, drawing: null }, // whether the user of the server selected the model, and the models used last
     // the open photo, its reference image, and all attached reference images by name
     photo: null, reference: null, references: new Map(),

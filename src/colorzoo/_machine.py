@@ -1,0 +1,99 @@
+"""Descriptions of the machine, the run and the source code, for reports and caches."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import re
+import subprocess
+import sys
+from contextlib import suppress
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from colorzoo.environment import installed_version
+
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "lightning",
+    "torchmetrics",
+    "kornia",
+    "timm",
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "pillow",
+)
+"""Packages whose versions affect numerical results."""
+
+
+@cache
+def source_digest(*plugins: str) -> str:
+    """Return a hash of the Python files of colorzoo and of other modules or packages.
+
+    Results that are cached on disk depend on it, because the version number changes only with releases.
+
+    Args:
+        plugins: Import names of modules or packages that extend colorzoo.
+    """
+    digest = hashlib.sha256()
+    for module in (__name__.partition(".")[0], *sorted(plugins)):
+        spec = find_spec(module)
+        if spec is None or spec.origin is None:
+            continue
+        own = Path(spec.origin)
+        for path in sorted(own.parent.rglob("*.py")) if spec.submodule_search_locations else [own]:
+            name, content = path.relative_to(own.parent).as_posix().encode(), path.read_bytes()
+            digest.update(b"%s\0%d\0%s" % (name, len(content), content))
+    return digest.hexdigest()
+
+
+def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the name of the processor, or its architecture if the name is unknown.
+
+    Args:
+        cpuinfo: File that contains the processor name on Linux; it need not exist.
+    """
+    with suppress(OSError):
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+        if match := re.search(r"^model name\s*: *(.+)$", text, re.MULTILINE):
+            return match[1]
+    return platform.processor() or platform.machine()
+
+
+def describe_run() -> dict[str, Any]:
+    """Return a dict with the command line, package versions, platform and git commit."""
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: installed_version(name) for name in ("colorzoo", *LIBRARIES)},
+        "git": git_state(Path(__file__).parent),
+    }
+
+
+def hide_home(text: str) -> str:
+    """Replace the path of the home folder by ``~``, because reports are published."""
+    return re.sub(rf"(?<![\w.-]){re.escape(str(Path.home()))}(?![\w-])", "~", text)
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Return a dict with the git commit of a checkout and whether files are modified or untracked.
+
+    The keys are ``commit`` and ``changed``. The result is None if the folder is not in a git checkout.
+    """
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(folder), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        return done.stdout.strip()
+
+    try:
+        untracked = git("ls-files", "--others", "--exclude-standard")
+        changed = bool(untracked or git("status", "--porcelain", "--untracked-files=no"))
+        return {"commit": git("rev-parse", "HEAD"), "changed": changed}
+    except (OSError, subprocess.SubprocessError):
+        return None
