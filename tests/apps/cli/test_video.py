@@ -99,7 +99,7 @@ def test_every_option_that_determines_the_result_is_part_of_its_record(
     # these change the source, where results are written, or what is printed; the weights name the model
     others = {"source", "output", "device", "model", "overwrite", "provenance", "dry_run", "json"}
     others |= {"frame", "shots", "apply_matches"}  # the last has no effect without recipes of frames
-    others |= {"hints"}  # the model of this test does not accept text; see tests/guidance/test_kinds.py
+    others |= {"hints"}  # the model of this test accepts no text
     assert {each.name for each in fields(VideoOptions)} == changes.keys() | others
     first = ["video", str(source), str(out), "--device", "cpu", "--weights", weights]
     assert main(first) == 0
@@ -377,7 +377,7 @@ def test_damaged_film_recipes_are_one_line(tmp_path: Path, capsys: pytest.Captur
         ("[]", "film must be a JSON object"),
         ('{"version": 2}', "film.version must be at most 1"),
         ('{"points": []}', "this is the recipe of an image"),
-        ('{"pages": []}', "film has the unknown field 'pages'"),
+        ('{"point": []}', "film has the unknown field 'point'"),
         ('{"keys": [{"image": "tinted.png"}]}', "film.keys[0].frame is missing"),
         ('{"keys": [{"frame": 1}]}', "film.keys[0] must have"),
         ('{"keys": [{"frame": -1, "image": "tinted.png"}]}', "film.keys[0].frame must be"),

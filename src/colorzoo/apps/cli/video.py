@@ -90,9 +90,9 @@ def run(args: VideoOptions) -> int:
         "temperature": args.temperature,
         "steady": args.steady,
         "border": args.border,
-        "hints": {kind: guidance_kind(kind).parse(text, f"--{kind}") for kind, text in args.hints.items()},
         "apply_matches": args.apply_matches,
         "recolor": args.recolor,
+        "hints": {kind: guidance_kind(kind).parse(text, f"--{kind}") for kind, text in args.hints.items()},
         "overwrite": args.overwrite,
     }
     if args.frame is not None:

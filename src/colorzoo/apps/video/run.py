@@ -598,9 +598,9 @@ def write_frame(
     temperature: float | None = None,
     steady: float = 0.97,
     border: str = "automatic",
-    hints: Mapping[str, Any] | None = None,
     apply_matches: bool = False,
     recolor: bool = False,
+    hints: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write one frame in the colors of the film, and a recipe that starts from these colors.
@@ -630,7 +630,7 @@ def write_frame(
     colorizer = Colorizer(
         name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
     )
-    # the edit of the frame; the paths of their references become relative to the new recipe
+    # the hints of the frame; the paths of their references become relative to the new recipe
     edit = Recipe()
     for key in edits.keys:
         if key.frame == number and key.recipe is not None:
@@ -642,7 +642,7 @@ def write_frame(
             ]
             hashes = [file.sha256 for file in key.recipe.exemplar.files]
             edit = key.recipe.with_references(zip(paths, hashes, strict=True))
-    # color the frame, and add its colors to the edit
+    # color the frame, and add its colors to the hints
     levels: NDArray[Any]
     if isinstance(colorizer.model, DrawingModel):
         colored = color_drawn_frame(film, edits, colorizer, number)
