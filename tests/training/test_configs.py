@@ -38,6 +38,8 @@ def image_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 folder = part / path.stem  # the class of the image
                 folder.mkdir(parents=True, exist_ok=True)
                 image.crop((left, top, left + 96, top + 80)).save(folder / f"{index}.png")
+    for path in list(root.rglob("*.png")):  # captions for configurations with `hints: [text]`
+        path.with_suffix(".txt").write_text("red car, blue sky")
     return root
 
 

@@ -31,10 +31,11 @@ from tiny_video import scene, write_video
 
 SMALL, FULL = "size=1m", "size=4k"
 NOT_FILES = {  # options with text that does not name a file
-    "colorize": "point reach box finish crop border model device engine reassigned hints",
+    "colorize": "point reach box finish crop border model device engine reassigned hints sheet",
     "stylize": "model device",
-    "video": "model device border frames",
+    "video": "model device border frames hints",
     "evaluate": "interactions metrics compare device",
+    "data shard": "hints",
     "data verify": "layout",
     "models": "pattern guidance",
     "studio": "model device host allow_host",
