@@ -6,11 +6,17 @@ and the last frame, are the keys. PSNR is measured at the other frames.
 The folder ``masks`` contains masks of the main object of some clips. A color point at the most central pixel
 of the object in the first frame, with its true color, is the correction. Errors are mean distances in CIE
 units in the last of 49 frames.
+
+Peak memory is measured with made films of small frames, in shots of 100 frames, with four keys and a point.
 """
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -33,6 +39,7 @@ from benchmarks._film_trust import (
     read_photos,
 )
 from colorzoo.apps.video.colorer import FrameColorer
+from colorzoo.apps.video.container import import_av
 from colorzoo.apps.video.frames import VideoFrame
 from colorzoo.apps.video.run import TESTED, correction_of
 from colorzoo.apps.video.steady import SteadyColors
@@ -51,6 +58,7 @@ GOAL_CORRECTED, GOAL_OUTSIDE = 8.0, 1.0  # CIE units
 STEADY, WINDOW = 0.97, 72  # as on the command line
 GOAL_GAINS = {1: 7.0, 2: 10.0}  # dB, by number of keys
 WORSE = 0.1  # dB
+LENGTHS, GOAL_MEMORY = (2_000, 20_000), 32.0  # frames of the made films, and MB
 GOAL_WORSE = 0.02
 
 
@@ -86,7 +94,55 @@ def run(options: Options) -> list[Row]:
     rows += correction_rows(colorizer, [each for each in clips if has_masks(each)])
     if (options.data.parent / "coco_sample").is_dir():
         rows += returning_rows(colorizer, options.data.parent, place)
-    return rows
+    return [*rows, memory_row(colorizer.name)]
+
+
+def memory_row(model: str) -> Row:
+    """Return the peak memory of ``colorzoo video`` for a long film, and its growth over a short film."""
+    peaks = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for length in LENGTHS:
+            film, out = folder / f"{length}.mp4", folder / f"{length}.colored.mp4"
+            keys = make_long_film(film, length)
+            # VmHWM is used, because the maximum of `resource` includes the memory of the parent process
+            code = (
+                "import sys; from colorzoo.apps.cli.main import main; status = main(sys.argv[1:]); "
+                "print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0]); sys.exit(status)"
+            )
+            command = [sys.executable, "-c", code, "video", str(film), str(out), "--model", model]
+            words = [word for number, key in keys.items() for word in ("--key", f"{number}={key}")]
+            options = ["--size", "64", "--device", "cpu"]
+            printed = subprocess.run([*command, *words, *options], check=True, stdout=subprocess.PIPE)
+            peaks.append(int(printed.stdout.split()[-1]) / 1024)  # in MB
+    claim = f"peak memory in MB for {LENGTHS[1]:,} and {LENGTHS[0]:,} small frames with keys, and growth"
+    return Row(claim, peaks[1], peaks[0], peaks[1] - peaks[0], GOAL_MEMORY, "lower", f"{model}, {where()}")
+
+
+def make_long_film(path: Path, length: int) -> dict[int, Path]:
+    """Write a gray film of 96 x 64 in shots of 100 frames; return its keys, by frame number."""
+    chance, keys = np.random.default_rng(0), dict[int, Path]()
+    grids = chance.integers(0, 255, (40, 12, 18), np.uint8)
+    scenes = [cv2.resize(grid, (192, 128), interpolation=cv2.INTER_CUBIC) for grid in grids]
+    av = import_av()
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for number in range(length):
+            step = number % 90
+            image = scenes[number // 100 % len(scenes)][step // 3 : step // 3 + 64, step : step + 96]
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "gray")
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+            if number in (0, 150, 450, 950):
+                keys[number] = path.with_name(f"{path.stem}-{number}.png")
+                bgr = np.stack([image // 2, image, 128 + image // 2], axis=2)
+                cv2.imwrite(str(keys[number]), bgr)
+            if number == 251:
+                keys[number] = path.with_name(f"{path.stem}-{number}.json")
+                points = [{"x": 40, "y": 30, "color": "#3030c0"}]
+                keys[number].write_text(json.dumps({"version": 2, "points": points}))
+        container.mux(stream.encode())
+    return keys
 
 
 def returning_rows(colorizer: Colorizer, data: Path, place: str) -> list[Row]:

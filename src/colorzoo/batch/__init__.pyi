@@ -16,6 +16,7 @@ from .runner import NOT_TRIED as NOT_TRIED
 from .runner import FileColorizer as FileColorizer
 from .settings import ColorSettings as ColorSettings
 from .settings import ModelSettings as ModelSettings
+from .sheet import draw_sheet as draw_sheet
 from .sheet import write_sheet as write_sheet
 from .sign import load_signer as load_signer
 from .sign import sign_results as sign_results
@@ -36,6 +37,7 @@ __all__ = [
     "ServedReport",
     "UsedFile",
     "check_report",
+    "draw_sheet",
     "load_signer",
     "model_provenance",
     "plan_outputs",

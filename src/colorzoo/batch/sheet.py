@@ -35,12 +35,21 @@ def write_sheet(samples: Mapping[str, Path]) -> Path:
         ImageError: A sample cannot be read, or the file cannot be written.
     """
     first = next(iter(samples.values()))
-    columns = math.ceil(math.sqrt(len(samples)))
     images = {}
     for name, path in samples.items():
         image = Image.fromarray((read_image(path).rgb * 255 + 0.5).astype(np.uint8))
         image.thumbnail((_CELL, _CELL), Image.Resampling.LANCZOS)
         images[name] = image
+    sheet = draw_sheet(images)
+    path = first.with_name(shorten_name(first.stem, "-sheet.jpg"))
+    levels = np.asarray(sheet)
+    like, _ = embed_provenance(RasterImage(levels), path, read_provenance(first))
+    return write_image(path, levels, like, quality=90, overwrite=True)
+
+
+def draw_sheet(images: Mapping[str, Image.Image]) -> Image.Image:
+    """Return images and their names in rows of equal cells."""
+    columns = math.ceil(math.sqrt(len(images)))
     width = max(image.width for image in images.values()) + _GAP
     height = max(image.height for image in images.values()) + _TEXT + _GAP
     rows = math.ceil(len(images) / columns)
@@ -50,7 +59,4 @@ def write_sheet(samples: Mapping[str, Path]) -> Path:
         left, top = _GAP + index % columns * width, _GAP + index // columns * height
         sheet.paste(image, (left, top))
         draw.text((left, top + image.height + 2), name, fill="black", font=font)
-    path = first.with_name(shorten_name(first.stem, "-sheet.jpg"))
-    levels = np.asarray(sheet)
-    like, _ = embed_provenance(RasterImage(levels), path, read_provenance(first))
-    return write_image(path, levels, like, quality=90, overwrite=True)
+    return sheet

@@ -38,6 +38,7 @@ from .read import read_file as read_file
 from .read import read_image as read_image
 from .write import encode as encode
 from .write import output_bit_depth as output_bit_depth
+from .write import output_format as output_format
 from .write import to_pil as to_pil
 from .write import write_image as write_image
 from .write import write_notes as write_notes
@@ -71,6 +72,7 @@ __all__ = [
     "is_gray",
     "join_names",
     "output_bit_depth",
+    "output_format",
     "quantized",
     "read_file",
     "read_image",

@@ -99,7 +99,7 @@ def test_every_option_that_determines_the_result_is_part_of_its_record(
     # these change the source, where results are written, or what is printed; the weights name the model
     others = {"source", "output", "device", "model", "overwrite", "provenance", "dry_run", "json"}
     others |= {"frame", "shots", "apply_matches"}  # the last has no effect without recipes of frames
-    others |= {"hints"}  # the model of this test accepts no text
+    others |= {"hints", "match_sheet"}  # this model accepts no hints, and the sheet is another file
     assert {each.name for each in fields(VideoOptions)} == changes.keys() | others
     first = ["video", str(source), str(out), "--device", "cpu", "--weights", weights]
     assert main(first) == 0

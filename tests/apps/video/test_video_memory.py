@@ -1,6 +1,8 @@
 """Recall of the colors of key frames."""
 
 from functools import cache, partial
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,6 +10,7 @@ import torch
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.frames import VideoFrame
 from colorzoo.apps.video.memory import WEAK_SHOTS, Cells, ColorMemory
+from colorzoo.apps.video.run import draw_matches
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.image_io.raster_image import RasterImage
@@ -187,3 +190,11 @@ def test_corrections_match_other_shots_with_the_object() -> None:
         assert colorer.keys_of(range(10, 20), same) == ([0] if apply_matches else [])
         assert colorer.keys_of(range(20, 30), noise) == []
         assert colorer.matches == {0: [10]}
+    # the thumbnail of the match has the color of the correction only at the square
+    ab = colorer.correct_with(0, same, is_same_shot=False)[0, 1:]
+    assert float((ab[:, 56:72, 136:152] - torch.tensor([30.0, 20.0])[:, None, None]).norm(dim=0).mean()) < 8
+    assert float(ab[:, :, :60].norm(dim=0).mean()) < 1
+    images = [VideoFrame(number, SimpleNamespace(lightness=lambda: same)) for number in (0, 15)]
+    film: Any = SimpleNamespace(frames=lambda: iter(images))
+    sheet = draw_matches(film, colorer, [range(10), range(10, 20), range(20, 30)])
+    assert sheet.size == (8 + 2 * (224 + 8), 8 + 128 + 20 + 8)  # two thumbnails with names

@@ -204,6 +204,13 @@ class VideoOptions(ModelSettings):
     apply_matches: bool = option(
         False, "apply recipes of frames also to other shots in which their objects are found", COLORS
     )
+    match_sheet: str | None = option(
+        None,
+        "write thumbnails of the other shots in which objects of recipes are found to an image",
+        FILES,
+        metavar="FILE",
+        writes="path",
+    )
     recolor: bool = option(False, "colorize shots that are already in color, too", COLORS)
     weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
     overwrite: bool = option(

@@ -66,6 +66,7 @@ def run(args: VideoOptions) -> int:
         "--no-sound": args.no_sound,
         "--dry-run": args.dry_run,
         "--json": args.json,
+        "--match-sheet": args.match_sheet is not None,
     }
     for name, is_set in of_film.items():
         if args.frame is not None and is_set:
@@ -107,6 +108,7 @@ def run(args: VideoOptions) -> int:
         out,
         **colors,
         frames=frames,
+        match_sheet=Path(args.match_sheet) if args.match_sheet else None,
         codec=args.codec,
         crf=args.crf,
         sound=not args.no_sound,

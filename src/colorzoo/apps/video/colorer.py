@@ -271,6 +271,18 @@ class FrameColorer:
             found = torch.lerp(found, torch.cat([lab[:, 1:], torch.ones_like(opacity)], dim=1), opacity)
         return torch.cat([found[:, :2] * self._strength, found[:, 2:]], dim=1)
 
+    def correct_with(self, number: int, lightness: Tensor, *, is_same_shot: bool) -> Tensor:
+        """Return a frame in gray, and in color where one correction is found, Lab ``(1, 3, h, w)``.
+
+        Args:
+            number: Number of the corrected frame; the model must be a `MatchingModel`.
+            lightness: ``(1, 1, h, w)`` lightness of a frame at the size of the network input.
+            is_same_shot: Whether the frame is in the shot of the corrected frame; see `ColorMemory.correct`.
+        """
+        assert self._memory is not None, "matches are found by the memory"
+        found = self._memory.correct(lightness, [number], [number] if is_same_shot else [])
+        return torch.cat([lightness, found[:, :2] * self._strength], dim=1)
+
     def _part_of(self, image: RasterImage, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Return Lab and opacity of the colorized part of a key image; see `_resize_key`."""
         if self._part is not None:

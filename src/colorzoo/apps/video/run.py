@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -41,7 +42,7 @@ from colorzoo.apps.video.frames import ALL_FRAMES, VideoError, VideoFrame, group
 from colorzoo.apps.video.memory import WEAK_SHOTS
 from colorzoo.apps.video.parts import PartsFolder, Shot, publish_shots
 from colorzoo.apps.video.steady import SteadyColors
-from colorzoo.batch import UsedFile, model_provenance, with_source
+from colorzoo.batch import UsedFile, draw_sheet, model_provenance, with_source
 from colorzoo.color import lab_to_rgb
 from colorzoo.console import progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
@@ -52,6 +53,7 @@ from colorzoo.image_io import (
     ImageProvenance,
     RasterImage,
     chroma_note,
+    output_format,
     read_image,
     read_provenance,
     write_image,
@@ -73,6 +75,7 @@ _WAITING_BYTES = 2**28  # memory in bytes for frames buffered until the colors o
 _MOST_WAITING = 72
 TESTED = 5
 """Position in a shot of the frame that is compared with key frames of other shots."""
+_THUMBNAIL, _MOST_THUMBNAILS = 240, 60  # longer side in pixels, and number of shots for each correction
 _MIN_CHANGE = 3.0  # smallest color change in CIE units by which a recipe sets the color of a pixel
 
 
@@ -85,6 +88,7 @@ def colorize_video(
     recipe: Path | None = None,
     frames: range = ALL_FRAMES,
     apply_matches: bool = False,
+    match_sheet: Path | None = None,
     recolor: bool = False,
     model: str | None = None,
     weights: str = "default",
@@ -122,6 +126,7 @@ def colorize_video(
         frames: Numbers of the frames to colorize. The result contains only these frames.
         apply_matches: Whether the recipe of a frame also changes other shots in which its objects are found.
             The summary lists these shots in any case.
+        match_sheet: Image file for thumbnails of these shots; None writes no file.
         recolor: Whether to colorize shots that are already in color, instead of keeping their colors.
         model: Name of a registered model; None selects the default model.
         weights: ``default``, ``published``, or the path of a weight file.
@@ -242,6 +247,10 @@ def colorize_video(
     if dry_run:
         plan = parts.plan()
         return summary | {"notes": [*film.issues.notes, *([plan] if plan else [])]}
+    if match_sheet is not None:  # checked before the work, which can take hours
+        output_format(match_sheet)
+        if os.path.lexists(match_sheet) and not overwrite:
+            raise VideoError(f"{match_sheet} already exists. Set --overwrite to replace this file.")
     # load the model, the key frames and the reference
     start = time.monotonic()
     colorizer = Colorizer(
@@ -285,6 +294,10 @@ def colorize_video(
         f"the object of frame {number} {verb} in the shots at frames {', '.join(map(str, starts))}"
         for number, starts in matches.items()
     ]
+    if match_sheet is not None and matches:
+        sheet = np.asarray(draw_matches(film, colorer, spans))
+        write_image(match_sheet, sheet, RasterImage(sheet), overwrite=overwrite)
+        match_notes.append(f"thumbnails of these shots are in {match_sheet}")
     return summary | {
         "status": "colored",
         "frames": sum(shot.count for shot in shots),
@@ -300,6 +313,37 @@ def colorize_video(
         "resumed": resumed_count,
         "seconds": round(time.monotonic() - start, 1),
     }
+
+
+@torch.inference_mode()
+def draw_matches(film: Source, colorer: FrameColorer, spans: Sequence[range]) -> Image.Image:
+    """Return thumbnails of corrected frames and of the shots in which their objects are found.
+
+    The thumbnails are gray, except where the correction is found. The film is read once more.
+
+    Args:
+        film: Film.
+        colorer: Colorizer of single frames that has found the matches.
+        spans: Frame numbers of each shot.
+    """
+    tested = {span.start: span[min(TESTED, len(span) - 1)] for span in spans}
+    found = {}  # name and position of each thumbnail: number of the correction, and frame number
+    for number, starts in colorer.matches.items():
+        found[number, number] = f"frame {number}"
+        for start in starts[:_MOST_THUMBNAILS]:
+            found[number, tested[start]] = f"frame {number}, shot at {start}"
+    images = {}
+    for frame in film.frames():
+        for number, shown in found:
+            if shown == frame.number:
+                lightness = frame.image.lightness()
+                height, width = lightness.shape[-2:]
+                small = shrink_lightness(lightness, working_size(height, width, colorer.size))
+                lab = colorer.correct_with(number, small, is_same_shot=shown == number)
+                rgb = lab_to_rgb(lab)[0].clamp(0, 1).permute(1, 2, 0).numpy()
+                images[number, shown] = Image.fromarray((rgb * 255).round().astype(np.uint8))
+                images[number, shown].thumbnail((_THUMBNAIL, _THUMBNAIL))
+    return draw_sheet({name: images[key] for key, name in found.items() if key in images})
 
 
 def load_colorer(
