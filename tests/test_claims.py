@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 from benchmarks.claims import __main__ as command
-from benchmarks.claims._claim import Result, adjusted, gain_verdict, make_claim, no_harm_verdict, p_value_of
+from benchmarks.claims._claim import (
+    Result,
+    adjusted,
+    gain_verdict,
+    images_to_decide,
+    make_claim,
+    no_harm_verdict,
+    p_value_of,
+)
+from benchmarks.claims._page import needed_text
 
 from colorzoo.evaluation.statistics import Estimate
 
@@ -23,6 +32,27 @@ def test_gain_verdict_depends_on_interval_and_size() -> None:
         (Estimate(-0.2, -0.3, -0.1), None, "not reproduced"),
     ):
         assert gain_verdict(ours, stated)[0] == verdict
+
+
+def test_images_to_decide_grow_with_the_square_of_the_relative_error() -> None:
+    # two standard errors: (1.96 + 0.84)^2 / 2^2 times the images decide with a probability of 80 %
+    two_errors = math.erfc(2 / math.sqrt(2))
+    assert images_to_decide(100, two_errors, tests=1) == 197
+    one_error = math.erfc(1 / math.sqrt(2))
+    assert images_to_decide(100, one_error, tests=1) == pytest.approx(4 * 197, abs=4)
+    assert images_to_decide(100, two_errors, tests=100) > 300  # a stricter level
+    assert images_to_decide(100, math.nan, tests=1) is None
+    assert images_to_decide(100, 1.0, tests=1) is None  # no effect
+
+
+def test_only_inconclusive_claims_state_the_images_that_decide() -> None:
+    result = Result([{"x": 0.0}] * 60)
+    unclear = make_claim("unclear", Estimate(1.0, -0.1, 2.1), "dB", result)
+    clear = make_claim("clear", Estimate(1.0, 0.9, 1.1), "dB", result)
+    found_unclear, found_clear = adjusted([unclear, clear])
+    assert found_clear.needed is None
+    assert needed_text(found_clear) == ""
+    assert needed_text(found_unclear) == "; needs 180 images"
 
 
 def test_no_harm_verdict_depends_on_the_margin() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import colorzoo
 from changed import choose
@@ -83,18 +85,45 @@ def test_pages_of_llms_txt_exist() -> None:
 
 
 def test_workflows_pin_actions_by_commit() -> None:
-    for name in ("checks", "nightly", "publish", "published"):
-        for job in yaml.safe_load(read(f".github/workflows/{name}.yml"))["jobs"].values():
+    for path in (REPOSITORY / ".github" / "workflows").glob("*.yml"):
+        for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values():
             actions = [step["uses"] for step in job["steps"] if "uses" in step]
             assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action) for action in actions), actions
 
 
 @pytest.mark.parametrize(("tag", "passes"), [("v1.2.0", True), ("v1.2", False), ("v1.2.0rc1", False)])
-def test_publish_workflow_rejects_a_tag_of_another_version(tag: str, passes: bool, tmp_path: Path) -> None:
-    steps = yaml.safe_load(read(".github/workflows/publish.yml"))["jobs"]["build"]["steps"]
+def test_release_workflow_rejects_a_tag_of_another_version(tag: str, passes: bool, tmp_path: Path) -> None:
+    steps = yaml.safe_load(read(".github/workflows/release.yml"))["jobs"]["dist"]["steps"]
     (check,) = (step["run"] for step in steps if step.get("name") == "tag is the version")
     (tmp_path / "dist").mkdir()
     (tmp_path / "dist" / "colorzoo-1.2.0.tar.gz").touch()
     environment = {**os.environ, "GITHUB_REF_NAME": tag}
     done = subprocess.run(["bash", "-e", "-c", check], cwd=tmp_path, env=environment, check=False)
     assert (done.returncode == 0) is passes
+
+
+def test_release_publishes_only_tags_and_only_what_was_tested() -> None:
+    jobs = yaml.safe_load(read(".github/workflows/release.yml"))["jobs"]
+    for name, job in jobs.items():
+        permissions = job.get("permissions", {})
+        publishes = "write" in (permissions.get("id-token"), permissions.get("contents"))
+        assert not publishes or job["if"] == "github.ref_type == 'tag'", name
+    assert {"dist", "onnx", "container"} <= set(jobs["pypi"]["needs"])
+    assert all(jobs[name]["needs"] == "pypi" for name in ("github", "site"))
+
+
+def test_constraints_are_versions_that_the_package_allows() -> None:
+    lines = re.findall(r"^([\w.-]+)==(\S+)$", read("constraints.txt"), re.MULTILINE)
+    versions = {canonicalize_name(name): version for name, version in lines}
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    for text in (*project["dependencies"], *project["optional-dependencies"]["studio"]):
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), text
+
+
+def test_ci_runs_each_version_of_python_that_the_classifiers_name() -> None:
+    classifiers = tomllib.loads(read("pyproject.toml"))["project"]["classifiers"]
+    named = [found[1] for each in classifiers if (found := re.fullmatch(r".*Python :: (3\.\d+)", each))]
+    jobs = yaml.safe_load(read(".github/workflows/checks.yml"))["jobs"]
+    assert jobs["whole"]["strategy"]["matrix"]["python"] == named
+    assert jobs["wheel"]["strategy"]["matrix"]["python"] == named

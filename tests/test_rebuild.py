@@ -2,8 +2,10 @@
 
 import csv
 import importlib
+import io
 import random
 import shlex
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -11,14 +13,17 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from colorzoo import create_model
+from colorzoo import create_model, rgb_to_lab
+from colorzoo.data import FolderDataModule
 from colorzoo.networks.imagenet_encoder import ImageNetEncoder
 from colorzoo.training.configs import find_config
 from colorzoo.weights import read_weights, save_weights
 from colorzoo.weights.catalog import EMBEDDED_FOLDER
+from colorzoo.zoo.weng2022code.model import OBJECTS
 
 ROOT = Path(__file__).parents[1]
 LOST = {
@@ -26,7 +31,6 @@ LOST = {
     "colorzoo2026",
     "colorzoo2026_encoder",
     "colorzoo2026_drawing",
-    "weng2022code_small",
 }
 
 
@@ -48,7 +52,7 @@ def test_every_embedded_weight_file_has_a_plan(rebuild) -> None:
 
 
 def test_pages_of_lost_weights_state_it_in_the_first_paragraph() -> None:
-    for paper in ("zhang2017", "colorzoo2026", "colorzoo2026_drawing", "weng2022code"):
+    for paper in ("zhang2017", "colorzoo2026", "colorzoo2026_drawing"):
         blocks = (ROOT / "src/colorzoo/zoo" / paper / "README.md").read_text().split("\n\n")
         prose = [block for block in blocks if not block.startswith(("#", "[Paper]"))]
         assert "cannot be rebuilt" in prose[0]
@@ -76,7 +80,9 @@ def test_dry_run_prints_commands_that_end_with_the_weight_file(rebuild, capsys) 
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", ["kim2021_small", "zhang2019_small"])  # all take 20 minutes
+@pytest.mark.parametrize(
+    "name", ["kim2021_small", "weng2022code_small", "zhang2019_small"]
+)  # all take 20 minutes
 def test_smoke_run_writes_the_weights_of_the_included_file(rebuild, tmp_path, name) -> None:
     out = tmp_path / "out"
     assert rebuild.main([name, "--smoke", "--out", str(out)]) == 0
@@ -86,6 +92,34 @@ def test_smoke_run_writes_the_weights_of_the_included_file(rebuild, tmp_path, na
     assert set(read_weights(path).state_dict) == set(read_weights(included).state_dict)
     assert path.stat().st_size < included.stat().st_size + 50_000  # the training record is longer
     assert read_weights(path).provenance["resolved_config"]["trainer"]["max_steps"] == 3
+
+
+def test_collected_text_images_have_class_maps_and_automatic_colors(rebuild, tmp_path: Path) -> None:
+    text = importlib.import_module("benchmarks.rebuild.text")
+    text.write_sample_sources(tmp_path / "data")
+    assert text.main(["collect", str(tmp_path / "data"), str(tmp_path / "pairs")]) == 0
+    images = FolderDataModule(str(tmp_path / "pairs"), classes=True, check=False)
+    found = {split: images.find_images(split) for split in ("train", "val")}
+    names = {
+        split: [Path(source.path).parent.name for source in table.sources] for split, table in found.items()
+    }
+    assert Counter(names["val"]) == {"coco": 2, "coco_instances": 1}
+    assert Counter(names["train"]) == {
+        "coco": 8, "coco_instances": 4, "roads": 1, "clothes": 1, "photos": 1, "centered": 2
+    }  # fmt: skip
+    for source, word in (("coco", "car"), ("coco_instances", "cup"), ("clothes", "shirt"), ("roads", "car")):
+        stored = found["train"].classes.sources[names["train"].index(source)]
+        with Image.open(io.BytesIO(stored.read())) as classes:
+            assert 1 + OBJECTS.index(word) in np.unique(np.array(classes))
+    # the colors are predicted from the lightness, which is kept
+    with Image.open(tmp_path / "data" / "coco_sample" / "images" / "0.jpg") as image:
+        original = rgb_to_lab(torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255)
+    with Image.open(tmp_path / "pairs" / "train" / "coco" / "0.png") as image:
+        colored = rgb_to_lab(torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255)
+    resized = F.interpolate(original, colored.shape[2:], mode="bicubic", antialias=True)
+    error = (colored - resized).abs().mean(dim=(0, 2, 3))
+    assert error[0] < 1.5
+    assert error[1:].min() > 3.0
 
 
 def test_drawings_are_unpacked_without_held_out_characters(rebuild, monkeypatch, tmp_path) -> None:

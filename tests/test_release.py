@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,9 +18,12 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
+import torch
+import yaml
 from PIL import Image
 
 import colorzoo
+from colorzoo.color import lab_to_rgb, rgb_to_lab
 from tiny_model import gray_image
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1200)]
@@ -88,6 +93,22 @@ def test_distribution_names_contain_version_and_wheel_size_is_limited(built: tup
     assert not [name for name in names if name.startswith(("tests/", "docs/", "benchmarks/"))]
 
 
+def test_wheel_contains_a_bill_of_materials_with_the_hashes_of_its_weights(built: tuple[Path, Path]) -> None:
+    with ZipFile(built[0]) as wheel:
+        (name,) = (each for each in wheel.namelist() if ".dist-info/sboms/" in each)
+        bill = json.loads(wheel.read(name))
+        hashes = {
+            each["bom-ref"]: each["hashes"][0]["content"] for each in bill["components"] if "hashes" in each
+        }
+        for file, digest in hashes.items():
+            assert hashlib.sha256(wheel.read(file)).hexdigest() == digest
+        weights = {each for each in wheel.namelist() if each.endswith(".safetensors")}
+        tables = {each for each in wheel.namelist() if each.startswith("colorzoo/color/tables/")}
+    assert weights | {each for each in tables if each.endswith(".npy")} <= set(hashes)
+    assert {"pkg:pypi/torch", "pkg:pypi/timm"} <= {each["bom-ref"] for each in bill["components"]}
+    assert bill["metadata"]["component"]["version"] == colorzoo.__version__
+
+
 def test_wheel_imports_and_lists_models_without_network(installed: Path, environment: dict[str, str]) -> None:
     assert Path(run(environment, "-c", NO_NETWORK).strip()).is_relative_to(installed)
     names = [card["name"] for card in json.loads(run(environment, "-m", "colorzoo", "models", "--json"))]
@@ -130,3 +151,64 @@ def test_wheel_trains_from_an_included_configuration(environment: dict[str, str]
     words = ["fit", "--config", "zhang2017/local_small.yaml", "--data.root", ".", *small]
     run(environment, "-m", "colorzoo", *words, "--trainer.max_steps=2", "--trainer.val_check_interval=2")
     assert list(tmp_path.rglob("last.ckpt"))
+
+
+def write_graph(path: Path, output: str, gains: list[float]) -> None:
+    """Write a graph whose output is the lightness times a constant for each channel."""
+    onnx = pytest.importorskip("onnx")
+    value, floats = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
+    sizes = ["B", 1, "H", "W"]
+    inputs = [value("lightness", floats, sizes), value("points_ab", floats, ["B", 2, "H", "W"])]
+    inputs.append(value("statistics_saturation", floats, ["B", 1]))  # -1 if it is missing
+    factors = onnx.helper.make_tensor("gains", floats, [1, len(gains), 1, 1], gains)
+    nodes = [
+        onnx.helper.make_node("Mul", ["lightness", "gains"], ["colors"]),
+        onnx.helper.make_node("ReduceSum", ["points_ab"], ["points"], keepdims=1),
+        onnx.helper.make_node("ReduceMin", ["statistics_saturation"], ["saturation"], keepdims=0),
+        onnx.helper.make_node("Neg", ["saturation"], ["is_missing"]),
+        onnx.helper.make_node("Mul", ["colors", "is_missing"], ["unsaturated"]),
+        onnx.helper.make_node("Sum", ["unsaturated", "points"], [output]),
+    ]
+    outputs = [value(output, floats, ["B", len(gains), "H", "W"])]
+    graph = onnx.helper.make_graph(nodes, "test", inputs, outputs, [factors])
+    opset = [onnx.helper.make_opsetid("", 18)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+
+
+def test_sample_programs_run_a_graph_and_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run `contrib/onnx/try.sh`, a step of the release workflow, which skips programs without a compiler."""
+    pytest.importorskip("onnxruntime")
+    programs = REPOSITORY / "contrib" / "onnx"
+    for program in programs.glob("colorize.*"):
+        shutil.copy(program, tmp_path)
+    write_graph(tmp_path / "colorzoo2026.onnx", "ab", [0.3, -0.2])
+    write_graph(tmp_path / "colorzoo2026_drawing.onnx", "rgb", [0.9, 0.5, 0.2])
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in tmp_path.iterdir()]
+    (tmp_path / "SHA256SUMS").write_text("\n".join(sums) + "\n")
+    monkeypatch.delenv("CI", raising=False)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = ["bash", str(programs / "try.sh"), str(tmp_path)]
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"photo: \d programs agree", done.stdout)
+
+    # the Python program equals the conversion of the library
+    Image.fromarray(gray_image(60, 80)).save(tmp_path / "old.png")
+    words = ["colorize.py", "colorzoo2026.onnx", "old.png", "new.png"]
+    subprocess.run([sys.executable, *words], cwd=tmp_path, check=True)
+    rgb = torch.from_numpy(np.asarray(Image.open(tmp_path / "old.png").convert("RGB")).copy())
+    lightness = rgb_to_lab(rgb.permute(2, 0, 1)[None] / 255)[:, :1]
+    lab = torch.cat([lightness, 0.3 * lightness, -0.2 * lightness], dim=1)
+    expected = (255 * lab_to_rgb(lab)[0].clamp(0, 1)).permute(1, 2, 0).numpy()
+    assert np.abs(np.asarray(Image.open(tmp_path / "new.png"), dtype=float) - expected).max() < 1.5
+
+
+def test_run_steps_of_the_release_workflow_name_files_that_exist() -> None:
+    jobs = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+    text = "\n".join(step.get("run", "") for job in jobs.values() for step in job["steps"])
+    files = set(re.findall(r"contrib/[\w./-]+", text))
+    assert files == {"contrib/onnx/export.sh", "contrib/onnx/try.sh", "contrib/docker/Containerfile"}
+    assert all((REPOSITORY / name).is_file() for name in files)
+    for script in files - {"contrib/docker/Containerfile"}:
+        subprocess.run(["bash", "-n", str(REPOSITORY / script)], check=True)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from colorzoo import Recipe, create_model, model_card
+from colorzoo.apps.video.film_recipe import FilmRecipe
 from colorzoo.errors import RecipeVersionError, WeightsError
 from colorzoo.image_io.provenance import ImageProvenance, read_provenance
 from colorzoo.testing.samples import write_sample_images
@@ -28,6 +29,13 @@ def test_stored_recipes_are_read() -> None:
     stored = json.loads((STORED / "recipe.json").read_text())
     assert stored.keys() <= second.to_dict().keys()  # no field is lost
     assert Recipe.from_json(second.to_dict()) == second
+
+
+def test_stored_film_recipe_is_read() -> None:
+    film = FilmRecipe.from_json(STORED / "film.json")
+    assert [key.frame for key in film.keys] == [0, 48]
+    assert film.color_images == [STORED / "result.png", STORED / "result.png"]
+    assert (film.join, film.split, film.apply_matches) == ((30,), (12, 90), True)
 
 
 def test_stored_card_has_the_fields_of_the_present_card() -> None:

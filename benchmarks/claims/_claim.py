@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ Column = NDArray[np.float64]
 Verdict = Literal["reproduced", "sign reproduced", "sign only", "inconclusive", "not reproduced"]
 RESAMPLES, SEED = 4000, 0
 _DEVIATIONS = 2 * 1.959964  # of a normal distribution in a 95 % interval
+POWER = 0.8  # probability that the needed images decide a claim, see `images_to_decide`
 SIZE = 0.5  # fraction of the paper's effect from which ours counts as one of its size
 
 
@@ -80,6 +82,8 @@ class Claim:
         stale: What is newer than the numbers, see `Result`.
         p_value: Probability of such an effect by chance, see `p_value_of`; NaN without an interval.
         recalled: True if the paper's number is remembered, not read in the paper.
+        needed: Number of images that would decide an inconclusive claim, see `images_to_decide`; None for
+            other claims, and if the number is unknown.
     """
 
     claim: str
@@ -93,6 +97,7 @@ class Claim:
     stale: tuple[str, ...] = ()
     p_value: float = math.nan
     recalled: bool = False
+    needed: int | None = None
 
 
 def make_claim(
@@ -160,8 +165,34 @@ def adjusted(claims: Sequence[Claim]) -> list[Claim]:
         if p_value >= SIGNIFICANT and claim.verdict != "inconclusive":
             reason = f"may be chance among {tests} tests (p {p_value:.2g}); {claim.reason}"
             claim = replace(claim, verdict="inconclusive", reason=reason)
+        if claim.verdict == "inconclusive":
+            claim = replace(claim, needed=images_to_decide(claim.images, claim.p_value, tests))
         found.append(claim)
     return found
+
+
+def images_to_decide(images: int, p_value: float, tests: int) -> int | None:
+    """Return the number of images with which an effect of the measured size would be significant.
+
+    The standard error of a mean falls with the square root of the number of images, so an effect that was
+    ``z`` standard errors away from the null value requires ``images * ((z_test + z_power) / z) ** 2`` images.
+    ``z_test`` belongs to the two-sided level 0.05 divided by the number of tests (Bonferroni, which is at
+    least as strict as Holm's correction), and ``z_power`` to the probability `POWER` of a significant result.
+
+    Args:
+        images: Number of measured images.
+        p_value: Uncorrected two-sided p-value of the measurement.
+        tests: Number of tests on the page.
+
+    Returns:
+        At least 2; None if the p-value is unknown, or if the effect has exactly the null value.
+    """
+    if math.isnan(p_value) or p_value >= 1:
+        return None
+    normal = NormalDist()
+    measured = -normal.inv_cdf(max(p_value, 1e-300) / 2)
+    required = -normal.inv_cdf(SIGNIFICANT / max(1, tests) / 2) + normal.inv_cdf(POWER)
+    return max(2, math.ceil(images * (required / measured) ** 2))
 
 
 def gain_verdict(ours: Estimate, stated: float | None = None) -> tuple[Verdict, str]:

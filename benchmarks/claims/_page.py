@@ -42,6 +42,8 @@ bootstrap interval of the effect:
 The tables use these marks:
 
 - **†**: The claim was measured with earlier weights or code.
+- **needs N images**: With N images, a true effect of the measured size would be significant with a
+  probability of 80 %, after a correction for all claims. The true effect can differ from the measured effect.
 - ***recalled***: The published number was not checked against the paper.
 - **-**: The paper states no comparable number.
 
@@ -53,6 +55,7 @@ LOOKS_NOTE = """## Repeated evaluation
 Repeated evaluation of an image set weakens the evidence, so [looks.csv](looks.csv) lists all evaluations. The
 test images influenced two models: the weights of `zhang2017_local_small` were selected on 60 test images, and
 one training run of `su2020_small` was rejected because of its results on 24 test images."""
+LARGEST = 100_000  # images; larger needed numbers are not printed
 NO_NUMBER = ("not found", "none stated", "not comparable")
 # what the verdict says already
 _RULES = re.compile(
@@ -136,6 +139,16 @@ def claims_of(paper: ModuleType, out: Path) -> list[Claim] | None:
     return claims
 
 
+def needed_text(claim: Claim) -> str:
+    """Return the number of images that would decide an inconclusive claim, with two digits."""
+    if claim.needed is None:
+        return ""
+    if claim.needed > LARGEST:
+        return f"; needs over {LARGEST:,} images"
+    digits = 10 ** max(0, len(str(claim.needed)) - 2)
+    return f"; needs {math.ceil(claim.needed / digits) * digits:,} images"
+
+
 def table(claims: Sequence[Claim]) -> str:
     """Return claims as a table in Markdown."""
     lines = ["| claim | paper | effect (95 % interval) | images | verdict |", "|---|---|---|---|---|"]
@@ -145,7 +158,7 @@ def table(claims: Sequence[Claim]) -> str:
         number += " (recalled)" if claim.recalled else ""
         lines.append(
             f"| {claim.claim} | {number} | {effect_text(claim.ours, claim.unit)} "
-            f"| {claim.images} | **{claim.verdict}**{stale}{note_of(claim.reason)} |"
+            f"| {claim.images} | **{claim.verdict}**{stale}{note_of(claim.reason)}{needed_text(claim)} |"
         )
     return "\n".join(lines)
 

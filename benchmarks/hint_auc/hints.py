@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import hintauc
@@ -29,7 +30,7 @@ def main() -> None:
     with (source / "manifest.csv").open(encoding="utf-8") as file:
         names = [row["file"] for row in csv.DictReader(file) if row["lines"] == "1"]
     for name in names:
-        image = cv2.imread(str(source / "images" / name))
+        image: Any = cv2.imread(str(source / "images" / name))
         scale = SIDE / max(image.shape[:2])
         size = round(image.shape[1] * scale), round(image.shape[0] * scale)
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

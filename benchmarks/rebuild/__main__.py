@@ -26,6 +26,7 @@ from PIL import Image
 
 from benchmarks._held_out import is_held_out_group
 from benchmarks.rebuild._plans import PLANS, Plan
+from benchmarks.rebuild.text import write_sample_sources
 from colorzoo.apps.cli.main import main as colorzoo_main
 from colorzoo.data.sources import Sources, digest_of, find_sources
 from colorzoo.testing.samples import write_sample_images
@@ -80,6 +81,9 @@ def write_images(layout: str, folder: Path) -> None:
     if layout == "photos":
         write_sample_images(folder, count=16, size=(96, 112), classes=2)
         return
+    if layout == "text":
+        write_sample_sources(folder)
+        return
     if layout == "shards":
         write_shards(folder)
         return
@@ -93,8 +97,7 @@ def write_images(layout: str, folder: Path) -> None:
 
 def write_shards(folder: Path) -> None:
     """Write generated drawings and characters as tar files, with one image of each sampled class."""
-    config = OmegaConf.to_container(OmegaConf.load(find_config("data/characters.yaml")))
-    factors = config["data"]["init_args"]["class_factors"]
+    factors = OmegaConf.load(find_config("data/characters.yaml")).data.init_args.class_factors
     classes = [name for name in factors if not name.endswith("_recolored")]
     numbered = (f"group {number}" for number in itertools.count())
     group = next(name for name in numbered if not is_held_out_group(name))
