@@ -161,7 +161,10 @@ def test_recolored_characters_keep_skin_paper_and_ink(rebuild) -> None:
 def test_resumed_rebuild_continues_from_the_folder_of_each_stage(rebuild, capsys) -> None:
     options = ["cho2023_small", "--dry-run", "--resume", "--out", "O", "--trainer.max_steps", "9"]
     assert rebuild.main(options) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("colorzoo fit")]
+    commands = capsys.readouterr().out.splitlines()
+    assert commands[-1].startswith("colorzoo weights convert")
+    assert commands[-1].endswith("--overwrite")
+    lines = [line for line in commands if line.startswith("colorzoo fit")]
     for number, line in enumerate(lines, 1):
         assert f"--ckpt_path O/{number} " in line
         assert line.endswith("--trainer.max_steps 9")

@@ -59,7 +59,7 @@ def commands_of(
         out: Output folder.
         smoke: Whether to shorten each training stage to three steps of small crops.
         resume: Whether each training stage continues from the newest checkpoint of its output folder, if the
-            folder contains a checkpoint.
+            folder contains a checkpoint. Converted files are overwritten.
         options: Further options of each training stage.
     """
     commands = []
@@ -70,6 +70,8 @@ def commands_of(
             words += [f"{option}={value}" for option, value in SMOKE.items()] if smoke else []
             words += ["--ckpt_path", words[words.index("--trainer.default_root_dir") + 1]] if resume else []
             words += options
+        elif resume and words[:3] == ["colorzoo", "weights", "convert"]:
+            words.append("--overwrite")  # of an earlier conversion
         commands.append(words)
     return commands
 
