@@ -68,9 +68,9 @@ def read_characters(folder: Path) -> list[Character]:
         for row in rows:
             tone = re.search(r"skin=(#[0-9a-fA-F]{6})", row["tags"])
             if tone and is_held_out_group(row["group"]):
-                truth = pixels(f"{row['key']}.webp", "RGB").astype(np.float32) / 255
+                truth = pixels(f"{row['key']}.webp", "RGB").astype(np.float32) / np.float32(255)
                 lines = pixels(f"{row['key']}.lines.webp", "L")
-                skin = np.array(ImageColor.getrgb(tone[1]), np.float32) / 255
+                skin = np.array(ImageColor.getrgb(tone[1]), np.float32) / np.float32(255)
                 found.append(Character(row["group"], skin, truth, lines))
     return found
 

@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -92,8 +93,8 @@ def read_pairs(folder: Path) -> Iterator[tuple[Rgb, NDArray[np.uint8]]]:
         scale = SIDE / max(image.size)
         size = round(image.width * scale), round(image.height * scale)
         lines = Image.open(folder / "lines" / name).convert("L").resize(size, Image.Resampling.LANCZOS)
-        truth = np.asarray(image.resize(size, Image.Resampling.LANCZOS), np.float32) / 255
-        yield truth, np.asarray(lines)
+        levels: Rgb = np.asarray(image.resize(size, Image.Resampling.LANCZOS), np.float32)
+        yield levels / np.float32(255), np.asarray(lines, np.uint8)
 
 
 def measure_pair(colorizer: Colorizer, truth: Rgb, lines: NDArray[np.uint8], seed: int) -> dict[str, float]:
@@ -149,11 +150,12 @@ def proposed_order(colorizer: Colorizer, automatic: ColorizedImage) -> list[int]
     flats = automatic.colors.flats
     assert flats is not None
     sketch = flats.drawing.sketch(map_size(automatic.task.lightness))
+    model: Any = colorizer.model  # a model of drawings
     with torch.inference_mode():
-        prediction = colorizer.model(sketch)
+        prediction = model(sketch)
         votes = region_votes(prediction, flats.drawing, sketch)
         areas = torch.from_numpy(flats.drawing.areas)
-        return colorizer.model.rank_regions(prediction, votes, areas)
+        return model.rank_regions(prediction, votes, areas)
 
 
 def reference_rows(colorizer: Colorizer, pairs: Sequence[tuple[Rgb, NDArray[np.uint8]]]) -> list[Row]:

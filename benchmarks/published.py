@@ -154,6 +154,7 @@ def larsson_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
 
 def he_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
     """Colorize with features of every pixel, with which matched positions are compared."""
+    assert guidance.exemplar is not None
     rgb = guidance.exemplar.rgb
     other = rgb_to_lab(rgb)[:, :1]
     ours, theirs = model.features(lightness), model.features(other)
@@ -198,6 +199,7 @@ def at_every_pixel(maps: Tensor, size: tuple[int, int], scale: int) -> Tensor:
 
 def li_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
     """Colorize with the published transform and a direct solver; the last published filter requires CUDA."""
+    assert guidance.exemplar is not None
     rgb = lightness_to_rgb(lightness)
     image = li_transform(model.network, rgb, guidance.exemplar.rgb)[0].clamp(0, 1)
     planes, guide = (each.permute(1, 2, 0).double().numpy() for each in (image, rgb[0]))
@@ -220,7 +222,7 @@ def li_transform(network: Any, content: Tensor, style: Tensor) -> Tensor:
         for name in decoder.steps:
             if name == "pool":
                 places, size = pools.pop()
-                x = F.max_unpool2d(x, places, 2, 2, output_size=size)
+                x = F.max_unpool2d(x, places, [2, 2], [2, 2], output_size=size)
             else:
                 x = li_convolved(decoder.get_submodule(name), x)
                 x = x if name == decoder.steps[-1] else F.relu(x, inplace=True)

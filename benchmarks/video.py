@@ -12,6 +12,7 @@ import io
 import tempfile
 import time
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -80,7 +81,9 @@ def shot_rows(colorizer: Colorizer, true: Tensor, clip: str, place: str) -> list
     single = [colorer.predict(one, 0) for one in seen]
     colors = SteadyColors(STEADY, len(true))
     steadied = [
-        ab for one, each in zip(seen, single, strict=True) for ab in colors.add(one, lambda ab=each: ab)
+        ab
+        for one, each in zip(seen, single, strict=True)
+        for ab in colors.add(one, partial(torch.clone, each))
     ]
     steadied += colors.flush()
     gray = measure(true, lightness, [torch.zeros_like(ab) for ab in single])

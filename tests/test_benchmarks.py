@@ -3,6 +3,7 @@
 import csv
 import importlib
 import io
+import math
 import tarfile
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo import AbPrediction, ColoringModel, Guidance, rgb_to_lab
+from colorzoo.guidance import decode_text
+from colorzoo.zoo.weng2022code.model import OBJECTS
+from colorzoo.zoo.weng2022code.task import HUES
 
 ROOT = Path(__file__).parents[1]
 
@@ -118,3 +122,59 @@ def test_rows_of_faces_measure_skin_clothes_and_saturation(harness, tmp_path) ->
     assert 0 < saturation < 1
     assert values((0.5, 0.5, 0.5)) == pytest.approx([0, 0, 0], abs=1e-3)
     assert values((1, 1, 1))[0] == 0  # white paper is not a skin tone
+
+
+class NamedColor(ColoringModel):
+    """Colors the left half of each image as named, with a turned hue, and changes the right half."""
+
+    accepts = frozenset({"text"})
+
+    def __init__(self, turn: float, chroma: float) -> None:
+        super().__init__(torch.nn.Identity())
+        self.turn, self.chroma = turn, chroma
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        ab = torch.zeros(1, 2, *lightness.shape[2:])
+        if guidance is not None:
+            color = decode_text(guidance.get("text"))[0].split()[0]
+            hue = math.radians(HUES[color] + self.turn)
+            ab += 3.0
+            color_ab = self.chroma * torch.tensor([math.cos(hue), math.sin(hue)])
+            ab[..., : lightness.shape[3] // 2] = color_ab[:, None, None]
+        return AbPrediction(ab=ab)
+
+
+@pytest.mark.parametrize(
+    ("turn", "chroma", "expected"), [(25.0, 20.0, True), (-35.0, 40.0, False), (5.0, 10.0, False)]
+)
+def test_objects_are_named_by_hue_and_chroma(harness, turn, chroma, expected) -> None:
+    module = importlib.import_module("benchmarks.text")
+    classes = np.zeros((48, 64), np.uint8)
+    classes[:, :32] = module.class_numbers()["car"]
+    images = [(Image.new("RGB", (64, 48), (120, 120, 120)), classes)] * 12
+    found = module.name_objects(NamedColor(turn, chroma), images, 12)
+    assert [named for named, _ in found] == [expected] * 12
+    assert all(change == pytest.approx(3 * 2**0.5, abs=0.05) for _, change in found)
+
+
+def test_categories_of_the_words_are_distinct(harness) -> None:
+    module = importlib.import_module("benchmarks.text")
+    numbers = module.class_numbers()
+    assert set(module.CATEGORIES) <= set(OBJECTS)
+    assert numbers["wine glass"] == numbers["bottle"]
+    assert set(numbers.values()) == set(range(1, len(OBJECTS) + 1))
+
+
+def test_hint_auc_writes_one_folder_of_images_for_each_hint_ratio(harness, tmp_path) -> None:
+    hint_auc = importlib.import_module("benchmarks.hint_auc.__main__")
+    lines = np.full((64, 96), 255, np.uint8)
+    lines[:, 46:50] = 0
+    colors, masks = np.zeros((2, 64, 96, 3), np.uint8), np.zeros((2, 64, 96), np.uint8)
+    colors[1, 30:34, 20:24], masks[1, 30:34, 20:24] = (32, 96, 192), 255
+    (tmp_path / "hints").mkdir()
+    np.savez(tmp_path / "hints/a.npz", lines=lines, ratios=[0.0, 1.0], colors=colors, masks=masks)
+    assert hint_auc.main(["colorzoo2026_drawing", str(tmp_path), str(tmp_path / "out")]) == 0
+    images = [Image.open(tmp_path / "out" / ratio / "a.png") for ratio in ("0.00", "1.00")]
+    automatic, hinted = (np.asarray(image) for image in images)
+    assert np.abs(hinted[10:50, 5:40].astype(int) - (32, 96, 192)).max() <= 2
+    assert np.abs(automatic[10:50, 5:40].astype(int) - (32, 96, 192)).max() > 20

@@ -1,21 +1,29 @@
 """Commands that rebuild the weight files in the package (``benchmarks/rebuild``)."""
 
+import csv
 import importlib
+import io
+import random
 import shlex
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from colorzoo import create_model
+from colorzoo import create_model, rgb_to_lab
+from colorzoo.data import FolderDataModule
 from colorzoo.networks.imagenet_encoder import ImageNetEncoder
 from colorzoo.training.configs import find_config
 from colorzoo.weights import read_weights, save_weights
 from colorzoo.weights.catalog import EMBEDDED_FOLDER
+from colorzoo.zoo.weng2022code.model import OBJECTS
 
 ROOT = Path(__file__).parents[1]
 LOST = {
@@ -23,7 +31,6 @@ LOST = {
     "colorzoo2026",
     "colorzoo2026_encoder",
     "colorzoo2026_drawing",
-    "weng2022code_small",
 }
 
 
@@ -45,7 +52,7 @@ def test_every_embedded_weight_file_has_a_plan(rebuild) -> None:
 
 
 def test_pages_of_lost_weights_state_it_in_the_first_paragraph() -> None:
-    for paper in ("zhang2017", "colorzoo2026", "colorzoo2026_drawing", "weng2022code"):
+    for paper in ("zhang2017", "colorzoo2026", "colorzoo2026_drawing"):
         blocks = (ROOT / "src/colorzoo/zoo" / paper / "README.md").read_text().split("\n\n")
         prose = [block for block in blocks if not block.startswith(("#", "[Paper]"))]
         assert "cannot be rebuilt" in prose[0]
@@ -73,7 +80,9 @@ def test_dry_run_prints_commands_that_end_with_the_weight_file(rebuild, capsys) 
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", ["kim2021_small", "zhang2019_small"])  # all take 20 minutes
+@pytest.mark.parametrize(
+    "name", ["kim2021_small", "weng2022code_small", "zhang2019_small"]
+)  # all take 20 minutes
 def test_smoke_run_writes_the_weights_of_the_included_file(rebuild, tmp_path, name) -> None:
     out = tmp_path / "out"
     assert rebuild.main([name, "--smoke", "--out", str(out)]) == 0
@@ -83,6 +92,80 @@ def test_smoke_run_writes_the_weights_of_the_included_file(rebuild, tmp_path, na
     assert set(read_weights(path).state_dict) == set(read_weights(included).state_dict)
     assert path.stat().st_size < included.stat().st_size + 50_000  # the training record is longer
     assert read_weights(path).provenance["resolved_config"]["trainer"]["max_steps"] == 3
+
+
+def test_collected_text_images_have_class_maps_and_automatic_colors(rebuild, tmp_path: Path) -> None:
+    text = importlib.import_module("benchmarks.rebuild.text")
+    text.write_sample_sources(tmp_path / "data")
+    assert text.main(["collect", str(tmp_path / "data"), str(tmp_path / "pairs")]) == 0
+    images = FolderDataModule(str(tmp_path / "pairs"), classes=True, check=False)
+    found = {split: images.find_images(split) for split in ("train", "val")}
+    names = {
+        split: [Path(source.path).parent.name for source in table.sources] for split, table in found.items()
+    }
+    assert Counter(names["val"]) == {"coco": 2, "coco_instances": 1}
+    assert Counter(names["train"]) == {
+        "coco": 8, "coco_instances": 4, "roads": 1, "clothes": 1, "photos": 1, "centered": 2
+    }  # fmt: skip
+    for source, word in (("coco", "car"), ("coco_instances", "cup"), ("clothes", "shirt"), ("roads", "car")):
+        stored = found["train"].classes.sources[names["train"].index(source)]
+        with Image.open(io.BytesIO(stored.read())) as classes:
+            assert 1 + OBJECTS.index(word) in np.unique(np.array(classes))
+    # the colors are predicted from the lightness, which is kept
+    with Image.open(tmp_path / "data" / "coco_sample" / "images" / "0.jpg") as image:
+        original = rgb_to_lab(torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255)
+    with Image.open(tmp_path / "pairs" / "train" / "coco" / "0.png") as image:
+        colored = rgb_to_lab(torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255)
+    resized = F.interpolate(original, colored.shape[2:], mode="bicubic", antialias=True)
+    error = (colored - resized).abs().mean(dim=(0, 2, 3))
+    assert error[0] < 1.5
+    assert error[1:].min() > 3.0
+
+
+def test_drawings_are_unpacked_without_held_out_characters(rebuild, monkeypatch, tmp_path) -> None:
+    drawings = importlib.import_module("benchmarks.rebuild.drawings")
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    rebuild.write_images("shards", source)
+    with (source / "characters.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows[0]["group"] = next(name for name in map(str, range(99)) if drawings.is_held_out_group(name))
+    with (source / "characters.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+
+    assert drawings.main([str(source), str(out)]) == 0
+    images, lines = (
+        {path.relative_to(out / "train" / kind) for path in (out / "train" / kind).rglob("*.webp")}
+        for kind in ("images", "lines")
+    )
+    assert images == lines
+    found = {path.parent.name for path in images}
+    assert {"openmoji", "c_keri", "c_spritemaker", "c_spritemaker_recolored"} <= found
+    assert f"c_{rows[0]['source']}" not in found
+    assert len(list((out / "val" / "images").iterdir())) == len(list((out / "val" / "lines").iterdir())) > 0
+
+
+def test_recolored_characters_keep_skin_paper_and_ink(rebuild) -> None:
+    drawings = importlib.import_module("benchmarks.rebuild.drawings")
+    rgb = np.full((40, 40, 3), 255, np.uint8)
+    rgb[:10], rgb[10:20], rgb[20:30] = (0xF2, 0xD3, 0xB1), (30, 60, 200), (5, 5, 5)
+    found = [drawings.recolor(rgb, rgb[0, 0], random.Random(seed)) for seed in range(4)]
+    for image in found:
+        kept = np.r_[0:10, 20:40]
+        assert np.abs(image[kept].astype(int) - rgb[kept]).max() <= 1
+    assert any(np.abs(image[10:20].astype(int) - rgb[10:20]).max() > 40 for image in found)
+
+
+def test_resumed_rebuild_continues_from_the_folder_of_each_stage(rebuild, capsys) -> None:
+    options = ["cho2023_small", "--dry-run", "--resume", "--out", "O", "--trainer.max_steps", "9"]
+    assert rebuild.main(options) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("colorzoo fit")]
+    for number, line in enumerate(lines, 1):
+        assert f"--ckpt_path O/{number} " in line
+        assert line.endswith("--trainer.max_steps 9")
+    assert len(lines) == 2
 
 
 def test_folded_encoder_computes_convolutions_with_batch_norm(edit) -> None:

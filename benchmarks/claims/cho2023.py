@@ -132,7 +132,7 @@ def begin_lines(setup: Setup) -> Measure:
     def measure(item: Item) -> Mapping[str, float]:
         image, lines = (StoredImage(str(file)) for file in item.files)
         pair = PairedImage("", image, lines=lines).hashed()
-        psnr = {}
+        psnr: dict[str, float] = {}
         for name, sketches in LINES.items():
             truth = read_truth(pair, replace(drawings, resize=resize, sketches=sketches), torch.device("cpu"))
             psnr |= {f"{name} {arm}": v for arm, v in psnr_of_arms(models, truth, LINES_COUNTS).items()}

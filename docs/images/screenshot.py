@@ -9,9 +9,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import av
 from benchmarks._common import DOCS
 from benchmarks.studio import pad_server
-from PIL import Image
+from PIL import Image, ImageOps
 
 sys.path.insert(0, str(DOCS.parent / "tests" / "apps" / "studio"))
 from browser_pad import BrowserPad, chromium
@@ -21,6 +22,7 @@ STREET, PORTRAIT = (IMAGES / "sources" / name for name in ("detroit_1915.jpg", "
 DRAWING = IMAGES / "sources" / "drawings" / "portrait.png"
 SCREEN = {"viewport": {"width": 1366, "height": 768}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+FILM_SIZE = (640, 416)  # width and height in pixels
 SELECTED = 6  # index of the point whose color the panel shows
 
 
@@ -41,6 +43,46 @@ def main() -> None:
             select_point(phone)
             save(phone, "studio_phone")
             phone.close()
+        with pad_server(write_film(Path(folder) / "street.mp4")) as url:
+            screen = BrowserPad(browser, url, **SCREEN)
+            take_film(screen)
+            screen.close()
+
+
+def write_film(path: Path) -> Path:
+    """Write a film that moves over three photographs."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *FILM_SIZE, "yuv420p"
+        for photo, count in (
+            (STREET, 60),
+            (PORTRAIT, 40),
+            (IMAGES / "sources" / "buffalo_bank_1908.jpg", 50),
+        ):
+            with Image.open(photo) as image:
+                whole = ImageOps.fit(image.convert("RGB"), (FILM_SIZE[0] + count, FILM_SIZE[1]))
+            for left in range(count):
+                part = whole.crop((left, 0, left + FILM_SIZE[0], FILM_SIZE[1]))
+                container.mux(stream.encode(av.VideoFrame.from_image(part)))
+        container.mux(stream.encode())
+    return path
+
+
+def take_film(pad: BrowserPad) -> None:
+    """Show the strip of a film and two points on a frame."""
+    pad.page.wait_for_selector("[aria-label=Shots] .cz-film-item:nth-child(3)")
+    pad.page.fill("[aria-label='Go to frame']", "24")
+    pad.page.keyboard.press("Enter")
+    pad.page.wait_for_selector(".cz-photo-name >> text=/24/")
+    pad.settle()
+    for place, color in (((90, 300), "#d8b48c"), ((420, 90), "#dceafc")):
+        pad.click(*place)
+        pad.settle()
+        pad.page.fill(".cz-hex", color)
+        pad.page.keyboard.press("Enter")
+        pad.settle()
+    pad.page.wait_for_selector("[data-edited=true]")
+    save(pad, "studio_film")
 
 
 def take_work(pad: BrowserPad) -> None:
@@ -85,7 +127,6 @@ def take_drawing(pad: BrowserPad) -> None:
     load_recipe(pad, DRAWING)
     pad.page.keyboard.press("g")
     pad.page.click("[aria-label='Colors of the drawing'] button >> nth=0")
-    pad.page.wait_for_selector("[data-role=coloring]:nth-child(4) canvas")
     pad.page.mouse.move(*pad.place(384, 384))
     pad.next_frame()
     save(pad, "studio_drawing")

@@ -41,9 +41,8 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.networks.click_segmenter import PARTS, ClickSegmenter, SegmenterFeatures
-from colorzoo.networks.imagenet_encoder import ImageNetFeatures, frozen_imagenet_encoder
-from colorzoo.weights.catalog import EMBEDDED_FOLDER
-from colorzoo.weights.load import read_weights
+from colorzoo.networks.imagenet_encoder import ImageNetFeatures
+from colorzoo.weights.catalog import load_imagenet_encoder
 
 SOURCES = {
     "faces": "anamikakolady+CelebAMask-Face-Parsing",
@@ -418,8 +417,7 @@ class Batches(IterableDataset[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         """Yield batches with the features of the frozen encoder."""
         torch.set_num_threads(1)
-        weights = read_weights(EMBEDDED_FOLDER / "efficientnet_lite2.safetensors")
-        encoder = frozen_imagenet_encoder(weights.state_dict).to(memory_format=torch.channels_last)
+        encoder = load_imagenet_encoder().to(memory_format=torch.channels_last)
         draw = random.Random(self.seed)
         sampling_weights = [WEIGHTS[photo.source] for photo in self.photos]
         backgrounds = [photo for photo in self.photos if photo.source in ("regions", "coco")]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DetectionModel",
+    "DiffusionModel",
     "DrawingModel",
     "EncodingModel",
     "ExemplarModel",
@@ -48,6 +49,34 @@ class DetectionModel(ABC):
 
         Raises:
             GuidanceError: The model has no detector.
+        """
+
+
+class DiffusionModel(ABC):
+    """Model that samples colors in several steps with a network that predicts noise.
+
+    Attributes:
+        noise_channels: Number of channels of the noise.
+        noise_levels: Number of noise levels; see `colorzoo.networks.NoiseSchedule`.
+    """
+
+    noise_channels: int = 2
+    noise_levels: int = 1000
+
+    @abstractmethod
+    def predict_noise(
+        self, lightness: Tensor, guidance: Guidance | None, noisy: Tensor, level: Tensor
+    ) -> Tensor:
+        """Predict the noise in noisy colors; one step of the sampler, exported by ``--part denoiser``.
+
+        Args:
+            lightness: ``(B, 1, H, W)``.
+            guidance: Guidance without seeds, or None.
+            noisy: ``(B, C, H, W)`` noisy colors, where C is `noise_channels`.
+            level: ``(B,)`` int64 noise level of each image.
+
+        Returns:
+            Noise ``(B, C, H, W)``.
         """
 
 

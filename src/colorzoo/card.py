@@ -119,7 +119,8 @@ class ModelCard:
         config: Training configuration, as a path relative to ``configs/``.
         contract_test: Arguments for the model contract tests.
         uses: Use cases for which the model is suitable, each with an assessment of its default weights in one
-            sentence. `colorzoo.registry.DEFAULT_MODELS` lists the default models.
+            sentence. `colorzoo.registry.DEFAULT_MODELS` lists the default models. A model of another package
+            is the default model for a use case that this table lacks, such as a kind of the package.
         limits: Known limitations, which the contract tests verify. ``"training"``: the model has no weights.
             ``"export"``: the model cannot be exported. ``"gradient"``: the output is not differentiable with
             respect to the input.

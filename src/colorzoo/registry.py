@@ -29,6 +29,7 @@ __all__ = [
     "card_entry",
     "card_of",
     "cards_of",
+    "default_model",
     "list_models",
     "load_model_class",
     "load_task_class",
@@ -56,7 +57,7 @@ DEFAULT_MODELS: Mapping[str, str] = {
 }
 """Registered name of the default model for each use case; the package contains the weights of these models.
 
-`colorzoo.inference.choose_model` selects a model by this table.
+`colorzoo.inference.choose_model` selects a model by this table; see `default_model`.
 """
 
 
@@ -118,6 +119,22 @@ def model_card(name: str) -> ModelCard:
     raise UnknownModelError(f"unknown model {name!r}. {hint}")
 
 
+def default_model(use: str) -> str | None:
+    """Return the registered name of the default model for a use case; None without a default model.
+
+    The default model is in `DEFAULT_MODELS`. For other use cases, such as a kind of guidance of a package, it
+    is the first model of an installed package whose card lists the use case in ``uses``.
+
+    Examples:
+        >>> default_model("text"), default_model("label")
+        ('weng2022code_small', None)
+    """
+    if use in DEFAULT_MODELS or not plugins():
+        return DEFAULT_MODELS.get(use)
+    cards = (card for card in all_cards().values() if not card.task.startswith("colorzoo.zoo."))
+    return next((card.name for card in cards if use in card.uses), None)
+
+
 def card_entry(card: ModelCard) -> dict[str, Any]:
     """Return a card as JSON types, with the use cases of which its model is the default (``default_for``).
 
@@ -125,7 +142,7 @@ def card_entry(card: ModelCard) -> dict[str, Any]:
         >>> card_entry(model_card("colorzoo2026_drawing"))["default_for"]
         ['sketch']
     """
-    uses = [use for use, name in DEFAULT_MODELS.items() if name == card.name]
+    uses = [use for use in dict.fromkeys((*DEFAULT_MODELS, *card.uses)) if default_model(use) == card.name]
     return card.to_dict() | {"default_for": uses}
 
 

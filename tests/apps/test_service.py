@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import select
 import socket
 import threading
 import time
@@ -176,6 +178,8 @@ def test_invalid_requests_return_one_error_each(client: TestClient, photo: Path,
     assert error_of(client.post("/colorize", content=cut, headers=form)) == (400, "bad_request")
     too_large = form | {"Content-Length": str(4 * 2**30)}
     assert error_of(client.post("/colorize", content=cut, headers=too_large)) == (413, "too_large")
+    chunks = iter([cut, *[bytes(50_000)] * 6])  # sent in chunks, without a declared length
+    assert error_of(client.post("/colorize", content=chunks, headers=form)) == (413, "too_large")
     assert error_of(client.get("/colorize")) == (405, "method")
     assert error_of(client.get("/nothing")) == (404, "not_found")
     wrong = {"Authorization": "Bearer guess"}
@@ -298,6 +302,19 @@ def test_slow_and_large_uploads_get_one_answer(tiny: Colorizer, photo: Path) -> 
         assert status_of(raw_post(url, b"--b", 1000)) == 408  # sends nothing more
         raw_post(url, form_of(photo)[:200], 9000).close()  # disconnects during the upload
         assert status_of(raw_post(url, form_of(photo))) == 200
+        eventually(lambda: service.requests == 0)
+
+
+def test_upload_of_single_bytes_is_limited_by_its_total_time(tiny: Colorizer) -> None:
+    service = ColorService(colorizer=tiny, limits=ServiceLimits(transfer_seconds=1.5))
+    with running(service) as url:
+        head = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+        connection, start = raw_post(url, head, 100_000), time.monotonic()
+        with contextlib.suppress(ConnectionError):  # the server closes the connection after its answer
+            while time.monotonic() < start + 60 and not select.select([connection], [], [], 0.1)[0]:
+                connection.sendall(b"x")  # never idle for longer than the limit
+        assert status_of(connection) == 408
+        assert time.monotonic() < start + 30
         eventually(lambda: service.requests == 0)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from PIL import Image
 
 from colorzoo.data import FolderDataModule, StreamingDataModule
 from colorzoo.data.loader import SeededSampler, class_weights, draw_weighted
@@ -98,3 +99,41 @@ def test_sample_weights_raise_for_unknown_sources_and_classes(mixed_sources, set
     module = FolderDataModule(str(mixed_sources), **{**MIX, **settings})
     with pytest.raises(DataError, match=message):
         drawn_shares(module)
+
+
+@pytest.fixture
+def mapped_folder(tmp_path):
+    """Images whose class map is 7 where the image is red and 0 where it is blue."""
+    for split in ("train", "val"):
+        for index in range(3):
+            red = torch.zeros(40, 56, dtype=torch.bool)
+            red[:, : 12 + 8 * index] = True
+            rgb = torch.where(red[..., None], torch.tensor([250, 20, 20]), torch.tensor([20, 20, 250]))
+            path = f"{split}/cars/{index}.png"
+            for file, values in ((tmp_path / path, rgb), (tmp_path / "classes" / path, 7 * red)):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(values.to(torch.uint8).numpy()).save(file)
+    return tmp_path
+
+
+def test_class_maps_are_read_from_the_folder_classes(mapped_folder) -> None:
+    module = FolderDataModule(str(mapped_folder), classes=True, **SMALL)
+    module.setup("fit")
+    assert (module.class_count, len(module.train_data)) == (256, 3)
+    batch = next(iter(module.train_dataloader()))
+    inner = batch["rgb"].float()  # pixels at the edge are a mixture after resizing
+    is_red, is_blue = inner[:, :1] > 200, inner[:, 2:] > 200
+    assert is_red.any()
+    assert is_blue.any()
+    assert (batch["classes"][is_red] == 7).all()
+    assert (batch["classes"][is_blue] == 0).all()
+
+
+def test_missing_class_maps_raise(mapped_folder, classes_folder, tmp_path_factory) -> None:
+    (mapped_folder / "classes" / "train" / "cars" / "1.png").unlink()
+    with pytest.raises(DataError, match="1 of 3 are missing"):
+        FolderDataModule(str(mapped_folder), classes=True, **SMALL).setup("fit")
+    unsplit = tmp_path_factory.mktemp("unsplit")
+    (unsplit / "cars").symlink_to(classes_folder / "train" / "c0")
+    with pytest.raises(DataError, match="subfolders train and val"):
+        FolderDataModule(str(unsplit), classes=True, **SMALL).find_images("train")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ import onnxruntime
 import pytest
 import torch
 
+from colorzoo.abilities import DiffusionModel
 from colorzoo.apps.cli.main import main
+from colorzoo.engines import export
 from colorzoo.engines.export import TOLERANCE, compare_traced, export_model, write_graph
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GlobalStatistics, Guidance, statistics_of
@@ -79,6 +82,70 @@ def test_exported_graph_of_a_large_model_is_a_single_file(
     exported = write_graph(Convolutions().eval(), traced, [other], tmp_path / "large.onnx", {})
     assert [path.name for path in tmp_path.iterdir()] == ["large.onnx"]
     assert onnxruntime.InferenceSession(exported.path).get_inputs()[0].name == "lightness"
+
+
+class Sampler(DiffusionModel, ColoringModel):
+    """Diffusion model with the noise of one step."""
+
+    accepts = frozenset({"text"})
+
+    def __init__(self) -> None:
+        super().__init__(torch.nn.Conv2d(3, 2, 1))
+        self.trained = True
+
+    def forward(self, lightness: torch.Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        level = lightness.new_zeros(lightness.shape[0], dtype=torch.long)
+        return AbPrediction(ab=self.predict_noise(lightness, guidance, lightness.repeat(1, 2, 1, 1), level))
+
+    def predict_noise(
+        self, lightness: torch.Tensor, guidance: Guidance | None, noisy: torch.Tensor, level: torch.Tensor
+    ) -> torch.Tensor:
+        assert guidance is not None
+        scale = 0.001 * level + guidance.extra["text"].sum(1) / 256
+        return self.network(torch.cat([lightness / 100, noisy], dim=1)) + scale[:, None, None, None]
+
+
+def test_denoiser_of_a_diffusion_model_is_exported_with_its_inputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Sampler().eval()
+    monkeypatch.setattr(export, "create_coloring_model", lambda *_: model)
+    card = replace(model_card("gray"), guidance=("text", "seed"))
+    steps: list[str] = []
+    exported = export_model(card, tmp_path / "a.onnx", part="denoiser", report=steps.append)
+    assert exported.inputs == ("lightness", "text", "noisy", "level")
+    assert exported.outputs == ("noise",)
+    assert max(exported.differences.values()) < TOLERANCE
+    assert steps[:2] == ["tracing the graph", "writing the graph"]
+    assert len(steps) == 5
+    lightness, noisy = torch.rand(1, 1, 9, 7), torch.rand(1, 2, 9, 7)
+    text, level = torch.full((1, 256), 65), torch.tensor([500])
+    feeds = {"lightness": lightness, "text": text, "noisy": noisy, "level": level}
+    session = onnxruntime.InferenceSession(exported.path)
+    (noise,) = session.run(["noise"], {name: tensor.numpy() for name, tensor in feeds.items()})
+    expected = model.predict_noise(lightness, Guidance(extra={"text": text}), noisy, level)
+    np.testing.assert_allclose(noise, expected.detach().numpy(), atol=1e-4)
+    monkeypatch.undo()
+    with pytest.raises(ColorzooError, match=r"--part denoiser requires a diffusion model .*, got gray"):
+        export_model(model_card("gray"), tmp_path / "b.onnx", part="denoiser")
+
+
+class Brightest(ColoringModel):
+    """Model with a number from a tensor and random numbers."""
+
+    def forward(self, lightness: torch.Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        if float(lightness.max()) > 50:
+            lightness = lightness / 2
+        noise = torch.randn(1, generator=torch.Generator().manual_seed(0))
+        return AbPrediction(ab=(lightness + noise).expand(-1, 2, -1, -1))
+
+
+def test_export_error_names_the_line_of_the_model() -> None:
+    traced, other = ((sample_input("gray", (16, 24), batch=size), Guidance()) for size in (2, 1))
+    with pytest.raises(ColorzooError, match=r"test_export\.py, line \d+: if float\(lightness\.max") as caught:
+        compare_traced(Brightest(torch.nn.Identity()).eval(), traced, [other])
+    assert "noise = torch.randn(1, generator" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.nightly  # 15 seconds on an idle core

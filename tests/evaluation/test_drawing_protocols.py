@@ -68,7 +68,9 @@ def test_drawings_protocol_selects_images_with_lines_and_keeps_their_shape(folde
     assert hash_all(items)[0][0].key != item.key  # the cache depends on the lines
 
 
-@pytest.mark.parametrize(("name", "points"), [("drawings", 100), ("drawings-proposed", 6)])
+@pytest.mark.parametrize(
+    ("name", "points"), [("drawings", 100), ("drawings-proposed", 6), ("drawings-largest", 6)]
+)
 def test_points_color_all_regions_of_a_drawing(folder: Path, tmp_path: Path, name: str, points: int) -> None:
     protocol = replace(load_protocol(name), metrics=("psnr", "region_accuracy"), interactions=(0, 100))
     evaluate([MODEL, "truth"], folder, protocol, output=tmp_path / "report", resamples=10)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from apps.studio.pads import DirectPad, photo_file
 from colorzoo import Colorizer, api, colorize, registry
+from colorzoo.abilities import RegionModel
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.card import ModelCard
@@ -30,6 +31,7 @@ from colorzoo.guidance import (
     GuidanceKind,
     Recipe,
     Rectangle,
+    Regions,
     decode_text,
     guidance_kind,
     guidance_kinds,
@@ -39,8 +41,10 @@ from colorzoo.guidance import (
 from colorzoo.guidance.recipe import recipe_schema
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.inference.border import crop_recipe
+from colorzoo.inference.choice import choose_model
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
+from colorzoo.simulation import InputFunction, SessionResult, TargetImage, list_users, make_user
 from colorzoo.testing import contract_checks
 from colorzoo.testing.samples import contract_test_batch
 from colorzoo.zoo.gray.model import GrayModel
@@ -52,6 +56,41 @@ VALUES: dict[str, tuple[Any, Any]] = {
 }
 
 
+ROUTES: dict[str, str] = {
+    "test_colorizer_passes_tensors_of_every_kind_to_a_model_that_accepts_it": "tensors",
+    "test_colorizer_passes_every_kind_of_a_recipe_file": "recipe file and its schema",
+    "test_model_receives_the_value_from_recipe_json_and_tensors": "Python dict",
+    "test_command_line_passes_every_kind_and_records_it": "command line, provenance record",
+    "test_video_passes_the_text_to_each_frame": "video",
+    "test_edit_of_the_value_runs_the_model_again": "drawing pad",
+    "test_evaluation_reads_the_values_of_images": "evaluation files",
+    "test_simulated_user_of_a_kind_is_named_in_a_protocol": "simulated user",
+    "test_contract_samples_have_every_kind": "contract tests",
+}
+"""Routes by test; ``KINDS_TABLE=FILE pytest tests/guidance`` writes a table of kinds and routes."""
+RECIPES: dict[str, Any] = {
+    "points": [{"x": 20, "y": 10, "color": "#c04020"}],
+    "scribbles": [{"path": [[1, 2], [30, 20]]}],
+    "regions": [{"index": 0, "color": "#c04020"}],
+    "boxes": [{"x": 2, "y": 2, "width": 20, "height": 20}],
+    "exemplar": {"path": "warm.png"},
+    "classes": {"file": "classes.png", "reference_file": "classes.png"},
+    "statistics": {"saturation": 0.4},
+    "label": 1,
+    **{kind: values[0] for kind, values in VALUES.items()},
+}
+OPTIONS = {
+    "points": ["--point", "20,10=#c04020"],
+    "boxes": ["--box", "2,2,20,20"],
+    "exemplar": ["--reference", "warm.png"],
+    "classes": ["--classes", "classes.png", "--reference-classes", "classes.png"],
+    "statistics": ["--saturation", "0.4"],
+    "label": ["--label", "1"],
+    **{kind: [f"--{kind}", str(values[0])] for kind, values in VALUES.items()},
+}
+"""Options of the command line; scribbles and regions are set by recipes and the drawing pad."""
+
+
 class Warmth(GuidanceKind):
     """Share of warm colors, and an example of a kind with a number."""
 
@@ -59,6 +98,7 @@ class Warmth(GuidanceKind):
     help = "share of warm colors, 0 to 1"
     widget = "number"
     schema: ClassVar[dict[str, Any]] = {"type": "number", "minimum": 0, "maximum": 1}
+    users: ClassVar[dict[str, Any]] = {"true_warmth": lambda **options: TrueWarmth(**options)}
 
     def parse(self, value: Any, name: str) -> float:
         try:
@@ -74,6 +114,20 @@ class Warmth(GuidanceKind):
 
     def sample(self, size: tuple[int, int], batch: int, seed: int) -> Tensor:
         return torch.linspace(0.2, 0.9, batch)[:, None] + seed / 100
+
+
+class TrueWarmth:
+    """Simulated user that sets the share of warm colors."""
+
+    kind = "warmth"
+    adaptive = False
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self.factor = factor
+
+    def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
+        share = self.factor * float((target.ab[:, 1] > 0).float().mean())
+        return lambda _count, _result: (Guidance(extra={"warmth": torch.tensor([[share]])}), 1)
 
 
 class Toned(ColoringModel):
@@ -139,6 +193,13 @@ class Records(Toned):
         return AbPrediction(ab=torch.zeros_like(lightness).expand(-1, 2, -1, -1))
 
 
+class RegionRecords(RegionModel, Records):
+    """Proposes one region."""
+
+    def propose(self, lightness: Tensor) -> Regions:
+        return Regions(torch.zeros_like(lightness).long(), torch.zeros(1, 1, 3), torch.zeros(1, 1))
+
+
 @pytest.mark.parametrize("kind", [each.name for each in guidance_kinds()])
 def test_colorizer_passes_tensors_of_every_kind_to_a_model_that_accepts_it(kind: str, photo: Path) -> None:
     Records.received.clear()
@@ -149,6 +210,49 @@ def test_colorizer_passes_tensors_of_every_kind_to_a_model_that_accepts_it(kind:
     notes = Colorizer(GrayModel(), device="cpu").colorize(photo, guidance).notes
     title = guidance_kind(kind).title or kind
     assert [note for note in notes if f"does not use {title}" in note]
+
+
+@pytest.fixture
+def files(photo: Path) -> Path:
+    """Return the folder of the photo, with a color image and a label image."""
+    width, height = Image.open(photo).size
+    rgb = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(rgb).save(photo.parent / "warm.png")
+    Image.fromarray(rgb[..., 0] // 128).save(photo.parent / "classes.png")
+    return photo.parent
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_colorizer_passes_every_kind_of_a_recipe_file(kind: str, photo: Path, files: Path) -> None:
+    given = {kind: RECIPES[kind], **({"exemplar": RECIPES["exemplar"]} if kind == "classes" else {})}
+    (files / "recipe.json").write_text(json.dumps(given))
+    recipe = Recipe.from_json(files / "recipe.json")
+    assert kind in recipe.kinds()
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    jsonschema.validate(given, recipe_schema())
+    Records.received.clear()
+    model = RegionRecords(kind) if kind == "regions" else Records(kind)
+    model.accepts = frozenset(given)
+    Colorizer(model, device="cpu", precision="float32", size=32).colorize(photo, files / "recipe.json")
+    assert any(kind in each.kinds() for each in Records.received)
+    notes = Colorizer(GrayModel(), device="cpu").colorize(photo, files / "recipe.json").notes
+    assert [note for note in notes if f"does not use {guidance_kind(kind).title or kind}" in note]
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_command_line_passes_every_kind_and_records_it(
+    kind: str, files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(files)
+    Path("recipe.json").write_text(json.dumps({kind: RECIPES[kind]}))
+    for words in filter(None, (OPTIONS.get(kind), ["--recipe", "recipe.json"])):
+        assert main(["colorize", "photo.png", "-o", "out.png", "--model", "gray", "--overwrite", *words]) == 0
+        assert "does not use" in capsys.readouterr().out
+        record = read_provenance(Path("out.png"))
+        assert record is not None
+        assert kind in Recipe.from_json(record.recipe).kinds()
+        if kind in VALUES:
+            assert json.loads(record.recipe)[kind] == VALUES[kind][0]
 
 
 @pytest.mark.parametrize("kind", VALUES)
@@ -162,21 +266,10 @@ def test_edit_of_the_value_runs_the_model_again(kind: str, photo: Path) -> None:
     assert kind in pad.hello["models"][0]["guidance"]
 
 
-@pytest.mark.parametrize("kind", VALUES)
-def test_command_line_passes_the_value_and_records_it(
-    kind: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("kind", ["text"])
+def test_video_passes_the_text_to_each_frame(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out, recipe, value = tmp_path / "out.png", tmp_path / "recipe.json", VALUES[kind][0]
-    recipe.write_text(json.dumps({kind: value}))
-    for words in ([f"--{kind}", str(value)], ["--recipe", str(recipe)]):
-        assert main(["colorize", str(photo), "-o", str(out), "--model", "gray", "--overwrite", *words]) == 0
-        assert f"does not use {kind}" in capsys.readouterr().out
-        record = read_provenance(out)
-        assert record is not None
-        assert json.loads(record.recipe)[kind] == value
-
-
-def test_video_passes_the_text_to_each_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frames = tmp_path / "frames"
     frames.mkdir()
     rows = np.linspace(215, 170, 48)[:, None] + np.zeros((48, 128))
@@ -186,7 +279,9 @@ def test_video_passes_the_text_to_each_frame(tmp_path: Path, capsys: pytest.Capt
     results = {}
     for text in ("red sky", "blue sky"):
         out = tmp_path / text
-        assert main(["video", str(frames), str(out), "--text", text, "--device", "cpu", "--size", "96"]) == 0
+        assert (
+            main(["video", str(frames), str(out), f"--{kind}", text, "--device", "cpu", "--size", "96"]) == 0
+        )
         assert "weng2022code_small" in capsys.readouterr().out
         images = [np.asarray(Image.open(path)) for path in sorted(out.glob("*.png"))]
         assert len(images) == 2
@@ -347,6 +442,24 @@ def test_evaluation_reads_the_values_of_images(
     assert not any("because" in note and kind in note for note in notes)
 
 
+@pytest.mark.parametrize("kind", ["warmth"])
+def test_simulated_user_of_a_kind_is_named_in_a_protocol(kind: str, photo: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    (photo.parent / "images").mkdir()
+    Image.fromarray(rgb).save(photo.parent / "images" / "a.png")
+    text = """{name: users, version: 1, title: Users, source: tests, coloring: network, metrics: [psnr],
+        resize: {mode: none}, interactions: [0, 1], user: {name: true_warmth, factor: 0.5}}"""
+    models = {"toned": Toned(kind), "gray": None}
+    rows = evaluate(models, photo.parent / "images", parse_protocol(text, "users"), resamples=10).per_image()
+    key = next(key for key in rows[0] if key.startswith("psnr"))
+    found = [(row["method"], row["interactions"]) for row in rows]
+    assert found == [("toned", 0), ("toned", 1), ("gray", 0)]
+    assert rows[0][key] != rows[1][key]
+    assert "true_warmth" in list_users()
+    with pytest.raises(GuidanceError, match="invalid options of the simulated user true_warmth"):
+        make_user("true_warmth", size=3)
+
+
 def test_values_follow_the_image_into_the_part_inside_a_border() -> None:
     class Place(Warmth):
         name = "place"
@@ -363,12 +476,15 @@ def test_values_follow_the_image_into_the_part_inside_a_border() -> None:
     assert moved.more == {"place": (6, 7), "text": "red car"}
 
 
-def test_contract_samples_have_every_kind() -> None:
-    for kind in guidance_kinds():
-        guidance = sample_guidance([kind.name], (24, 32), batch=3)
-        assert guidance.kinds() == (kind.name,)
-        guidance.check_matches(torch.zeros(3, 1, 24, 32), {kind.name})
-        assert guidance.equals(sample_guidance([kind.name], (24, 32), batch=3))
+@pytest.mark.parametrize("kind", RECIPES)
+def test_contract_samples_have_every_kind(kind: str) -> None:
+    guidance = sample_guidance([kind], (24, 32), batch=3)
+    assert guidance.kinds() == (kind,)
+    guidance.check_matches(torch.zeros(3, 1, 24, 32), {kind})
+    assert guidance.equals(sample_guidance([kind], (24, 32), batch=3))
+
+
+def test_contract_batch_has_hints_without_an_attribute_of_guidance() -> None:
     card = ModelCard("a", "", "", 2031, "", "", 0, guidance=("warmth", "text", "points"))
     batch = contract_test_batch(card, 2)
     assert batch["warmth"].shape == (2, 1)  # type: ignore[typeddict-item]
@@ -413,7 +529,7 @@ from colorzoo.card import ContractTestConfig, ModelCard
 CARDS = (ModelCard(
     name="words2031", title="Words", paper="", year=2031, summary="A color for words.", parameters=14,
     task="task2031:WordsTask", model="model2031:WordsModel", guidance=("words",),
-    contract_test=ContractTestConfig(size=16),
+    contract_test=ContractTestConfig(size=16), uses={"words": "Colors whole images.", "points": "None."},
 ),)
 """
 TASK = """
@@ -442,6 +558,15 @@ def test_package_of_the_documentation_passes_the_contract_checks() -> None:
     for check in contract_checks():
         if str(check) not in SLOW:
             check(card)
+
+
+@pytest.mark.usefixtures("package")
+def test_model_of_a_package_is_the_default_for_its_kind() -> None:
+    assert choose_model(Recipe.from_json({"words": "red"})) == "words2031"
+    assert choose_model(Recipe.from_json({"text": "red car"})) == "weng2022code_small"
+    assert registry.default_model("label") is None
+    assert registry.card_entry(registry.model_card("words2031"))["default_for"] == ["words"]
+    assert registry.card_entry(registry.model_card("gray"))["default_for"] == []
 
 
 @pytest.mark.usefixtures("package")

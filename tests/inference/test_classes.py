@@ -44,7 +44,7 @@ def class_map_of(reference: Tensor | None = REFERENCE, **classes: Any) -> Any:
 def labels(path: Path, size: tuple[int, int] = (60, 40), mode: str = "L") -> str:
     image = Image.new(mode, size, 0 if mode != "RGB" else (0, 0, 0))
     if mode == "L":
-        image.putpixel((0, 0), 200)
+        image.paste(200, (0, 0, 4, 4))
     image.save(path)
     return str(path)
 
@@ -69,7 +69,7 @@ def test_class_map_label_images_replace_predicted_classes(tmp_path: Path) -> Non
         "reference_file": labels(tmp_path / "b.png", (20, 20)),
     }
     found = class_map_of(**files, map={"200": 7})
-    assert found.target.shape == (1, 1, 80, 120)
+    assert found.target.shape == (1, 1, 40, 60)  # of the network input
     assert int(found.target[0, 0, 0, 0]) == 7
     assert int(found.exemplar[0, 0, 0, 0]) == 200
 

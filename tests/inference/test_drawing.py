@@ -21,6 +21,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Area, DrawingSettings, PointHint, Recipe, RegionColor
 from colorzoo.guidance.border import Rectangle
+from colorzoo.guidance.objects import Division
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness
@@ -29,6 +30,7 @@ from colorzoo.inference.steps.areas import encode_locked_colors
 from colorzoo.inference.steps.drawing import (
     FlatColors,
     copy_points,
+    divide_regions,
     fill_points,
     read_drawing,
     region_votes,
@@ -358,6 +360,51 @@ def test_join_merges_the_regions_that_it_crosses() -> None:
     regions = read_drawing(drawing(), divisions=recipe.divisions).regions
     assert regions[20, 25] == regions[20, 60] != regions[45, 25]
     assert sorted(np.unique(regions)) == list(range(regions.max() + 1))
+
+
+def discs() -> np.ndarray:
+    """Return twelve discs in a row of four, 600 x 800 pixels, on paper."""
+    image = np.full((600, 800), 255, np.uint8)
+    for y in (100, 300, 500):
+        for x in (100, 300, 500, 700):
+            cv2.circle(image, (x, y), 80, 0, 4, cv2.LINE_AA)
+    return image
+
+
+@pytest.mark.parametrize("ends", [(-12, 12), (5, -5), (0, 0)])
+def test_a_cut_divides_only_the_region_that_it_crosses(ends: tuple[int, int]) -> None:
+    """The line ends behind the outline of a disc or a few pixels before it."""
+    before = read_drawing(discs())
+    line = Division(((20 + ends[0], 110), (180 + ends[1], 110)))
+    after = divide_regions(before, [line])
+    disc = before.regions[100, 100]
+    is_disc = before.regions == disc
+    assert np.array_equal(after.regions[~is_disc], before.regions[~is_disc])
+    assert len(after.areas) == len(before.areas) + 1
+    upper, lower = after.regions[60, 100], after.regions[150, 100]
+    assert (upper, lower) == (disc, len(before.areas))  # the larger part keeps the number
+    parts = np.mgrid[:600, :800][0][is_disc] < 110
+    assert (np.where(parts, upper, lower) == after.regions[is_disc]).mean() > 0.98
+    assert np.array_equal(read_drawing(discs(), divisions=[line]).regions, after.regions)
+
+
+def test_divisions_apply_in_the_order_of_drawing() -> None:
+    before = read_drawing(discs())
+    join = Division(((100, 100), (300, 100)), join=True)
+    cut = Division(((100, 20), (100, 180)))
+    joined = divide_regions(before, [join])
+    assert joined.regions[100, 60] == joined.regions[100, 300] == joined.regions[100, 140]
+    parts = divide_regions(joined, [cut]).regions
+    assert parts[100, 60] != parts[100, 140]
+    assert np.unique(parts[before.regions == before.regions[100, 300]]).size == 1  # the other disc is whole
+    again = divide_regions(before, [cut, join]).regions
+    assert again[100, 60] == again[100, 140] == again[100, 300]
+
+
+def test_a_line_that_ends_inside_a_region_cuts_nothing() -> None:
+    before = read_drawing(discs())
+    after = divide_regions(before, [Division(((100, 60), (100, 140)))])
+    assert np.array_equal(after.regions, before.regions)
 
 
 @pytest.mark.parametrize("path", [[[80, 10], [80, 50]], [[-9, 5], [-2, 50]]])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from colorzoo.color import rgb_to_lab
+from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.color.lab import lab_to_linear_rgb
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
@@ -54,6 +54,52 @@ def test_erase_stroke_restores_the_color_below_the_paint() -> None:
     assert torch.equal(ab[:, 40, 33], painted(LINE)[:, 40, 33])
     again = painted(LINE, erase, {**LINE, "color": "#2040c0"})
     assert torch.equal(again[:, 40, 50], again[:, 40, 35])
+
+
+def shaded(*strokes: dict[str, Any]) -> np.ndarray:
+    """Return sRGB levels of gray paper of the level 200 below strokes."""
+    shape = 80, 100
+    gray = rgb_to_lab(torch.full((1, 3, *shape), 200 / 255))[0]
+    ab, lightness = gray[1:].clone(), gray[0].clone()
+    recipe = Recipe.from_json({"paint": list(strokes)})
+    for overlay in overlays_of(recipe, (100, 80), shape, on_paper=True):
+        for first in range(0, shape[0], 13):
+            overlay(ab[:, first : first + 13], lightness[first : first + 13], first)
+    rgb = lab_to_rgb(torch.cat([lightness[None], ab])[None])[0]
+    return np.asarray((255 * rgb).round().permute(1, 2, 0))
+
+
+def test_shading_multiplies_the_colors_and_the_paint_of_a_drawing() -> None:
+    shade = {**LINE, "color": "#808080", "blend": "multiply"}
+    assert np.abs(shaded(shade)[40, 50] - 200 * 128 / 255).max() <= 1
+    paint = {**LINE, "path": [[50, 10], [50, 70]]}
+    for strokes in ((paint, shade), (shade, paint)):  # above all paint
+        levels = shaded(*strokes)
+        assert np.abs(levels[40, 50] - np.array([192, 64, 32]) * 128 / 255).max() <= 1
+        assert np.abs(levels[15, 50] - [192, 64, 32]).max() <= 1
+        assert np.abs(levels[75, 90] - 200).max() <= 1
+
+
+def test_each_eraser_erases_only_its_layer() -> None:
+    shade = {**LINE, "color": "#808080", "blend": "multiply"}
+    eraser = {"path": [[50, 40]], "size": 30, "hardness": 0.5, "erase": True}
+    soft = shaded(shade, {**eraser, "blend": "multiply"})[40, 34:51, 0]
+    assert abs(soft[16] - 200) <= 1
+    assert abs(soft[0] - 200 * 128 / 255) <= 1
+    assert soft[0] < soft[5] < soft[16]
+    assert np.abs(shaded(LINE, {**eraser, "blend": "multiply"})[40, 50] - [192, 64, 32]).max() <= 1
+    levels = shaded(LINE, shade, eraser)
+    assert np.abs(levels[40, 50] - 200 * 128 / 255).max() <= 1
+
+
+def test_a_closed_stroke_covers_its_inside() -> None:
+    square = {"path": [[20, 20], [80, 20], [80, 60], [20, 60]], "size": 2, "hardness": 1, "color": "#c04020"}
+    opened, closed = (painted({**square, "closed": value}) for value in (False, True))
+    assert torch.equal(opened[:, 40, 50], torch.tensor([7.0, 7.0]))
+    assert torch.equal(closed[:, 40, 50], closed[:, 25, 70])
+    assert closed[0, 40, 50] > 20
+    assert (closed[:, :18] == 7).all()
+    assert (closed[:, :, 83:] == 7).all()
 
 
 def chroma_and_hue(ab: torch.Tensor) -> tuple[float, float]:

@@ -41,7 +41,7 @@ def test_regions_have_the_mean_color_of_their_paper() -> None:
         assert torch.allclose(regions.colors(target.rgb)[label], true, atol=0.02)  # ink has little weight
 
 
-@pytest.mark.parametrize("order", ["random", "proposed"])
+@pytest.mark.parametrize("order", ["random", "proposed", "largest"])
 def test_points_lie_in_regions_and_have_their_true_colors(order) -> None:
     target, wanted = drawing()
     given = begin(DrawingPoints(order=order), target, Ranker())
@@ -56,6 +56,9 @@ def test_points_lie_in_regions_and_have_their_true_colors(order) -> None:
     if order == "proposed":
         smallest = wanted[given(1)[0].points.mask[0, 0] > 0].unique()
         assert smallest.tolist() == [2]
+    if order == "largest":
+        largest = wanted[given(1)[0].points.mask[0, 0] > 0].unique()
+        assert largest.tolist() == [0]
 
 
 def test_random_points_prefer_large_regions_and_depend_on_the_seed() -> None:
@@ -71,5 +74,5 @@ def test_random_points_prefer_large_regions_and_depend_on_the_seed() -> None:
 def test_proposed_order_requires_a_model_that_ranks_regions() -> None:
     with pytest.raises(GuidanceError, match="ranks regions, got object"):
         begin(DrawingPoints(order="proposed"), drawing()[0], object())(1)
-    with pytest.raises(GuidanceError, match="'order' must be one of random, proposed"):
+    with pytest.raises(GuidanceError, match="'order' must be one of random, proposed, largest"):
         DrawingPoints(order="best")

@@ -7,12 +7,13 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance, guidance_kind
 from colorzoo.testing import sample_batch
-from colorzoo.zoo.weng2022code.model import LENGTH, WORDS, LanguageColorization, word_numbers
+from colorzoo.zoo.weng2022code.model import LENGTH, OBJECTS, WORDS, LanguageColorization, word_numbers
 from colorzoo.zoo.weng2022code.task import COCO_STUFF_WORDS, HUES, Weng2022Code, color_name, painted
 from knobs.knob import Knobs
 
 _OF_CLASS_MAPS = ("correspondence_weight", "attention_weight", "gate_weight", "object_factor", "repaint_prob")
-KNOBS = {"weng2022code_small": Knobs(exempt=_OF_CLASS_MAPS)}
+_OF_TEXT = ("text_scale", "gate_sharpness")
+KNOBS = {"weng2022code_small": Knobs(exempt=(*_OF_CLASS_MAPS, *_OF_TEXT, "class_numbers"))}
 
 
 def text_guidance(*texts: str) -> Guidance:
@@ -43,12 +44,19 @@ def test_painted_color_has_the_name_of_its_term(color: str) -> None:
     assert color_name(lightness, a, b) == color
 
 
-def test_captions_pair_each_object_with_its_color_and_its_mask() -> None:
-    task = Weng2022Code(width=24, text_width=16, repaint_prob=1.0)
+@pytest.mark.parametrize(
+    ("class_numbers", "car", "sky"),
+    [
+        ("coco_stuff", COCO_STUFF_WORDS["car"][0], COCO_STUFF_WORDS["sky"][0]),
+        ("objects", 1 + OBJECTS.index("car"), 1 + OBJECTS.index("sky")),
+    ],
+)
+def test_captions_pair_each_object_with_its_color_and_its_mask(class_numbers, car, sky) -> None:
+    task = Weng2022Code(width=24, text_width=16, repaint_prob=1.0, class_numbers=class_numbers)
     batch = sample_batch((64, 64), batch=8)
     batch["classes"] = torch.zeros(8, 1, 64, 64, dtype=torch.uint8)
-    batch["classes"][..., :32] = COCO_STUFF_WORDS["car"][0]
-    batch["classes"][..., 32:] = COCO_STUFF_WORDS["sky"][0]
+    batch["classes"][..., :32] = car
+    batch["classes"][..., 32:] = sky
     lab = rgb_to_lab(batch["rgb"])
     captions = task.captions_of(batch, lab)
     assert (captions.words > 0).any()
@@ -65,6 +73,39 @@ def test_captions_pair_each_object_with_its_color_and_its_mask() -> None:
             assert torch.equal(captions.attention[index, at], mask)
     named = captions.correspondence.amax(dim=2) > 0
     assert torch.equal(named, (captions.attention >= 0).flatten(2).all(dim=2))
+
+
+def test_captions_of_mostly_unlabeled_images_name_only_visible_objects() -> None:
+    task = Weng2022Code(width=24, text_width=16)
+    batch = sample_batch((64, 64), batch=32)
+    batch["classes"] = torch.zeros(32, 1, 64, 64, dtype=torch.uint8)
+    batch["classes"][..., :16] = COCO_STUFF_WORDS["car"][0]
+    captions = task.captions_of(batch, rgb_to_lab(batch["rgb"]))
+    named = {WORDS[number] for number in captions.words[captions.correspondence.amax(dim=2) > 0].tolist()}
+    assert named == {"car"}
+
+
+def test_text_scale_multiplies_the_difference_to_automatic_colors() -> None:
+    torch.manual_seed(0)
+    model = LanguageColorization(width=24, text_width=16).eval()
+    lightness = 100 * torch.rand(1, 1, 32, 32)
+    automatic = model(lightness).to_ab()
+    changes = []
+    for model.text_scale in (1.0, 2.0):
+        changes.append(model(lightness, text_guidance("red car")).to_ab() - automatic)
+    assert changes[0].abs().max() > 1e-3
+    torch.testing.assert_close(changes[1], 2 * changes[0], atol=2e-3, rtol=1e-3)
+
+
+def test_sharp_gate_is_closer_to_0_and_1() -> None:
+    torch.manual_seed(0)
+    lightness = 100 * torch.rand(1, 1, 32, 32)
+    model = LanguageColorization(width=24, text_width=16).eval()
+    model.network.sharp.data.fill_(5.0)
+    gates = []
+    for model.network.gate_sharpness in (1.0, 4.0):
+        gates.append(model(lightness, text_guidance("red car")).extras["gate"])
+    assert gates[1].std() > 1.5 * gates[0].std() > 0
 
 
 def test_text_without_a_known_word_has_no_effect_and_gives_a_note() -> None:

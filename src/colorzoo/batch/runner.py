@@ -61,6 +61,7 @@ from colorzoo.image_io.raster_image import (
 from colorzoo.image_io.read import MAX_PIXELS, open_source, read_file, read_image, stored_size
 from colorzoo.image_io.write import (
     ANIMATED_FORMATS,
+    LAYERED_FORMATS,
     output_bit_depth,
     output_format,
     write_image,
@@ -547,8 +548,9 @@ class FileColorizer:
         like, not_embedded = embed_provenance(source, task.target, file.provenance)
         try:
             with sidecar_written(task.target, source.metadata, not_embedded) as written:
-                if output_format(task.target) == "OpenRaster":
-                    write_layers(task.target, colored.layers(source), like, overwrite=overwrite)
+                if output_format(task.target) in LAYERED_FORMATS:
+                    layers = colored.layers(source)
+                    write_layers(task.target, layers, like, colored.ink(), overwrite=overwrite)
                 else:
                     levels = colored.levels(output_bit_depth(task.target, image))
                     quality = self.settings.quality

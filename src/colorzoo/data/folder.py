@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from colorzoo.data.check import split_by_content
-from colorzoo.data.image_table import ImageTable
+from colorzoo.data.image_table import ClassMaps, ImageTable
 from colorzoo.data.layouts import class_folders, labels_by_folder, split_folders
 from colorzoo.data.module import ImageDataModule, labels_of
-from colorzoo.data.sources import Originals, Sources, find_originals, find_sources
+from colorzoo.data.sources import Originals, Sources, StoredImage, find_originals, find_sources
 from colorzoo.errors import DataError
 from colorzoo.settings import Fraction, Positive
 
@@ -43,6 +45,9 @@ class FolderDataModule(ImageDataModule):
             class is named ``SOURCE/CLASS``. None does not balance sources.
         class_factors: Multipliers for the sampling weights of classes, by class name; for example, 0.3 for a
             class of similar images. Requires ``labels``. The fractions in ``source_fractions`` are preserved.
+        classes: Whether to add ``classes`` to batches: the class number of each pixel, 0 for unlabeled. The
+            class map of ``train/cars/1.jpg`` is the single-channel PNG ``classes/train/cars/1.png``. Requires
+            the subfolders ``train`` and ``val``.
         kwargs: Arguments of `ImageDataModule`.
     """
 
@@ -55,6 +60,7 @@ class FolderDataModule(ImageDataModule):
         labels: bool = False,
         source_fractions: dict[str, Positive] | None = None,
         class_factors: dict[str, Positive] | None = None,
+        classes: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)
@@ -63,6 +69,11 @@ class FolderDataModule(ImageDataModule):
     def label_count(self) -> int:
         """Number of class folders if ``labels`` is set, otherwise 0."""
         return len(self._classes) if self.hparams.labels else 0
+
+    @property
+    def class_count(self) -> int:
+        """Number of pixel classes: 256 if ``classes`` is set, because class maps have 8 bits, else 0."""
+        return 256 if self.hparams.classes else 0
 
     def sample_weights(self) -> Tensor | None:
         """Return ``(N,)`` sampling weights of the training images, or None to draw each image once.
@@ -96,7 +107,22 @@ class FolderDataModule(ImageDataModule):
         """Return the images of a split, from its subfolder or from the split by a hash."""
         root = Path(self.hparams.root)
         if folders := split_folders(root):
-            return self._label(find_sources(folders[split]), folders[split])
+            images = self._label(find_sources(folders[split]), folders[split])
+            if not self.hparams.classes:
+                return images
+            maps = [
+                root / "classes" / split / Path(source.path).relative_to(folders[split]).with_suffix(".png")
+                for source in images.sources
+            ]
+            if absent := [path for path in maps if not path.is_file()]:
+                raise DataError(
+                    f"--data.classes requires a class map for each image; {len(absent)} of {len(maps)} are "
+                    f"missing (for example {str(absent[0])!r})"
+                )
+            stored = Sources.of((StoredImage(str(path)) for path in maps), root)
+            return replace(images, classes=ClassMaps(stored, np.arange(256, dtype=np.uint8)))
+        if self.hparams.classes:
+            raise DataError(f"--data.classes requires the subfolders train and val in {str(root)!r}")
         found = self._split_by_content[split]
         if split == "val" and not found:
             raise DataError(

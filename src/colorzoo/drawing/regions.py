@@ -20,6 +20,8 @@ Labels = NDArray[np.int32]
 
 GAP = 4.0
 """Default width of the gaps that are closed, in pixels of an image with a shorter side of 1,000."""
+SMALLEST = 1.2e-5
+"""Smallest region as a fraction of the image; smaller regions join a neighbor."""
 
 _SIDE = 1000  # shorter side in pixels of the copy in which regions are found
 _RADII = tuple(1.35**step for step in range(16, -3, -1))  # radii of the balls in pixels, from 122 to 0.5
@@ -30,7 +32,6 @@ _LEAST_REGION = 0.002  # smallest region that counts as enclosed by lines, as a 
 _LEAST_ENCLOSED = 0.03  # fraction of a drawing that such regions cover at least
 _LARGEST_LETTER = 0.125  # largest height of a letter of text, as a fraction of the shorter side
 _LEAST_LARGE = 0.5  # fraction of the ink of a drawing that belongs to larger strokes at least
-_SMALLEST = 1.2e-5  # smallest region as a fraction of the image; smaller regions join a neighbor
 _OPEN = 0.5  # smallest fraction of openings in a boundary without a line
 _LONG_OPEN = 0.35  # the same for long openings
 _LONG = 0.4  # smallest total length of long openings, relative to the square root of the smaller area
@@ -160,7 +161,8 @@ def _chambers(darkness: Darkness) -> tuple[Labels, Map]:
     seeds, seed_count = np.zeros(distance.shape, np.int32), 0
     for radius in _RADII:
         core_count, cores = cv2.connectedComponents((distance > radius).astype(np.uint8), connectivity=4)
-        is_new = np.bincount(cores.ravel(), seeds.ravel() > 0, core_count) == 0  # cores without a seed
+        is_new = np.ones(core_count, bool)
+        is_new[cores[seeds > 0]] = False  # only cores without a seed
         is_new[0] = False  # the background
         new_count = int(is_new.sum())
         labels = np.zeros(core_count, np.int32)
@@ -191,7 +193,7 @@ def _panel_sides(darkness: Darkness) -> Labels:
 def _watershed(height: NDArray[Any], seeds: Labels, mask: NDArray[Any] | None = None) -> Labels:
     from skimage.segmentation import watershed  # imported here, because only drawings need it
 
-    return watershed(height, seeds, mask=mask).astype(np.int32)
+    return watershed(height, seeds, mask=mask).astype(np.int32, copy=False)
 
 
 def _merge_chambers(labels: Labels, distance: Map, sides: Labels, gap: float) -> Labels:
@@ -271,7 +273,7 @@ def _renamed(labels: Labels, parents: NDArray[np.int64]) -> Labels:
 
 def _absorb_small(labels: Labels, distance: Map) -> Labels:
     """Join each tiny region with the neighbor that has the longest common boundary."""
-    smallest = max(4.0, _SMALLEST * labels.size)
+    smallest = max(4.0, SMALLEST * labels.size)
     for _ in range(3):
         areas = np.bincount(labels.ravel())
         small = (areas > 0) & (areas < smallest)
@@ -298,19 +300,29 @@ def _at_full_size(small: Labels, darkness: Darkness) -> Labels:
     edges[1:] |= labels[1:] != labels[:-1]
     edges[:, 1:] |= labels[:, 1:] != labels[:, :-1]
     near = cv2.dilate(edges, kernel)
-    ring = cv2.dilate(near, np.ones((3, 3), np.uint8)) > near  # seeds around the boundaries
-    is_seed = ring.copy()
-    narrow_regions = np.setdiff1d(small, labels[ring])  # without seeds, because they lie near boundaries
-    if len(narrow_regions):  # their seeds are the pixels with the largest distance from the boundary
-        pixels = np.flatnonzero(np.isin(labels, narrow_regions))
+    near_or_ring = cv2.dilate(near, np.ones((3, 3), np.uint8))
+    is_seed = near_or_ring - near  # a ring around the boundaries
+    # regions without seeds, because they lie near boundaries
+    is_narrow = np.bincount(small.ravel()) > 0
+    is_narrow[labels[is_seed > 0]] = False
+    if is_narrow.any():  # their seeds are the pixels with the largest distance from the boundary
+        pixels = np.flatnonzero(is_narrow[labels])
         owners = labels.ravel()[pixels]
         distances = cv2.distanceTransform(1 - edges, cv2.DIST_L2, 5).ravel()[pixels]
-        largest = np.zeros(int(labels.max()) + 1, np.float32)
+        largest = np.zeros(len(is_narrow), np.float32)
         np.maximum.at(largest, owners, distances)
         is_seed.flat[pixels] |= distances == largest[owners]
-    height = np.where(darkness < INK, 0, darkness)
-    grown = _watershed(height, np.where(is_seed, labels + 1, 0), near | ring)
-    return np.where(near > 0, grown - 1, labels).astype(np.int32)
+    seeds = labels  # in place, and enlarged again below, because large drawings need much memory
+    seeds += 1
+    seeds *= is_seed
+    del labels, edges, is_seed
+    ink_height = cv2.threshold(darkness, INK - 1, 255, cv2.THRESH_TOZERO)[1]
+    grown = _watershed(ink_height, seeds, near_or_ring)
+    del seeds
+    grown -= 1
+    labels = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
+    np.copyto(labels, grown, where=near > 0)
+    return labels
 
 
 def _root(parents: NDArray[np.int64], each: int) -> int:

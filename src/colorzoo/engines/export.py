@@ -9,19 +9,23 @@ statistics. References cannot be missing, because a reference of zeros is a blac
 from __future__ import annotations
 
 import json
+import linecache
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.overrides import TorchFunctionMode
 
+from colorzoo.abilities import DiffusionModel
 from colorzoo.card import ModelCard
 from colorzoo.color.bins import bin_centers
 from colorzoo.engines.samples import Size, sample_guidance, sample_input
@@ -29,12 +33,15 @@ from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
+from colorzoo.prediction import AbPrediction
 from colorzoo.weights.catalog import missing_weights_advice
 
 Graph = Callable[[Sequence[Tensor]], Mapping[str, Tensor]]
 """Function that runs a graph on a list of inputs and returns the outputs by name."""
 Sample = tuple[Tensor, Guidance]
 """Arguments of a model: lightness and guidance."""
+Part = Literal["model", "denoiser"]
+"""Exported part of a model: the whole model, or the network of a diffusion model that predicts the noise."""
 
 TOLERANCE = 1e-4
 """Maximum accepted difference between graph and model, as a fraction of the full scale."""
@@ -46,6 +53,7 @@ _CONVENTIONS = (
 )
 _TRACED = (61, 91)  # odd, so that padding is in the graph
 _COMPARED = ((64, 96), (37, 53), (128, 40))
+_MOST_LINES = 3
 _BATCHES = (1, 3)  # batch sizes of the compared samples; 2 images are traced
 
 
@@ -67,6 +75,27 @@ class ExportedGraph:
     differences: Mapping[tuple[int, int], float]
 
 
+class Denoiser(nn.Module):
+    """One step of a diffusion model, whose output is the predicted noise.
+
+    The tensors ``noisy`` and ``level`` of `DiffusionModel.predict_noise` are in `Guidance.extra`. The graph
+    has the inputs ``lightness``, the guidance of the model, ``noisy`` and ``level``.
+    """
+
+    output_kind = "noise"
+
+    def __init__(self, model: ColoringModel) -> None:
+        super().__init__()
+        self.model, self.hparams = model, model.hparams
+
+    def forward(self, lightness: Tensor, guidance: Guidance) -> AbPrediction:
+        """Return the noise as the ab of a prediction."""
+        assert isinstance(self.model, DiffusionModel)
+        noisy, level = guidance.extra["noisy"], guidance.extra["level"]
+        own = guidance.with_hints(noisy=None, level=None)
+        return AbPrediction(ab=self.model.predict_noise(lightness, own, noisy, level))
+
+
 class _TensorModel(nn.Module):
     """Export wrapper that passes guidance as a list of tensors.
 
@@ -75,7 +104,7 @@ class _TensorModel(nn.Module):
         template: Guidance whose tensors are replaced by the list.
     """
 
-    def __init__(self, model: ColoringModel, template: Guidance) -> None:
+    def __init__(self, model: ColoringModel | Denoiser, template: Guidance) -> None:
         super().__init__()
         self.model, self.template = model, template
 
@@ -83,7 +112,7 @@ class _TensorModel(nn.Module):
         return _outputs_of(self.model, (lightness, fill_guidance(self.template, tensors)))
 
 
-def _outputs_of(model: ColoringModel, sample: Sample) -> dict[str, Tensor]:
+def _outputs_of(model: ColoringModel | Denoiser, sample: Sample) -> dict[str, Tensor]:
     """Return the outputs of a graph by name: the image and, if available, the logits."""
     prediction = model(*sample)
     found: dict[str, Tensor] = {model.output_kind: prediction.colors}
@@ -94,7 +123,13 @@ def _outputs_of(model: ColoringModel, sample: Sample) -> dict[str, Tensor]:
 
 
 def export_model(
-    card: ModelCard, out: Path, *, weights: str | Path | None = "default", **hparams: Any
+    card: ModelCard,
+    out: Path,
+    *,
+    weights: str | Path | None = "default",
+    part: Part = "model",
+    report: Callable[[str], None] = lambda _: None,
+    **hparams: Any,
 ) -> ExportedGraph:
     """Write a model to an ONNX file atomically, and compare the graph with the model.
 
@@ -102,6 +137,8 @@ def export_model(
         card: Model card.
         out: Output file with the extension ``.onnx``.
         weights: Weights as in `create_model`; None exports random weights.
+        part: ``"denoiser"`` exports one step of a model that inherits from `DiffusionModel`.
+        report: Function that is called with the name of each step, such as ``tracing``.
         **hparams: Model settings as in `create_model`.
 
     Raises:
@@ -110,7 +147,7 @@ def export_model(
     """
     if out.suffix != ".onnx":
         raise ColorzooError(f"OUT must have the extension .onnx, got {out}")
-    if "export" in card.limits:
+    if part == "model" and "export" in card.limits:
         raise ColorzooError(
             f"{card.name} cannot be exported to ONNX, because parts of this model are not tensor operations"
         )
@@ -119,7 +156,23 @@ def export_model(
     if weights is not None and not model.trained:
         raise ColorzooError(f"export of {card.name} requires trained weights. {missing_weights_advice(card)}")
     traced, others = graph_samples(card)
-    return write_graph(model, traced, others, out, {"model": card.name, "paper": card.paper})
+    metadata = {"model": card.name, "paper": card.paper}
+    if part == "model":
+        return write_graph(model, traced, others, out, metadata, report)
+    if not isinstance(model, DiffusionModel):
+        raise ColorzooError(f"--part denoiser requires a diffusion model (DiffusionModel), got {card.name}")
+    traced, *others = (_with_noise(model, sample) for sample in (traced, *others))
+    return write_graph(Denoiser(model).eval(), traced, others, out, {**metadata, "part": part}, report)
+
+
+def _with_noise(model: DiffusionModel, sample: Sample) -> Sample:
+    """Return a sample of a model with random ``noisy`` and ``level``, for `Denoiser`."""
+    lightness, guidance = sample
+    batch, _, height, width = lightness.shape
+    generator = torch.Generator().manual_seed(0)
+    noisy = torch.randn(batch, model.noise_channels, height, width, generator=generator)
+    level = torch.randint(model.noise_levels, (batch,), generator=generator)
+    return lightness, guidance.with_hints(noisy=noisy, level=level)
 
 
 def graph_samples(
@@ -149,7 +202,12 @@ def graph_samples(
 
 
 def write_graph(
-    model: ColoringModel, traced: Sample, others: Sequence[Sample], out: Path, metadata: Mapping[str, str]
+    model: ColoringModel | Denoiser,
+    traced: Sample,
+    others: Sequence[Sample],
+    out: Path,
+    metadata: Mapping[str, str],
+    report: Callable[[str], None] = lambda _: None,
 ) -> ExportedGraph:
     """Trace a model, write the ONNX graph atomically and compare it with the model.
 
@@ -159,6 +217,7 @@ def write_graph(
         others: Samples of other image and batch sizes for the comparison of graph and model.
         out: Output file.
         metadata: Additional metadata of the file.
+        report: Function that is called with the name of each step.
 
     Raises:
         ColorzooError: The model cannot be exported, or the graph does not support a sample.
@@ -168,8 +227,10 @@ def write_graph(
     with _atomic_file(out) as temporary:
         with torch.inference_mode():
             outputs = _outputs_of(model, traced)
-        with _export_errors("the model cannot be traced and written"):
+        with _export_errors("the model cannot be traced and written", model, traced):
+            report("tracing the graph")
             program = trace(model, *traced)
+            report("writing the graph")
             hparams = json.dumps(model.hparams, sort_keys=True, default=str)
             all_metadata = {**metadata, "hparams": hparams, "conventions": _CONVENTIONS}
             if "logits" in outputs:  # bin colors of a color distribution
@@ -177,7 +238,7 @@ def write_graph(
                 all_metadata["bins"] = json.dumps(centers.tolist())
                 all_metadata["bins_shown"] = json.dumps(in_hull.int().tolist())
             graph = _write_onnx(program, temporary, inputs, outputs, all_metadata)
-        differences = _differences(model, graph, others)
+        differences = _differences(model, graph, others, report)
     return ExportedGraph(out, inputs, tuple(outputs), differences)
 
 
@@ -199,7 +260,7 @@ def compare_traced(
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # warnings of the exporter about its own code
-        with _export_errors("the model cannot be traced and written"):
+        with _export_errors("the model cannot be traced and written", model, traced):
             graph = trace(model, *traced).module()
 
         def run_graph(tensors: Sequence[Tensor]) -> Mapping[str, Tensor]:
@@ -224,19 +285,78 @@ def _atomic_file(out: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _export_errors(what: str) -> Iterator[None]:
-    """Convert any exporter error except `OSError` to a one-line `ColorzooError`."""
+def _export_errors(what: str, model: ColoringModel | Denoiser, sample: Sample) -> Iterator[None]:
+    """Convert any exporter error except `OSError` to a one-line `ColorzooError`.
+
+    The message names the lines of the model that a graph cannot contain; see `constant_lines`.
+    """
     try:
         yield
     except OSError:
         raise
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ColorzooError(f"export failed: {what} ({lines[0].strip()[:200]})") from error
+        message = f"export failed: {what} ({lines[0].strip()[:200]})"
+        if found := constant_lines(model, sample):
+            message += (
+                f". Graphs contain no numbers from tensors and no generators; the model uses them in "
+                f"{'; '.join(found)}. Replace them by tensor operations, x.shape[0] or buffers."
+            )
+        raise ColorzooError(message) from error
+
+
+class _ConstantLines(TorchFunctionMode):
+    """Context that records the lines of a model that convert tensors to numbers or use generators.
+
+    Attributes:
+        found: Each line with its file and number, in the order of the first use.
+    """
+
+    _NAMES = frozenset(
+        {"__len__", "__bool__", "__float__", "__int__", "__index__", "item", "tolist", "numpy"}
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, None] = {}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = dict(kwargs or {})
+        if getattr(func, "__name__", "") in self._NAMES or named.get("generator") is not None:
+            frame = sys._getframe(1)
+            while frame is not None:
+                module = str(frame.f_globals.get("__name__", ""))
+                package, _, rest = module.partition(".")
+                if package == "colorzoo" and rest.startswith("engines"):  # no line of a model
+                    break
+                if package != "torch" and (package != "colorzoo" or rest.startswith("zoo.")):
+                    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+                    name = Path(frame.f_code.co_filename).name
+                    self.found[f"{name}, line {frame.f_lineno}: {line}"] = None
+                    break
+                frame = frame.f_back  # type: ignore[assignment]  # None at the end of the stack
+        return func(*args, **named)
+
+
+def constant_lines(model: ColoringModel | Denoiser, sample: Sample) -> list[str]:
+    """Return the lines of a model that convert tensors to numbers or use random generators.
+
+    A graph would contain the numbers as constants. Examples are ``len(tensor)``, ``float(tensor)`` and
+    ``tensor.tolist()``; ``tensor.shape`` is allowed. Lines of colorzoo outside the zoo are not listed; the
+    line of the model that calls them is listed instead.
+
+    Args:
+        model: Model in evaluation mode, which is run once.
+        sample: Arguments of the model.
+    """
+    lines = _ConstantLines()
+    with suppress(Exception), torch.inference_mode(), lines:
+        model(*sample)
+    return list(lines.found)[:_MOST_LINES]
 
 
 @torch.no_grad()
-def trace(model: ColoringModel, lightness: Tensor, guidance: Guidance) -> ExportedProgram:
+def trace(model: ColoringModel | Denoiser, lightness: Tensor, guidance: Guidance) -> ExportedProgram:
     """Trace a model and return a graph with dynamic batch size, height and width.
 
     Args:
@@ -338,13 +458,18 @@ def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
 
 
 def _differences(
-    model: ColoringModel, graph: Graph, samples: Sequence[Sample]
+    model: ColoringModel | Denoiser,
+    graph: Graph,
+    samples: Sequence[Sample],
+    report: Callable[[str], None] = lambda _: None,
 ) -> dict[tuple[int, int], float]:
     """Return the largest output difference for each image size, relative to the full scale."""
     found = {}
     for sample in samples:
         batch, _, height, width = sample[0].shape
-        with _export_errors(f"the graph does not support {batch} images of {height} x {width} pixels"):
+        what = f"the graph does not support {batch} images of {height} x {width} pixels"
+        report(f"comparing graph and model at {height}x{width}")
+        with _export_errors(what, model, sample):
             with torch.inference_mode():
                 expected = _outputs_of(model, sample)
                 outputs = graph([sample[0], *guidance_tensors(sample[1]).values()])

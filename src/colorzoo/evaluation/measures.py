@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torchmetrics import Metric
 
 from colorzoo._machine import hide_home
 from colorzoo.color import rgb_to_lab
@@ -27,8 +31,10 @@ from colorzoo.guidance import Guidance
 from colorzoo.metrics.base import Better, ColorMetric, Output, mean_of_moments, no_finish, value_moments
 from colorzoo.metrics.cdr import cluster_discrepancy, clusters_name
 from colorzoo.metrics.edges import band_psnr, edge_band
+from colorzoo.metrics.feature_networks import without_downloads
 from colorzoo.metrics.fid import FID, frechet_distance
 from colorzoo.metrics.named import all_metrics, inputs_of, named_metric, parse_name
+from colorzoo.metrics.perceptual import MeanLPIPS
 from colorzoo.metrics.video import histogram_consistency, level_histograms
 from colorzoo.simulation import SessionResult, bled_edges
 
@@ -94,6 +100,7 @@ class Measure:
         distance: Function that computes the distance between two image sets from their features, as for FID;
             None for measures of single images.
         version: Hash of the source of a metric that does not belong to colorzoo. The cache depends on it.
+        metric: Metric of `colorzoo.metrics`, or None.
     """
 
     name: str
@@ -101,11 +108,26 @@ class Measure:
     run: Callable[[MeasuredImage], Values]
     distance: Distance | None = None
     version: str = ""
+    metric: Metric | None = None
 
     @property
     def features(self) -> bool:
         """Whether the measure stores image features instead of metric states."""
         return self.distance is not None
+
+
+@dataclass(frozen=True)
+class SampleMeasure:
+    """Measure of several samples of an image, with one or several numbers in the report.
+
+    Attributes:
+        outputs: Definitions of the report columns.
+        run: Function that computes the metric states (moments) of each column from the samples. A method that
+            does not sample has one sample.
+    """
+
+    outputs: tuple[Output, ...]
+    run: Callable[[Sequence[MeasuredImage]], Values]
 
 
 _INPUTS: Mapping[str, Callable[[MeasuredImage], Any]] = {
@@ -260,7 +282,7 @@ def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:
     file = getattr(sys.modules[module], "__file__", None)
     if file and not module.startswith("colorzoo."):
         version = sha256_of(Path(file))
-    return Measure(name, outputs, run, version=version)
+    return Measure(name, outputs, run, version=version, metric=metric)
 
 
 def list_metrics() -> list[str]:
@@ -273,12 +295,87 @@ def list_metrics() -> list[str]:
     return sorted([*own_measures(), *all_metrics()])
 
 
+def sample_measures(measures: Sequence[Measure], count: int) -> tuple[SampleMeasure, ...]:
+    """Return the measures of several samples: values over the samples, and their diversity.
+
+    For each column of ``measures`` with a value per image and a direction, the columns are the best value,
+    the mean and the standard deviation over the samples. The diversity is the mean distance between two
+    samples of an image in CIE units, and in LPIPS if ``measures`` contains LPIPS.
+
+    Args:
+        measures: Measures of single results.
+        count: Number of samples.
+    """
+    found = []
+    for measure in measures:
+        columns = [
+            index
+            for index, output in enumerate(measure.outputs)
+            if not measure.features and output.better != "neither" and not output.detail
+        ]
+        outputs: list[Output] = []
+        for output in (measure.outputs[index] for index in columns):
+            own = replace(output, finish=mean_of_moments)
+            outputs += [
+                replace(own, key=f"{own.key}_best_of_{count}", title=f"{own.title}, best of {count}"),
+                replace(own, key=f"{own.key}_mean_of_{count}", title=f"{own.title}, mean of {count}"),
+                replace(own, key=f"{own.key}_sd_of_{count}", title=f"{own.title}, SD", better="neither"),
+            ]
+        if outputs:
+            found.append(SampleMeasure(tuple(outputs), partial(_over_samples, measure, columns)))
+    key, title = f"ab_diversity_of_{count}", f"Diversity of {count}"
+    output = Output(key, title, "CIE", "neither", mean_of_moments)
+    found.append(SampleMeasure((output,), partial(_diversity, _ab_distance)))
+    for measure in measures:
+        if isinstance(measure.metric, MeanLPIPS):
+            key = f"{measure.outputs[0].key.removesuffix('_mean')}_diversity_of_{count}"
+            output = Output(key, f"LPIPS diversity of {count}", "", "neither", mean_of_moments)
+            found.append(SampleMeasure((output,), partial(_diversity, partial(_lpips, measure.metric))))
+    return tuple(found)
+
+
+def _over_samples(measure: Measure, columns: Sequence[int], samples: Sequence[MeasuredImage]) -> Values:
+    """Return the moments of the best value, the mean and the standard deviation of each column."""
+    runs = [measure.run(sample) for sample in samples]
+    found: Values = []
+    for index in columns:
+        output = measure.outputs[index]
+        values = np.array([float(output.finish(np.array(run[index]))) for run in runs])
+        if np.isnan(values).any():  # undefined for the true image, and so for all samples
+            found += [value_moments(float("nan"))] * 3
+            continue
+        best = values.max() if output.better == "higher" else values.min()
+        is_finite = np.isfinite(values).all()
+        spread = 0.0 if len(values) < 2 else float(values.std(ddof=1)) if is_finite else float("nan")
+        found += [value_moments(float(value)) for value in (best, values.mean(), spread)]
+    return found
+
+
+def _diversity(
+    distance: Callable[[MeasuredImage, MeasuredImage], float], samples: Sequence[MeasuredImage]
+) -> Values:
+    """Return the moments of the mean distance between two samples; 0 for one sample."""
+    distances = [distance(one, other) for one, other in combinations(samples, 2)]
+    return [value_moments(float(np.mean(distances)) if distances else 0.0)]
+
+
+def _ab_distance(one: MeasuredImage, other: MeasuredImage) -> float:
+    return float(torch.linalg.vector_norm(one.ab - other.ab, dim=1).mean())
+
+
+def _lpips(metric: MeanLPIPS, one: MeasuredImage, other: MeasuredImage) -> float:
+    metric.reset()
+    metric.update(one.rgb, other.rgb)
+    return float(metric.mean())
+
+
 def choose_measures(
     protocol: Protocol, metrics: Sequence[str] | None, device: torch.device
 ) -> tuple[tuple[Measure, ...], tuple[str, ...]]:
     """Build the measures of a protocol, or the measures selected by the user.
 
-    A protocol metric with missing network weights is skipped with a note.
+    A protocol metric with missing network weights is skipped with a note, and the networks of FID and LPIPS
+    are not downloaded. The networks of metrics that the user selected are downloaded.
 
     Args:
         protocol: The protocol.
@@ -302,7 +399,8 @@ def choose_measures(
     measures, notes = [], []
     for name in names:
         try:
-            measures.append(named_measure(name, device))
+            with nullcontext() if metrics else without_downloads():
+                measures.append(named_measure(name, device))
         except WeightsError as error:
             if metrics:
                 raise

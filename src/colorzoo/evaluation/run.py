@@ -97,6 +97,7 @@ def evaluate(
     compare: tuple[str, str] | None = None,
     pairs: str | None = None,
     limit: int | None = None,
+    samples: int = 1,
     cache: str | Path | None = None,
     device: str = "cpu",
     threads: int = 1,
@@ -130,6 +131,9 @@ def evaluate(
         compare: Row names of two methods for a paired comparison.
         pairs: CSV file of image pairs in ``data``; ``pairs.csv`` by default.
         limit: Maximum number of images, from the start of the list; None evaluates all images.
+        samples: Number of samples of each image by models that accept seeds. With several samples, the report
+            also contains the best value, the mean and the standard deviation over the samples, and their
+            diversity; see `sample_measures`.
         cache: Folder of cached results; by default a folder in ``output``. Without ``output`` and ``cache``,
             no results are cached. Results of models that were passed as objects are never reused.
         device: Device of the models.
@@ -140,6 +144,8 @@ def evaluate(
         ColorzooError: An argument is invalid, or a file is missing. Names of methods, metrics and files are
             checked before the first download, and weight files before the first image.
     """
+    if samples < 1:
+        raise DataError(f"--samples must be at least 1, got {samples}")
     sources, compare = parse_methods(models, compare)
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol)
@@ -185,6 +191,7 @@ def evaluate(
             measures=measures,
             deviation=deviation,
             notes=(*metric_notes, *side_notes),
+            samples=samples,
             resamples=resamples,
             machine=machine,
             processes=processes,
@@ -247,7 +254,16 @@ def evaluate_item(
         # measure the results, except for values in the cache
         entry.gray, entry.skipped = truth.is_gray, ""
         bleeding = Bleeding(turns[0].result, truth)  # the result without interactions
-        for turn in turns:
+        # results of other seeds
+        more_turns: list[list[Turn]] = []
+        if setup.samples > 1 and "seed" in method.accepts:
+            first_seed = truth.hints.get("seed", 0)
+            for seed in range(first_seed, first_seed + setup.samples):
+                seeded = replace(truth, hints={**truth.hints, "seed": seed})
+                more_turns.append(
+                    colorize_with_protocol(setup.protocol, method, item, seeded, sorted({0, *counts}))
+                )
+        for index, turn in enumerate(turns):
             if turn.count not in counts:
                 continue
             result = MeasuredImage(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance)
@@ -262,6 +278,15 @@ def evaluate_item(
                     values = measure.run(result)
                 for key, value in zip(keys, values, strict=True):
                     (features if measure.features else moments)[key] = value
+            sampled = [each[index] for each in more_turns] or [turn]
+            images = [
+                MeasuredImage(each.result.rgb, each.result.ab, truth, bleeding, each.guidance)
+                for each in sampled
+            ]
+            for sample_measure in setup.sample_measures:
+                with torch.inference_mode():
+                    values = sample_measure.run(images)
+                moments |= zip((output.key for output in sample_measure.outputs), values, strict=True)
         entry.thumbnails[counts[-1]] = thumbnail(turns[-1].result.rgb)
         entry.thumbnails[TRUE_IMAGE] = thumbnail(truth.rgb)
         if truth.reference is not None:

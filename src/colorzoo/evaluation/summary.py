@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from itertools import compress, product
 from math import isfinite
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.images import Item
-from colorzoo.evaluation.measures import Measure
+from colorzoo.evaluation.measures import Measure, SampleMeasure, sample_measures
 from colorzoo.evaluation.methods import BASELINES, Method, truth_method
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.statistics import (
@@ -50,6 +50,7 @@ class EvaluationSetup:
         methods: Methods in the report.
         counts: Numbers of interactions by method name.
         measures: Measures of each result.
+        samples: Number of samples of each image by methods that sample; 1 compares no samples.
         deviation: Description of deviations from the protocol's images; empty without deviations.
         notes: Notes for the user.
         resamples: Number of bootstrap resamples.
@@ -66,11 +67,18 @@ class EvaluationSetup:
     resamples: int
     machine: Mapping[str, Any]
     processes: int
+    samples: int = 1
+
+    @cached_property
+    def sample_measures(self) -> tuple[SampleMeasure, ...]:
+        """Measures of several samples of each image."""
+        return sample_measures(self.measures, self.samples) if self.samples > 1 else ()
 
     @property
     def outputs(self) -> tuple[Output, ...]:
         """Definitions of the report columns of all measures."""
-        return tuple(output for measure in self.measures for output in measure.outputs)
+        measures: tuple[Measure | SampleMeasure, ...] = (*self.measures, *self.sample_measures)
+        return tuple(output for measure in measures for output in measure.outputs)
 
     def full_key(self, output: Output) -> str:
         """Return the key of a report column, followed by ``@`` and the protocol's resizing."""
@@ -256,7 +264,10 @@ def summarize(
     items = tuple(compress(items, is_evaluated))
     entries = {name: list(compress(found, is_evaluated)) for name, found in all_entries.items()}
     # collect the metric states of each method after each number of interactions
-    keys = [output.key for measure in setup.measures if not measure.features for output in measure.outputs]
+    with_features = {
+        output.key for measure in setup.measures if measure.features for output in measure.outputs
+    }
+    keys = [output.key for output in setup.outputs if output.key not in with_features]
     tables = {}
     for name, method_entries in entries.items():
         for count in setup.counts[name]:

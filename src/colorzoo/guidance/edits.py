@@ -14,7 +14,7 @@ from colorzoo.errors import GuidanceError, OtherImageError
 from colorzoo.guidance.fields import Fields, HexColor, Reach, Vertices, hex_color, plain_fields
 from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt, Range, check_choice
 
-Blend = Literal["color", "hue", "saturation"]
+Blend = Literal["color", "hue", "saturation", "multiply"]
 Adjustment = Annotated[float, Range(-100, 100)]
 Degrees = Annotated[float, Range(0, 180)]
 MAX_ANGLE = 45.0  # degrees; use an image editor for larger rotations
@@ -200,7 +200,9 @@ class PaintStroke:
         hardness: Fraction of the brush radius with full opacity, in [0, 1]; the rest of the brush fades out.
         opacity: Opacity of the color, in [0, 1].
         blend: Color components that the stroke replaces: hue and chroma (``"color"``), hue (``"hue"``) or
-            chroma (``"saturation"``).
+            chroma (``"saturation"``). Strokes with ``"multiply"`` form the shading, a layer above the paint
+            that multiplies the colors below; erasers with ``"multiply"`` erase only the shading.
+        closed: Whether the stroke also covers the inside of its path.
         reach: Distance over which the color spreads within the brushed area; see `Reach`. Unless the reach is
             ``"everywhere"``, the color stops at edges in the image content.
         hidden: Whether the stroke is ignored.
@@ -215,6 +217,7 @@ class PaintStroke:
     hardness: Fraction = 0.5
     opacity: Fraction = 1.0
     blend: Blend = "color"
+    closed: bool = False
     reach: Reach = "everywhere"
     hidden: bool = False
     layer: PositiveInt | None = None

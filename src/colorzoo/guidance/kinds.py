@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from functools import cache
 from importlib.metadata import entry_points
@@ -68,6 +68,8 @@ class GuidanceKind:
         choices: Values of the widget ``"choice"``.
         schema: JSON schema of the field in a recipe. The kinds of colorzoo are described in
             ``recipe.schema.json``.
+        users: Simulated users of evaluations that set this kind, by name. A value is a function that returns
+            a `colorzoo.simulation.SimulatedUser`; its arguments are the options in the protocol.
         optional: Whether a model has a default value, so that an evaluation without a value needs no note.
     """
 
@@ -78,6 +80,7 @@ class GuidanceKind:
     widget: Widget = ""
     choices: tuple[str, ...] = ()
     schema: Mapping[str, Any] = MappingProxyType({})
+    users: Mapping[str, Callable[..., Any]] = MappingProxyType({})
     optional: bool = False
 
     def parse(self, value: Any, name: str) -> Any:

@@ -1,3 +1,4 @@
+from .find import VIDEO_EXTENSIONS as VIDEO_EXTENSIONS
 from .find import find_images as find_images
 from .find import images_and_videos as images_and_videos
 from .find import join_names as join_names
@@ -9,6 +10,7 @@ from .formats import READABLE as READABLE
 from .formats import WRITABLE as WRITABLE
 from .layers import color_png as color_png
 from .layers import encode_layers as encode_layers
+from .layers import encode_psd as encode_psd
 from .layers import gray_levels as gray_levels
 from .metadata import Metadata as Metadata
 from .metadata import without_positions as without_positions
@@ -44,6 +46,7 @@ __all__ = [
     "IN_COLOR",
     "MAX_PIXELS",
     "READABLE",
+    "VIDEO_EXTENSIONS",
     "WRITABLE",
     "AlphaArray",
     "FloatArray",
@@ -60,6 +63,7 @@ __all__ = [
     "composite_on_white",
     "encode",
     "encode_layers",
+    "encode_psd",
     "fill_hidden",
     "find_images",
     "gray_levels",

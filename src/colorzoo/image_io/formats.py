@@ -24,10 +24,11 @@ WRITABLE = {
     ".gif": "GIF",
     ".avif": "AVIF",
     ".ora": "OpenRaster",
+    ".psd": "PSD",
 }
 """Output format of each file extension."""
 _READ_ONLY = (".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".mpo", ".heic", ".heif", ".hif")
-READABLE = frozenset({*WRITABLE, *_READ_ONLY}) - {".ora"}
+READABLE = frozenset({*WRITABLE, *_READ_ONLY}) - {".ora", ".psd"}
 """Extensions of the images that a search in folders finds."""
 
 

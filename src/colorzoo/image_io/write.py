@@ -34,7 +34,7 @@ from colorzoo.image_io.raster_image import Levels, RasterImage, composite_on_whi
 from colorzoo.image_io.tiff import encode_page
 
 DEEP_FORMATS = frozenset({"PNG", "TIFF"})
-ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF", "OpenRaster"})
+ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF", "OpenRaster", "PSD"})
 XMP_FORMATS = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
 # formats that can store each kind of metadata
 _METADATA_FORMATS = dict.fromkeys(("EXIF", "color profile", "XMP"), XMP_FORMATS) | {
@@ -43,11 +43,12 @@ _METADATA_FORMATS = dict.fromkeys(("EXIF", "color profile", "XMP"), XMP_FORMATS)
     "PNG text": frozenset({"PNG"}),
     "resolution": XMP_FORMATS | {"BMP"},
 }
+LAYERED_FORMATS = frozenset({"OpenRaster", "PSD"})
 ANIMATED_FORMATS = frozenset({"TIFF", "GIF", "WEBP"})
 JPEG_SEGMENT = 65_000
 """Maximum number of bytes of a metadata block; a JPEG segment contains 65,533 bytes, including its name."""
 
-_MAX_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
+_MAX_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535, "PSD": 30000}
 _PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"  # prefix of the JPEG segment that contains the IPTC record
 _PNG_HEADER = 8 + 25  # number of bytes of the PNG signature and the IHDR chunk
 
@@ -96,13 +97,22 @@ def write_image(
 
 
 def write_layers(
-    path: Path, steps: Mapping[str, Levels], like: RasterImage, *, overwrite: bool = False
+    path: Path,
+    steps: Mapping[str, Levels],
+    like: RasterImage,
+    ink: Levels | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Path:
-    """Write an OpenRaster file; see `encode_layers` and `write_image` for the arguments and errors."""
-    from colorzoo.image_io.layers import encode_layers  # few results have layers
+    """Write an OpenRaster or PSD file.
 
-    check_target(path, like, output_format(path), overwrite=overwrite)
-    content = encode_layers(steps, like)
+    See `encode_layers` and `write_image` for the arguments and errors.
+    """
+    from colorzoo.image_io.layers import encode_layers, encode_psd  # few results have layers
+
+    kind = output_format(path)
+    check_target(path, like, kind, overwrite=overwrite)
+    content = encode_psd(steps, like, ink) if kind == "PSD" else encode_layers(steps, like, ink)
     try:
         write_atomic(path, content, overwrite=overwrite)
     except OSError as error:
@@ -192,9 +202,13 @@ def to_pil(rgb: Levels, like: RasterImage) -> Image.Image:
 def output_format(path: Path) -> str:
     """Return the format for the extension of a path, such as ``"JPEG"``.
 
-    An unknown extension raises `ImageError`.
+    An unknown extension, or a format whose package extra is not installed, raises `ImageError`.
     """
     kind = WRITABLE.get(path.suffix.lower())
+    if kind == "PSD":
+        from colorzoo.image_io.layers import check_psd  # few results have layers
+
+        check_psd()
     if kind is None:
         known = " ".join(sorted(WRITABLE))
         raise ImageError(f"the extension of {path} must be one of {known}; got {path.suffix or 'none'}")
@@ -262,14 +276,14 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
     Args:
         rgb: ``(H, W, 3)`` float in [0, 1], or integers of the output bit depth.
         like: Source image, which provides bit depth, alpha and metadata.
-        kind: ``"JPEG"``, ``"PNG"``, ``"TIFF"``, ``"WEBP"``, ``"AVIF"``, ``"GIF"``, ``"BMP"`` or
-            ``"OpenRaster"`` (one layer).
+        kind: ``"JPEG"``, ``"PNG"``, ``"TIFF"``, ``"WEBP"``, ``"AVIF"``, ``"GIF"``, ``"BMP"``,
+            ``"OpenRaster"`` or ``"PSD"`` (one layer).
         quality: Quality of lossy formats, 1 to 100.
     """
-    if kind == "OpenRaster":
-        from colorzoo.image_io.layers import encode_layers
+    if kind in LAYERED_FORMATS:
+        from colorzoo.image_io.layers import encode_layers, encode_psd
 
-        return encode_layers({"Image": rgb}, like)
+        return (encode_psd if kind == "PSD" else encode_layers)({"Image": rgb}, like)
     depth = 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
     has_alpha = like.alpha is not None and kind in ALPHA_FORMATS
     if not has_alpha:  # hidden colors must not become visible

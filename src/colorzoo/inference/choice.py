@@ -9,7 +9,7 @@ from colorzoo.drawing.lines import is_line_art
 from colorzoo.errors import UnknownModelError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note, composite_on_paper
-from colorzoo.registry import DEFAULT_MODELS, model_card
+from colorzoo.registry import DEFAULT_MODELS, default_model, model_card
 from colorzoo.weights.load import model_of_file
 
 
@@ -51,7 +51,7 @@ def choose_model(
     """Return the name of the model for an image and its guidance.
 
     If neither the user, the recipe nor the weight file names a model (see `requested_model`), the result is
-    one of the `DEFAULT_MODELS`: the model that accepts most kinds of the guidance. Line art has its own
+    a default model (`default_model`): the model that accepts most kinds of the guidance. Line art has its own
     default model.
 
     Examples:
@@ -92,7 +92,7 @@ def choose_model(
         uses = list(kinds)
         if "boxes" in kinds and "scribbles" in kinds:
             uses.insert(uses.index("scribbles") + 1, "objects")
-        candidates = [DEFAULT_MODELS[use] for use in uses if use in DEFAULT_MODELS]
+        candidates = [name for use in uses if (name := default_model(use)) is not None]
         candidates = candidates or [DEFAULT_MODELS["automatic"]]
         chosen = max(candidates, key=lambda model: len({*model_card(model).guidance} & {*kinds}))
     # line art has its own default model

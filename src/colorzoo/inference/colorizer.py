@@ -255,12 +255,14 @@ class Colorizer:
         strength: float | None = None,
         reference: Exemplar | None = None,
         border: BorderSetting | None = None,
+        drawing: Drawing | None = None,
     ) -> ColorizeTask:
         """Detect the border of a scan, inpaint marked damage, and return the task for `colorize_task`.
 
         This method does not run the model. A border is a print margin or mount around the image. The healing
         strokes of the recipe mark the damage. For sketch models, the border is not detected, and transparent
-        parts are filled with paper. The parameters match the parameters of `colorize`.
+        parts are filled with paper. The parameters match the parameters of `colorize`. ``drawing`` contains
+        the lines and regions of the healed image for sketch models, if they are known.
 
         Raises:
             GuidanceError: The guidance does not match the image, or the strength is outside [0, 1.5].
@@ -311,8 +313,7 @@ class Colorizer:
             surroundings = Surroundings(whole, inside)
         about = f"{image.size[0]} x {image.size[1]} pixels"
         lightness = timed(log, preprocess, FullLightness(filled_levels), self.size, about=about)
-        drawing = None
-        if self._network.is_sketch:
+        if drawing is None and self._network.is_sketch:
             from colorzoo.inference.steps.drawing import read_drawing  # photos do not need it
 
             gap = (recipe.drawing or DrawingSettings()).gap

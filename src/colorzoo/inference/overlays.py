@@ -1,21 +1,23 @@
 """Overlays: color changes at full size, computed without a network.
 
-Overlays are applied in bands of rows: first color replacements, then paint strokes, then adjustments such as
-vibrance.
+Overlays are applied in bands of rows: first color replacements, then paint strokes, then the shading, then
+adjustments such as vibrance.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import groupby, pairwise
 
+import cv2
 import numpy as np
 import torch
+from PIL import ImageColor
 from torch import Tensor
 
-from colorzoo.color import at_lightness
+from colorzoo.color import at_lightness, lab_to_rgb, rgb_to_lab
 from colorzoo.color.lab import lab_to_linear_rgb, lightness_to_luminance, linear_rgb_to_lab
 from colorzoo.guidance import ColorReplacement, PaintStroke, PointHint, Recipe
 from colorzoo.guidance.edits import Finish
@@ -143,34 +145,13 @@ def _paint_strokes(
         lightness: ``(rows, W)`` of the band, changed in place for drawings.
         first: First row of the band.
     """
-    strokes = recipe.paint
+    strokes = [(number, stroke) for number, stroke in enumerate(recipe.paint) if stroke.blend != "multiply"]
     scale = image_size[0] / shape[1], image_size[1] / shape[0]
     band, width = (first, first + ab.shape[1]), ab.shape[2]
-    has_erasers = any(stroke.color is None for stroke in strokes)
+    has_erasers = any(stroke.color is None for _, stroke in strokes)
     unpainted, unpainted_lightness = (ab.clone(), lightness.clone()) if has_erasers else (ab, lightness)
 
-    def coat(numbered: tuple[int, PaintStroke]) -> tuple[object, ...]:
-        number, stroke = numbered
-        return (number if stroke.layer is None else -stroke.layer), stroke.color, stroke.blend
-
-    # consecutive strokes of one layer, color and blend mode are blended as one stroke
-    for _, run in groupby(enumerate(strokes), coat):
-        numbered_strokes = list(run)
-        covers = []
-        for number, stroke in numbered_strokes:
-            cover = _cover(stroke, scale, band, width)
-            rows, columns, coverage = cover
-            if not coverage.size:  # the stroke does not touch the band
-                continue
-            reach = reaches[number] if reaches else None
-            if reach is not None:
-                weight = reach.rows(first + rows.start, first + rows.stop)[0, :, columns]
-                cover = rows, columns, coverage * weight.clamp(0, 1).numpy()
-            covers.append(cover)
-        if not covers:
-            continue
-        rows, columns, coverage = _joined(covers)
-        _, stroke = numbered_strokes[0]
+    for stroke, (rows, columns, coverage) in _coats(strokes, scale, reaches, first, band, width):
         below, light = ab[:, rows, columns], lightness[rows, columns]
         target_light = light
         if stroke.color is None:
@@ -188,6 +169,81 @@ def _paint_strokes(
         ab[:, rows, columns] += opacity * (target - below)
         if on_paper:
             lightness[rows, columns] += opacity * (target_light - light)
+
+
+def _multiply_shading(
+    recipe: Recipe,
+    image_size: tuple[int, int],
+    shape: tuple[int, int],
+    reaches: Sequence[BicubicUpsampler | None],
+    on_paper: bool,
+    ab: Tensor,
+    lightness: Tensor,
+    first: int,
+) -> None:
+    """Multiply the colors by the shading, the strokes with the blend mode ``"multiply"``; see `Overlay`.
+
+    In photos, only hue and chroma change. See `_paint_strokes` for the arguments.
+    """
+    scale = image_size[0] / shape[1], image_size[1] / shape[0]
+    band, width = (first, first + ab.shape[1]), ab.shape[2]
+    shading = torch.ones(3, *lightness.shape)  # factor on sRGB
+    strokes = [(number, stroke) for number, stroke in enumerate(recipe.paint) if stroke.blend == "multiply"]
+    for stroke, (rows, columns, coverage) in _coats(strokes, scale, reaches, first, band, width):
+        rgb = (255, 255, 255) if stroke.color is None else ImageColor.getrgb(stroke.color)
+        below = shading[:, rows, columns]
+        target = torch.tensor(rgb).view(3, 1, 1) / 255
+        shading[:, rows, columns] += torch.from_numpy(stroke.opacity * coverage) * (target - below)
+    is_shaded = shading.amin(0) < 1
+    if not is_shaded.any():
+        return
+    rgb_below = lab_to_rgb(torch.cat([lightness[None], ab])[None])[0].clamp(0, 1)
+    lab = rgb_to_lab((rgb_below * shading)[None])[0]
+    ab.copy_(torch.where(is_shaded, lab[1:], ab))
+    if on_paper:
+        lightness.copy_(torch.where(is_shaded, lab[0], lightness))
+
+
+def _coats(
+    strokes: Sequence[tuple[int, PaintStroke]],
+    scale: tuple[float, float],
+    reaches: Sequence[BicubicUpsampler | None],
+    first: int,
+    band: tuple[int, int],
+    width: int,
+) -> Iterator[tuple[PaintStroke, Cover]]:
+    """Yield the first stroke and the coverage of each coat that touches a band.
+
+    Consecutive strokes of one layer, color and blend mode are one coat, which is blended as one stroke.
+
+    Args:
+        strokes: Strokes with their numbers in the recipe.
+        scale: See `_cover`.
+        reaches: See `_paint_strokes`.
+        first: First row of the band.
+        band: See `_cover`.
+        width: See `_cover`.
+    """
+
+    def coat(numbered: tuple[int, PaintStroke]) -> tuple[object, ...]:
+        number, stroke = numbered
+        return (number if stroke.layer is None else -stroke.layer), stroke.color, stroke.blend
+
+    for _, run in groupby(strokes, coat):
+        numbered_strokes = list(run)
+        covers = []
+        for number, stroke in numbered_strokes:
+            cover = _cover(stroke, scale, band, width)
+            rows, columns, coverage = cover
+            if not coverage.size:  # the stroke does not touch the band
+                continue
+            reach = reaches[number] if reaches else None
+            if reach is not None:
+                weight = reach.rows(first + rows.start, first + rows.stop)[0, :, columns]
+                cover = rows, columns, coverage * weight.clamp(0, 1).numpy()
+            covers.append(cover)
+        if covers:
+            yield numbered_strokes[0][1], _joined(covers)
 
 
 def points_along(stroke: PaintStroke) -> list[PointHint]:
@@ -262,6 +318,11 @@ def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int
     fade = (outer - np.sqrt(squared_distances)) / (outer - inner)
     np.clip(fade, 0, 1, out=fade)
     coverage: Map = (fade * fade * (3 - 2 * fade)).astype(np.float32)  # smoothstep
+    if stroke.closed and coverage.size:
+        corners = np.asarray(stroke.path) / scale - 0.5 - (columns.start, rows.start)
+        inside = np.zeros(coverage.shape, np.uint8)
+        cv2.fillPoly(inside, [np.rint(16 * corners).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
+        coverage = np.maximum(coverage, inside / np.float32(255))
     return _relative_to(rows, band[0]), columns, coverage
 
 
@@ -365,6 +426,8 @@ def overlays_of(
     if recipe.paint:
         limits = tuple(None if reach is None else BicubicUpsampler(reach[None], size) for reach in reaches)
         overlays.append(partial(_paint_strokes, recipe, image_size, size, limits, on_paper))
+        if any(stroke.blend == "multiply" for stroke in recipe.paint):
+            overlays.append(partial(_multiply_shading, recipe, image_size, size, limits, on_paper))
     if recipe.finish is not None:
         overlays.append(outside_locks(partial(_adjust_colors, recipe.finish)))
     return tuple(overlays)

@@ -146,7 +146,8 @@ class ColorizedImage:
         """Return the 8-bit image after each layer has been added, by the name of the layer.
 
         The layers of a photo are *Photo*, *Colors* and *Paint*. The layers of a drawing are *Flats*,
-        *Shading*, *Paint* and *Lines*. Empty layers are omitted. The last image is the result.
+        *Shading*, *Paint*, *Painted shading* and *Lines*. Empty layers are omitted. The last image is the
+        result.
 
         Args:
             image: Source image with the size of the result; see `source`.
@@ -172,10 +173,30 @@ class ColorizedImage:
             layers["Flats"] = unshaded.levels()
             layers["Shading"] = unpainted.levels()
         if recipe.paint:
-            layers["Paint"] = without_lines.levels()
+            kept = [number for number, stroke in enumerate(recipe.paint) if stroke.blend != "multiply"]
+            paint = tuple(recipe.paint[number] for number in kept)
+            unshaded_task = replace(self.task, recipe=replace(recipe, paint=paint))
+            reaches = tuple(self.reaches[number] for number in kept) if self.reaches else ()
+            if paint:
+                layers["Paint"] = replace(without_lines, task=unshaded_task, reaches=reaches).levels()
+            if len(paint) < len(recipe.paint):
+                layers["Painted shading"] = without_lines.levels()
         if flats is not None and flats.has_lines:
             layers["Lines"] = self.levels()
         return layers
+
+    def ink(self) -> NDArray[np.uint8] | None:
+        """Return the lines of a drawing alone, ``(H, W, 3)``; None without lines.
+
+        The lines are black on white, or white on black for white ink.
+        """
+        flats = self.colors.flats
+        if flats is None or not flats.has_lines:
+            return None
+        paper = np.full_like(flats.colors, 0 if flats.drawing.art.inverted else 1)
+        on_paper = replace(self.colors, flats=replace(flats, colors=paper, shading=None, change=None))
+        recipe = replace(self.task.recipe, paint=(), replacements=(), finish=None)
+        return replace(self, colors=on_paper, task=replace(self.task, recipe=recipe)).levels()
 
     def _compose(self, depth: int | None) -> NDArray[Any]:
         """Combine the lightness with the colors, point corrections and overlays, in this order.

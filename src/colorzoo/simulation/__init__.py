@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from colorzoo.errors import GuidanceError
+from colorzoo.guidance import guidance_kinds
 from colorzoo.simulation.drawings import DrawingPoints, DrawingRegions
 from colorzoo.simulation.points import MostWrongPoints, ProposedPoints, UniformPoints
 from colorzoo.simulation.regions import PriorityRegions, SuperpixelRegions
@@ -65,7 +66,12 @@ def list_users() -> list[str]:
         >>> "uniform_points" in list_users()
         True
     """
-    return sorted(_USERS)
+    return sorted(_users())
+
+
+def _users() -> dict[str, Callable[..., SimulatedUser]]:
+    """Return the simulated users of colorzoo and of the kinds of guidance in the registry."""
+    return {**{name: user for kind in guidance_kinds() for name, user in kind.users.items()}, **_USERS}
 
 
 def make_user(name: str, **options: Any) -> SimulatedUser:
@@ -82,9 +88,10 @@ def make_user(name: str, **options: Any) -> SimulatedUser:
     Raises:
         GuidanceError: The name or an option is unknown.
     """
-    if name not in _USERS:
+    users = _users()
+    if name not in users:
         raise GuidanceError(f"the simulated user must be one of {', '.join(list_users())}, got {name!r}")
     try:
-        return _USERS[name](**options)
+        return users[name](**options)
     except TypeError as error:
         raise GuidanceError(f"invalid options of the simulated user {name}: {error}") from error

@@ -18,7 +18,7 @@ from colorzoo.guidance import Guidance, Points
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage
 
-Order = Literal["random", "proposed"]
+Order = Literal["random", "proposed", "largest"]
 
 _MAX_POINTS = 1000
 _LINE_WEIGHT = 0.02  # weight of line pixels in the mean color of a region, for regions without paper
@@ -96,7 +96,8 @@ class DrawingPoints:
 
     With the order ``"random"``, a point colors the region at a uniformly random position of the drawing, so
     large regions are colored first on average. With the order ``"proposed"``, the model ranks the regions.
-    The point lies at the pixel of the region that is farthest from its boundary.
+    With the order ``"largest"``, the area ranks the regions. The point lies at the pixel of the region that
+    is farthest from its boundary.
 
     Attributes:
         order: Order of the regions.
@@ -121,6 +122,8 @@ class DrawingPoints:
             draws = draw_uniform(generators, 1, 2 * _MAX_POINTS, torch.device("cpu")).view(_MAX_POINTS, 2)
             rows, columns = (draws * torch.tensor(drawing.labels.shape)).long().T
             order: list[int] = drawing.labels.cpu()[rows, columns].tolist()
+        elif self.order == "largest":
+            order = drawing.areas.argsort(descending=True, stable=True).tolist()
         elif isinstance(model, RanksRegions):
             order = model.ranked_regions(target.lightness)
         else:

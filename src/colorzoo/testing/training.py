@@ -241,6 +241,7 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
     side = card.contract_test.size
     data = {"root": str(images), "batch_size": _TRAIN_BATCH, "crop": side, "resize": side + 4}
     data |= {"val_size": side, "val_batch_size": 2, "val_limit": 3, "num_workers": 0}
+    data |= {"classes": False, "source_fractions": None}  # the images have no class maps and no sources
     if "label" in card.guidance:
         data["labels"] = True
     # The options of the validation are those of the configuration, so that the length of the run is not a

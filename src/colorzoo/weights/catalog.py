@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from colorzoo._files import begins_with, similar_paths
@@ -25,6 +25,9 @@ from colorzoo.files import megabytes, sha256_of, write_atomic
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights.hub import hub_file, is_offline
 from colorzoo.weights.load import Provenance, existing_file, model_of_file, read_weights
+
+if TYPE_CHECKING:
+    from colorzoo.networks.imagenet_encoder import ImageNetEncoder
 
 Where = Literal["embedded", "cached", "missing"]
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
@@ -419,3 +422,14 @@ def hub_weights(source: str, weights: object, *, offline: bool) -> tuple[str, Pa
             f"{path} does not contain a model name. Write the file with `colorzoo weights convert`."
         )
     return model_card(name).name, path
+
+
+def load_imagenet_encoder(file: str = "efficientnet_lite2.safetensors") -> ImageNetEncoder:
+    """Return a frozen ImageNet encoder with embedded weights; see `frozen_imagenet_encoder`.
+
+    Args:
+        file: Name of the weight file; ``NOTICE`` lists the source of each file.
+    """
+    from colorzoo.networks.imagenet_encoder import frozen_imagenet_encoder  # lists of weights need no torch
+
+    return frozen_imagenet_encoder(read_weights(EMBEDDED_FOLDER / file).state_dict)

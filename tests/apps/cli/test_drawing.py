@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,11 +12,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageColor, ImageDraw
 
 import colorzoo
 from colorzoo.apps.cli.main import main
 from colorzoo.guidance import Recipe
+from colorzoo.image_io.layers import flat_layers
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.choice import choose_model
@@ -240,23 +242,104 @@ def layers_of(path: Path) -> dict[str, Image.Image]:
         return {name: Image.open(pack.open(source)).convert("RGBA") for name, source in names.items()}
 
 
+Placed = tuple[Image.Image, int, int, str]  # layer, left, top, blend mode
+
+
+def composite_of(size: tuple[int, int], layers: Iterable[Placed]) -> np.ndarray:
+    """Blend layers from the lowest to the highest."""
+    composite = Image.new("RGBA", size)
+    for image, left, top, blending in layers:
+        whole = Image.new("RGBA", size)
+        whole.paste(image, (left, top))
+        if blending == "normal":
+            composite = Image.alpha_composite(composite, whole)
+        else:
+            blend = ImageChops.multiply if blending == "multiply" else ImageChops.screen
+            composite = blend(composite.convert("RGB"), whole.convert("RGB")).convert("RGBA")
+    return np.asarray(composite)[..., :3]
+
+
+def check_layers(drawing: Path, names: list[str], layers: list[Placed], more: list[str], lines: str) -> None:
+    """Test that layers reproduce the flats and the result of a drawing."""
+    expected, flats = colorized(drawing, *more), colorized(drawing, "--flats")
+    size = expected.shape[1::-1]
+    count = sum(name.startswith("#") for name in names)
+    assert 3 <= count == len(np.unique(flats.reshape(-1, 3), axis=0))
+    assert names[count:] == [*(["Shading"] if more else []), "Lines"]
+    assert [each[3] for each in layers] == ["normal"] * (len(layers) - 1) + [lines]
+    assert np.array_equal(composite_of(size, layers[:count]), flats)
+    for name, (image, *_) in zip(names[:count], layers, strict=False):
+        levels = np.asarray(image)
+        assert np.array_equal(
+            np.unique(levels[levels[..., 3] > 0], axis=0), [[*ImageColor.getrgb(name), 255]]
+        )
+    # rounding of the alpha channel of the shading
+    difference = composite_of(size, layers).astype(int) - expected
+    assert np.abs(difference).max() <= (1 if more else 0)
+
+
+def inverted(drawing: Path) -> Path:
+    """Replace a drawing by its negative, with white ink on black paper."""
+    with Image.open(drawing) as image:
+        negative = ImageChops.invert(image.convert("RGB"))
+    negative.save(drawing)
+    return drawing
+
+
 @pytest.mark.parametrize("more", [[], ["--shading"]])
-def test_ora_contains_flats_shading_and_lines(drawing: Path, tmp_path: Path, more: list[str]) -> None:
+@pytest.mark.parametrize("is_inverted", [False, True])
+def test_ora_contains_a_layer_for_each_color_shading_and_lines(
+    drawing: Path, tmp_path: Path, more: list[str], is_inverted: bool
+) -> None:
     page = tmp_path / "page.ora"
+    drawing = inverted(drawing) if is_inverted else drawing
+    model = ["--model", "colorzoo2026_drawing"]
+    assert main(["colorize", str(drawing), "-o", str(page), *CPU, *model, *more]) == 0
+    names, layers = [], []
+    with zipfile.ZipFile(page) as pack:
+        stack = ElementTree.fromstring(pack.read("stack.xml"))
+        assert [each.get("name") for each in stack.iter("stack")] == [None, "Flats"]
+        for each in reversed(list(stack.iter("layer"))):
+            blending = str(each.get("composite-op")).removeprefix("svg:").replace("src-over", "normal")
+            image = Image.open(pack.open(str(each.get("src"))))
+            names.append(str(each.get("name")))
+            layers.append((image, int(str(each.get("x"))), int(str(each.get("y"))), blending))
+        merged = np.asarray(Image.open(pack.open("mergedimage.png")))
+        assert np.array_equal(merged, colorized(drawing, *model, *more))
+        check_layers(drawing, names, layers, more, "screen" if is_inverted else "multiply")
+
+
+@pytest.mark.parametrize("more", [[], ["--shading"]])
+def test_psd_contains_the_layers_of_an_openraster_file(
+    drawing: Path, tmp_path: Path, more: list[str]
+) -> None:
+    psd_tools = pytest.importorskip("psd_tools")
+    page = tmp_path / "page.psd"
     assert main(["colorize", str(drawing), "-o", str(page), *CPU, *more]) == 0
-    layers = layers_of(page)
-    merged = layers.pop("merged")
-    assert list(layers) == ["Flats", *(["Shading"] if more else []), "Lines"]
-    expected = colorized(drawing, *more)
-    assert np.array_equal(np.asarray(merged)[..., :3], expected)
-    composite = Image.new("RGBA", merged.size)
-    for layer in layers.values():
-        composite = Image.alpha_composite(composite, layer)
-    difference = np.asarray(composite)[..., :3].astype(int) - expected
-    assert np.abs(difference).max() <= 1
-    flats = np.asarray(layers["Flats"])[..., :3]
-    assert np.array_equal(flats, colorized(drawing, "--flats"))
-    assert len(np.unique(flats.reshape(-1, 3), axis=0)) < 9
+    psd = psd_tools.PSDImage.open(page)
+    assert np.array_equal(np.asarray(psd.topil().convert("RGB")), colorized(drawing, *more))
+    assert next(each.name for each in psd) == "Flats"
+    written = [each for each in psd.descendants() if each.kind == "pixel"]
+    layers = [(each.topil(), each.left, each.top, each.blend_mode.name.lower()) for each in written]
+    check_layers(drawing, [each.name for each in written], layers, more, "multiply")
+
+
+def test_psd_without_its_package_is_an_error_before_the_colorization(
+    drawing: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("colorzoo.image_io.layers.find_spec", {}.get)
+    assert main(["colorize", str(drawing), "-o", str(tmp_path / "page.psd"), *CPU]) == 2
+    assert "pip install 'colorzoo[psd]'" in capsys.readouterr().err
+    assert not (tmp_path / "page.psd").exists()
+
+
+def test_rare_colors_share_a_layer() -> None:
+    image = np.arange(70 * 90, dtype=np.uint16).reshape(70, 90)
+    image = np.dstack([np.minimum(image // 60, 255), np.full_like(image, 7), np.full_like(image, 9)])
+    layers = list(flat_layers(image.astype(np.uint8)))
+    assert [layers[0].name, len(layers)] == ["Other colors", 65]
+    placed = [(Image.fromarray(each.levels), each.left, each.top, each.blending) for each in layers]
+    assert np.array_equal(composite_of((90, 70), placed), image)
 
 
 def test_ora_of_a_photo_has_a_color_layer_and_its_provenance_in_a_sidecar(tmp_path: Path) -> None:
@@ -288,6 +371,12 @@ def test_regions_of_pages_copy_the_colors_of_several_references(drawing: Path, t
     sheets = [moved_house(drawing, tmp_path / f"{number}.bmp", (200, 60, 30)) for number in range(2)]
     levels = colorized(drawing, "--reference", str(sheets[0]), "--reference", str(sheets[1]))
     assert tuple(levels[110, 80]) == (200, 60, 30)
+    # the stored recipe reproduces the result
+    stored = read_provenance(drawing.with_name("out.png"))
+    assert stored is not None
+    recipe = tmp_path / "stored.json"
+    recipe.write_text(stored.recipe)
+    np.testing.assert_array_equal(colorized(drawing, "--recipe", str(recipe)), levels)
 
 
 def test_same_characters_have_the_colors_of_earlier_pages(

@@ -99,6 +99,7 @@ def test_every_option_that_determines_the_result_is_part_of_its_record(
     # these change the source, where results are written, or what is printed; the weights name the model
     others = {"source", "output", "device", "model", "overwrite", "provenance", "dry_run", "json"}
     others |= {"frame", "shots", "apply_matches"}  # the last has no effect without recipes of frames
+    others |= {"hints"}  # the model of this test accepts no text
     assert {each.name for each in fields(VideoOptions)} == changes.keys() | others
     first = ["video", str(source), str(out), "--device", "cpu", "--weights", weights]
     assert main(first) == 0
@@ -313,6 +314,8 @@ def invalid_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         Image.fromarray(SCENES[0]).save(path)
     tinted = folder / "tinted.png"
     Image.fromarray(np.dstack([SCENES[0], SCENES[0] // 2, SCENES[0] // 3])).save(tinted)
+    points = folder / "points.json"
+    points.write_text('{"version": 2, "points": [{"x": 30, "y": 20, "color": "#c03020"}]}')
     there = folder / "there.mp4"
     there.write_bytes(b"mine")
     new = folder / "new.mp4"
@@ -329,6 +332,13 @@ def invalid_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         "key": ([good, new, "--key", "first.png"], "FRAME=FILE"),
         "key twice": ([good, new, "--key", "0=a.png", "--key", "00=b.png"], "contains frame 0 twice"),
         "key of no frame": ([good, new, "--key", f"2={tinted}"], "key frame 2 does not exist in"),
+        "huge key": ([good, new, "--key", f"{10**30}={tinted}"], f"key frame {10**30} does not exist in"),
+        "recipe of an image": ([good, new, "--recipe", points], "recipe of an image. Set --key FRAME=FILE"),
+        "dry run of a frame": ([good, folder / "f.png", "--frame", "0", "--dry-run"], "--dry-run cannot be"),
+        "part of a frame": (
+            [good, folder / "f.png", "--frame", "0", "--frames", "0:1"],
+            "--frames cannot be",
+        ),
         "frames": ([good, new, "--frames", "5"], "--frames must be A:B with A below B"),
         "no frames": ([good, new, "--frames", "1:1"], "--frames must be A:B with A below B"),
         "frames after the end": ([good, new, "--frames", "2:"], "--frames selects no frame"),
@@ -366,7 +376,8 @@ def test_damaged_film_recipes_are_one_line(tmp_path: Path, capsys: pytest.Captur
         ("{", "cannot be read"),
         ("[]", "film must be a JSON object"),
         ('{"version": 2}', "film.version must be at most 1"),
-        ('{"points": []}', "film has the unknown field 'points'"),
+        ('{"points": []}', "this is the recipe of an image"),
+        ('{"point": []}', "film has the unknown field 'point'"),
         ('{"keys": [{"image": "tinted.png"}]}', "film.keys[0].frame is missing"),
         ('{"keys": [{"frame": 1}]}', "film.keys[0] must have"),
         ('{"keys": [{"frame": -1, "image": "tinted.png"}]}', "film.keys[0].frame must be"),
@@ -464,6 +475,15 @@ def test_frame_option_writes_a_frame_in_the_colors_of_the_film(
     corrected.write_text(json.dumps(document | {"exemplar": {"path": str(frame)}, "points": points}))
     assert video(source, own, "--frame", "5", "--key", f"5={corrected}") == 0
     assert json.loads(own.with_suffix(".recipe.json").read_text())["exemplar"]["path"] == str(frame)
+    # a relative path of a reference is relative to the new recipe
+    (tmp_path / "sub").mkdir()
+    corrected.write_text(json.dumps(document | {"exemplar": {"path": "frame.png"}, "points": points}))
+    assert video(source, tmp_path / "sub" / "own.png", "--frame", "5", "--key", f"5={corrected}") == 0
+    written = json.loads((tmp_path / "sub" / "own.recipe.json").read_text())
+    assert written["exemplar"]["path"] == str(Path("..", "frame.png"))
+    # a recipe outside the selected frames is not applied silently
+    assert video(source, tmp_path / "part.mp4", "--frames", "6:8", "--key", f"5={corrected}") == 0
+    assert "the recipe of frame 5 is not applied" in capsys.readouterr().out
     for words, reason in (
         ((source, tmp_path / "new.png", "--frame", "8"), "no frame 8"),
         ((source, tmp_path / "new.xyz", "--frame", "0"), "must be one of"),

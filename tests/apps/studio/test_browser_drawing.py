@@ -114,6 +114,9 @@ def test_a_new_color_of_a_region_keeps_the_place_of_its_point(pad: BrowserPad) -
 def versions(pad: BrowserPad) -> list[str]:
     """Return the images of the suggested versions after they are complete."""
     pad.settle()
+    toggle = pad.page.locator("[data-action=versions]")
+    if toggle.is_visible() and toggle.get_attribute("aria-expanded") == "false":
+        toggle.click()
     pad.page.wait_for_selector("[data-role=coloring]:enabled >> nth=3")
     images: list[str] = pad.page.evaluate(
         "() => [...document.querySelectorAll('[data-role=coloring] canvas')].map((each) => each.toDataURL())"
@@ -130,6 +133,32 @@ def test_suggested_versions_follow_edits_and_undo(pad: BrowserPad) -> None:
     for expected in (filled, first):
         pad.page.keyboard.press("Control+z")
         assert versions(pad) == expected
+
+
+def test_versions_of_a_drawing_are_computed_only_while_they_are_open(pad: BrowserPad) -> None:
+    versions(pad)
+    pad.page.evaluate(
+        """() => {
+          const send = WebSocket.prototype.send;
+          window.sentKinds = [];
+          WebSocket.prototype.send = function (data) {
+            const text = typeof data === "string" ? data : new TextDecoder().decode(data);
+            window.sentKinds.push(/"type":"([a-z]+)"/.exec(text)?.[1]);
+            return send.call(this, data);
+          };
+        }"""
+    )
+    fill(pad, RED, ROOMS[0])
+    pad.page.wait_for_timeout(1500)
+    assert pad.page.get_attribute("[data-action=versions]", "aria-expanded") == "false"
+    sent: list[str] = pad.page.evaluate("() => sentKinds")
+    assert "color" in sent
+    assert "colorings" not in sent
+    pad.page.click("[data-action=versions]")
+    versions(pad)
+    assert "colorings" in pad.page.evaluate("() => sentKinds")
+    pad.reload()
+    assert pad.page.get_attribute("[data-action=versions]", "aria-expanded") == "true"  # remembered
 
 
 def test_suggested_versions_of_another_model_are_not_shown(pad: BrowserPad) -> None:
@@ -236,6 +265,38 @@ def test_fill_waits_for_the_regions_after_a_split(pad: BrowserPad) -> None:
     assert [point["color"] for point in pad.recipe()["points"]] == [BLUE, BLUE]
 
 
+def test_a_lasso_fills_its_inside_and_keeps_the_rest_of_the_regions(pad: BrowserPad, tmp_path: Path) -> None:
+    fill(pad, RED, ROOMS[3])
+    before = shown(pad, tmp_path / "before.png")
+    pad.page.keyboard.press("Shift+G")
+    choose(pad, BLUE)
+    pad.drag((240, 320), (360, 320), (360, 400), (240, 400), (240, 325))
+    pad.settle()
+    assert [division["closed"] for division in pad.recipe()["divisions"]] == [True]
+    image = shown(pad, tmp_path / "after.png")
+    assert "#{:02x}{:02x}{:02x}".format(*image[360, 300]) == BLUE
+    assert (image[280:300, 240:360] == before[280:300, 240:360]).all()
+    assert "#{:02x}{:02x}{:02x}".format(*image[440, 300]) == RED
+    pad.page.keyboard.press("Control+z")
+    pad.settle()
+    assert np.array_equal(shown(pad, tmp_path / "undone.png"), before)
+
+
+def test_an_outline_fills_the_regions_that_it_encloses(pad: BrowserPad, tmp_path: Path) -> None:
+    pad.page.keyboard.press("Shift+E")
+    choose(pad, RED)
+    pad.drag((8, 30), (195, 30), (195, 480), (8, 480), (8, 35))  # around two rooms, without the margin
+    pad.settle()
+    assert all(x < 200 for x, _ in colors(pad))
+    assert len(colors(pad)) == 2
+    image = shown(pad, tmp_path / "result.png")
+    found = ["#{:02x}{:02x}{:02x}".format(*image[y, x]) for x, y in ROOMS]
+    assert found[0] == found[2] == RED
+    pad.page.keyboard.press("Control+z")
+    pad.settle()
+    assert "points" not in pad.recipe()
+
+
 def test_join_between_two_corners_keeps_one_color(pad: BrowserPad) -> None:
     for color, place in zip((RED, BLUE, "#20c040"), ((60, 140), (200, 20), (300, 140)), strict=True):
         fill(pad, color, place)
@@ -262,6 +323,34 @@ def test_paint_has_the_chosen_color_and_brightness(pad: BrowserPad, tmp_path: Pa
     assert pad.recipe()["paint"][0]["color"] == "#000080"
     image = shown(pad, tmp_path / "painted.png")
     assert image[140, 100].tolist() == [0, 0, 128]
+
+
+def test_shading_multiplies_a_fill_and_has_its_own_eraser(pad: BrowserPad, tmp_path: Path) -> None:
+    fill(pad, RED, ROOMS[0])
+    pad.page.keyboard.press("Shift+B")
+    pad.page.click("button.cz-segment:has-text('Shade')")
+    choose(pad, "#808080")
+    pad.page.check("label:has-text('Fill outline') input")
+    pad.drag((60, 80), (140, 80), (140, 200), (60, 200))
+    pad.settle()
+    (stroke,) = pad.recipe()["paint"]
+    assert (stroke["blend"], stroke["closed"]) == ("multiply", True)
+    product = np.array([0xC0, 0x40, 0x20]) * 128 / 255
+    assert abs(shown(pad, tmp_path / "shaded.png")[140, 100] - product).max() <= 1
+    pad.page.click("button.cz-segment:has-text('Erase shading')")
+    pad.page.uncheck("label:has-text('Fill outline') input")
+    pad.drag((100, 130), (100, 150))
+    pad.settle()
+    image = shown(pad, tmp_path / "erased.png")
+    assert abs(image[140, 100] - np.array([0xC0, 0x40, 0x20])).max() <= 1
+    assert abs(image[85, 65] - product).max() <= 1
+    pad.page.wait_for_timeout(1500)
+    pad.reload()
+    assert np.array_equal(shown(pad, tmp_path / "again.png"), image)
+    pad.tab("layers")
+    words = pad.page.inner_text(".cz-layers")
+    assert "Shading" in words
+    assert "Erased shading" in words
 
 
 def test_splits_and_joins_are_listed_in_layers_and_deleted_singly(pad: BrowserPad) -> None:
@@ -500,6 +589,42 @@ def test_soft_shading_strength_and_other_edits_change_no_region_that_was_set(
     assert "#{:02x}{:02x}{:02x}".format(*image[60, 60]) == RED
     assert "#{:02x}{:02x}{:02x}".format(*image[140, 300]) == BLUE
     assert image[360, 100].tolist() == [0x20, 0xC0, 0x40]
+
+
+def test_regions_that_would_change_are_outlined_until_the_change_is_applied(
+    pad: BrowserPad, tmp_path: Path
+) -> None:
+    label = "label:has-text('Outline changes of other regions first') input"
+    pad.page.check(label)
+    fill(pad, BLUE, ROOMS[3])
+    if pad.page.locator("[data-action=apply-changes]").is_visible():
+        pad.page.keyboard.press("u")
+    pad.settle()
+    before = [color_at(pad, *place) for place in ROOMS]
+    fill(pad, RED, ROOMS[0])
+    offer = pad.page.locator("[data-action=apply-changes]")
+    offer.wait_for()
+    assert "would change: apply (U)" in offer.inner_text()
+    assert color_at(pad, *ROOMS[0]) == [0xC0, 0x40, 0x20]
+    assert [color_at(pad, *place) for place in ROOMS[1:]] == before[1:]
+    offer.click()
+    pad.next_frame()
+    applied = [color_at(pad, *place) for place in ROOMS]
+    assert not offer.is_visible()
+    assert abs(np.subtract(applied, before)[1:]).max() > 4
+    assert abs(np.subtract(applied[3], before[3])).max() <= 4  # was filled
+    pad.page.keyboard.press("Control+z")
+    pad.settle()
+    fill(pad, "#20c040", ROOMS[0])
+    offer.wait_for()
+    pad.page.click("[data-action=keep-colors]")
+    pad.settle()
+    assert len(pad.recipe()["drawing"]["base_points"]) == 1
+    kept = shown(pad, tmp_path / "kept.png")
+    difference = np.subtract([kept[y, x] for x, y in ROOMS], before)[1:]
+    assert abs(difference).max() <= 4
+    pad.reload()
+    assert pad.page.is_checked(label)
 
 
 def test_a_locked_region_keeps_its_color(pad: BrowserPad, tmp_path: Path) -> None:

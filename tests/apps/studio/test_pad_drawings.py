@@ -103,6 +103,14 @@ def test_colorings_are_four_versions_with_different_colors(recipe: dict) -> None
     assert len({pixels(image).tobytes() for image in images}) > 2
 
 
+def test_export_does_not_find_the_regions_again(recipe: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    pad, rest = recipe["pad"], {key: value for key, value in recipe.items() if key != "pad"}
+    expected = pad.export(rest)  # finds the regions
+    monkeypatch.setattr("colorzoo.inference.steps.drawing.read_drawing", None)
+    monkeypatch.setattr("colorzoo.apps.studio.opened_image.read_drawing", None)
+    assert np.array_equal(pixels(pad.export(rest)), pixels(expected))
+
+
 def region_map(reply: Message) -> np.ndarray:
     """Decode the runs of a region map."""
     starts, numbers = np.frombuffer(zlib.decompress(reply.buffers[0]), "<u4").reshape(2, -1)

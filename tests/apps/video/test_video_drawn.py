@@ -1,5 +1,6 @@
 """Colorization of drawn film."""
 
+import json
 from pathlib import Path
 
 import av
@@ -73,5 +74,39 @@ def test_missing_key_frames_are_rejected(tmp_path: Path, film: Path) -> None:
     Image.fromarray(draw(1, RED, BLUE)).save(tmp_path / "key.png")
     with pytest.raises(VideoError, match="key frame 9 does not exist"):
         colorize_video(film, tmp_path / "out", keys={9: tmp_path / "key.png"}, device="cpu")
-    with pytest.raises(VideoError, match="--frame is not supported"):
-        write_frame(film, tmp_path / "frame.png", 0)
+    with pytest.raises(VideoError, match="no frame 4"):
+        write_frame(film, tmp_path / "frame.png", 4, device="cpu")
+    assert not (tmp_path / "frame.png").exists()
+
+
+def test_a_frame_has_the_colors_of_the_film_and_its_recipe_is_a_key(tmp_path: Path, film: Path) -> None:
+    key, frame = tmp_path / "key.png", tmp_path / "frame.png"
+    Image.fromarray(draw(1, RED, BLUE)).save(key)
+    colorize_video(film, tmp_path / "out", keys={1: key}, device="cpu", strength=0.8)
+    recipe = write_frame(film, frame, 3, keys={1: key}, device="cpu", strength=0.8)
+    written = np.asarray(Image.open(tmp_path / "out" / "f3.png").convert("RGB"))
+    np.testing.assert_array_equal(Image.open(frame), written)
+    # the recipe colors the film as the key image does, and its colors can be changed
+    document = json.loads(recipe.read_text())
+    points = document["points"]
+    assert len(points) == 3
+    for face in (RED, (20, 160, 60)):
+        points[1]["color"] = "#{:02x}{:02x}{:02x}".format(*face)
+        recipe.write_text(json.dumps(document | {"points": points}))
+        colorize_video(film, tmp_path / "again", keys={3: recipe}, device="cpu", overwrite=True)
+        for step in range(4):
+            levels = np.asarray(Image.open(tmp_path / "again" / f"f{step}.png"))
+            assert tuple(levels[100, 60 + 6 * step]) == face
+            assert tuple(levels[100, 160 + 6 * step]) == BLUE
+    # a region has one point, also if the recipe of the frame has a point there
+    write_frame(film, frame, 3, keys={3: recipe}, device="cpu", overwrite=True)
+    found = json.loads(recipe.read_text())["points"]
+    assert sorted(each["color"] for each in found) == sorted(each["color"] for each in points)
+
+
+def test_a_part_of_the_film_has_the_colors_of_a_key_frame_outside(tmp_path: Path, film: Path) -> None:
+    key = tmp_path / "key.png"
+    Image.fromarray(draw(1, RED, BLUE)).save(key)
+    colorize_video(film, tmp_path / "out", keys={1: key}, frames=range(2, 4), device="cpu")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["f2.png", "f3.png"]
+    assert tuple(np.asarray(Image.open(tmp_path / "out" / "f3.png"))[100, 78]) == RED

@@ -49,6 +49,23 @@ def test_video_file_describes_format_and_frame_times(tmp_path: Path, extension: 
     assert times_of_frames == [Fraction(number, 25) for number in range(12)]
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"), [("in.mp4", "libx265"), ("in.webm", "libvpx-vp9"), ("in.mkv", "libx264")]
+)
+def test_frames_from_equals_reading_from_the_start(tmp_path: Path, name: str, codec: str) -> None:
+    images = [scene(n, seed=n // 20) for n in range(60)]
+    video = VideoFile(
+        write_video(tmp_path / name, images, codec=codec), choose_encoding(tmp_path / "out.mkv", "ffv1", None)
+    )
+    frames = [frame.image for frame in video.frames()]
+    pts = [image.decoded.pts for image in frames]
+    for first in (0, 1, 19, 37, 59):
+        found = list(video.frames_from(first, pts))
+        assert [frame.number for frame in found] == list(range(first, 60))
+        for frame in found[:3]:
+            np.testing.assert_array_equal(frame.image.gray(), frames[frame.number].gray())
+
+
 @pytest.mark.parametrize(("seconds", "text"), [("0", "0:00:00.000"), ("3723.45", "1:02:03.450")])
 def test_time_codes_include_hours(seconds: str, text: str) -> None:
     assert _time_code(Fraction(seconds)) == text

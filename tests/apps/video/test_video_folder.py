@@ -167,6 +167,8 @@ def test_shots_in_color_are_kept_unless_recolor_is_set(tmp_path: Path) -> None:
         parts = PartsFolder(out, "a")
         shots, _ = color_shots(folder, StubColorer(20), parts, steady=0, size=32, recolor=recolor)
         is_kept = np.array_equal(Image.open(out / "f001.png"), Image.open(source / "f001.png"))
+        frame = color_frame(folder, StubColorer(20), 1, steady=0, size=32, recolor=recolor)
+        assert np.array_equal(frame, Image.open(out / "f001.png"))
         assert is_kept != recolor
         assert [len(shot.notes) for shot in shots] == [int(not recolor), 0]
         assert np.ptp(np.asarray(Image.open(out / "f005.jpg")).astype(int), axis=2).mean() > 10

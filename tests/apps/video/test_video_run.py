@@ -38,6 +38,8 @@ def test_color_shots_resumes_with_the_interrupted_shot(tmp_path: Path) -> None:
     with pytest.raises(StopIteration):  # raised in the second shot
         color_shots(video, StubColorer(20), parts, steady=0, size=32, tick=lambda _: next(ticks))
     assert not out.exists()
+    # the unfinished shot is deleted
+    assert [path.name[:13] for path in sorted(parts.path.glob("shot-*"))] == ["shot-00000000"] * 2
     colorer = StubColorer(20)
     assert color(source, out, colorer) == 6
     assert [number for number, _ in colorer.seen] == list(range(6, 18))

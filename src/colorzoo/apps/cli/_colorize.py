@@ -188,7 +188,7 @@ def _file_colorizer(args: ColorizeOptions) -> FileColorizer:
         overwrite=args.overwrite,
         max_pixels=int(args.max_pixels * 1e6),
         skip_colored=args.skip_colored,
-        matches_sheets=len(args.reference) > 1,
+        matches_sheets=len(recipe.exemplar.files) > 1,
         same_characters=args.same_characters,
     )
 

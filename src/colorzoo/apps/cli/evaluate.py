@@ -25,6 +25,7 @@ colorzoo evaluate --models before=a.safetensors,zhang2017_local=b.ckpt --data PH
 colorzoo evaluate --models gray,theirs=RESULTS --data PHOTOS --metrics psnr,lpips:vgg -o REPORT
 colorzoo evaluate --models colorzoo2026,zhang2017_local_small --data PHOTOS --vote VOTE
 colorzoo evaluate --vote VOTE --votes votes-1.json votes-2.json
+colorzoo evaluate --models huang2022=unicolor.safetensors,gray --data PHOTOS --samples 8 -o REPORT
 torchrun --standalone --nproc-per-node 2 -m colorzoo evaluate --models truth,gray --data PHOTOS -o REPORT
 """
 
@@ -62,6 +63,12 @@ class EvaluateOptions:
         None, "CSV table of target and reference files in DIR (default: pairs.csv)", _PROTOCOL, metavar="FILE"
     )
     limit: PositiveInt | None = option(None, "use only the first N images", _PROTOCOL, metavar="N")
+    samples: PositiveInt = option(
+        1,
+        "number of samples of each image by models that accept seeds (default: 1)",
+        _PROTOCOL,
+        metavar="K",
+    )
     resamples: Annotated[int, Range(100)] = option(
         2000, "number of bootstrap resamples for confidence intervals (default: 2000)", _PROTOCOL, metavar="N"
     )
@@ -126,6 +133,7 @@ def run(args: EvaluateOptions) -> int:
         compare=(args.compare[0], args.compare[1]) if args.compare else None,
         pairs=args.pairs,
         limit=args.limit,
+        samples=args.samples,
         cache=args.cache,
         device=args.device,
         threads=args.threads,

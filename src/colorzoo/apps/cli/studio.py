@@ -19,6 +19,7 @@ HELP = "colorize an image manually in the browser"
 EXAMPLE = """
 colorzoo studio old.jpg
 colorzoo studio old.jpg --recipe hints.json
+colorzoo studio old.mp4
 colorzoo studio report.html
 colorzoo studio --host 0.0.0.0 --port 9000 --no-browser
 colorzoo studio --static page && python -m http.server --directory page
@@ -34,13 +35,18 @@ class StudioOptions:
     """Options of ``colorzoo studio``."""
 
     images: list[Path] = argument(
-        "image to open, or HTML report written by `colorzoo colorize --report`; "
-        "with --static, images that the page includes",
+        "image to open, film to edit (video file or folder of frames), or HTML report written by "
+        "`colorzoo colorize --report`; with --static, images that the page includes",
         "IMAGE",
         default=[],
         nargs="*",
     )
-    recipe: Path | None = option(None, "JSON file with initial color points and settings", metavar="R.json")
+    recipe: Path | None = option(
+        None,
+        "JSON file with initial color points and settings; for a film, the film recipe that stores the edits "
+        "(default: NAME.film.json beside the film)",
+        metavar="R.json",
+    )
     model: str | None = option(None, "name of a registered model (default: the default model for points)")
     weights: str = option(
         "default",
@@ -136,18 +142,21 @@ def run(args: StudioOptions) -> int:
 
 
 def _make_studio(args: StudioOptions, image_path: Path | None) -> Studio:
-    """Return the studio with the image and the recipe passed on the command line."""
+    """Return the studio with the image or film and the recipe passed on the command line."""
     import torch
 
     from colorzoo.apps.studio.studio import Studio
     from colorzoo.guidance import Recipe
-    from colorzoo.image_io import check_image
+    from colorzoo.image_io import VIDEO_EXTENSIONS, check_image
     from colorzoo.inference import Colorizer, choose_device, read_recipe
 
     choose_device(args.device)  # raises an error for an unknown device
     # a parallel operation is as slow as its slowest thread, and threads that share a core are slow
     torch.set_num_threads(max(1, torch.get_num_threads() // 2))
-    recipe = read_recipe(args.recipe) if args.recipe else Recipe()
+    is_film = image_path is not None and (
+        image_path.is_dir() or image_path.suffix.lower() in VIDEO_EXTENSIONS
+    )
+    recipe = read_recipe(args.recipe) if args.recipe and not is_film else Recipe()
     if args.recipe and image_path is None and recipe.sha256 is None:  # the pad could not use the recipe
         raise ColorzooError(f"--recipe {args.recipe} requires IMAGE, because the recipe names no image")
     model_name = args.model or recipe.model
@@ -156,8 +165,14 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> Studio:
     if args.weights != "default":
         colorizer = Colorizer(model_name, weights=args.weights, device=args.device)
     studio = Studio(colorizer, model=model_name, device=args.device)
-    studio.recipe = recipe.to_dict() if args.recipe else None
-    if image_path is not None:
+    studio.recipe = recipe.to_dict() if args.recipe and not is_film else None
+    if image_path is not None and is_film:
+        from colorzoo.apps.studio.film import Film
+
+        studio.film = Film(
+            image_path, args.recipe, model=args.model, weights=args.weights, device=args.device
+        )
+    elif image_path is not None:
         try:
             check_image(image_path, max_pixels=studio.limits.pixels)  # raises here, not in the page
         except ImageError as error:

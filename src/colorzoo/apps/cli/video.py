@@ -59,6 +59,17 @@ def run(args: VideoOptions) -> int:
     frames = range(int(match[1] or 0), int(match[2] or sys.maxsize)) if match else range(0)
     if not frames:
         raise GuidanceError(f"--frames must be A:B with A below B, such as 100:200, got {args.frames!r}")
+    of_film = {
+        "--frames": args.frames is not None,
+        "--codec": args.codec is not None,
+        "--crf": args.crf is not None,
+        "--no-sound": args.no_sound,
+        "--dry-run": args.dry_run,
+        "--json": args.json,
+    }
+    for name, is_set in of_film.items():
+        if args.frame is not None and is_set:
+            raise GuidanceError(f"{name} cannot be combined with --frame, which writes one image")
     if args.model:
         model_card(args.model)  # raises an error for an unknown name, before torch is imported
     if source.exists() and not (source.is_dir() and out.is_dir()):  # files of a folder are not all replaced
@@ -79,6 +90,8 @@ def run(args: VideoOptions) -> int:
         "temperature": args.temperature,
         "steady": args.steady,
         "border": args.border,
+        "apply_matches": args.apply_matches,
+        "recolor": args.recolor,
         "hints": {kind: guidance_kind(kind).parse(text, f"--{kind}") for kind, text in args.hints.items()},
         "overwrite": args.overwrite,
     }
@@ -94,8 +107,6 @@ def run(args: VideoOptions) -> int:
         out,
         **colors,
         frames=frames,
-        apply_matches=args.apply_matches,
-        recolor=args.recolor,
         codec=args.codec,
         crf=args.crf,
         sound=not args.no_sound,

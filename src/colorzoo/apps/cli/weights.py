@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from colorzoo.apps.cli._options import Command
 from colorzoo.console import print_line, print_table
@@ -85,6 +85,9 @@ class ExportOptions:
     name: str = argument(_NAME, "NAME")
     out: Path = argument("output file, NAME.onnx", "OUT", writes="file")
     weights: str = option("default", "tag or path of the weights (default: default)", metavar="W")
+    part: Literal["model", "denoiser"] = option(
+        "model", "exported part: model (default), or denoiser for one step of a diffusion model"
+    )
     overwrite: bool = option(False, "replace an existing file")
 
 
@@ -175,7 +178,13 @@ def _export(args: ExportOptions) -> int:
     card = model_card(args.name)
     from colorzoo.engines import TOLERANCE, export_model
 
-    exported = export_model(replace(card, guidance=card.plain_guidance), args.out, weights=args.weights)
+    exported = export_model(
+        replace(card, guidance=card.plain_guidance),
+        args.out,
+        weights=args.weights,
+        part=args.part,
+        report=lambda step: print_line(f"colorzoo: {step}", sys.stderr),
+    )
     for (height, width), difference in exported.differences.items():
         print(f"{height}x{width}: maximum difference from the model: {difference:.1e} of the full scale")
     inputs = ",".join(exported.inputs)

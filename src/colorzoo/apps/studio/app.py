@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -30,8 +30,10 @@ from colorzoo.apps.studio.protocol import (
     pack,
     unpack,
 )
+from colorzoo.errors import ColorzooError
 
 if TYPE_CHECKING:
+    from colorzoo.apps.studio.film import Film
     from colorzoo.apps.studio.sessions import Session
     from colorzoo.apps.studio.studio import Studio
     from colorzoo.batch import ServedReport
@@ -134,6 +136,9 @@ def build_app(loader: StudioLoader, access: Access) -> Starlette:
         Route("/api/health", _health),
         Route("/api/upload", _upload, methods=["POST"]),
         Route("/api/download/{key}", _download),
+        Route("/api/film/thumbnail/{number:int}", _film_thumbnail),
+        Route("/api/film/play/{number:int}", _play_film),
+        Route("/api/film/result", _film_result),
         WebSocketRoute("/api/ws", _websocket),
     ]
     app = Starlette(
@@ -220,6 +225,37 @@ async def _download(request: Request) -> Response:
     disposition = f"attachment; filename*=UTF-8''{quote(file.name)}"
     headers = {"Content-Disposition": disposition}
     return Response(file.data, media_type="application/octet-stream", headers=headers)
+
+
+async def _film_of(request: Request) -> Film:
+    studio: Studio = await request.app.state.loader.wait()
+    if studio.film is None:
+        raise StudioError("expired", "no film is open on this server")
+    return studio.film
+
+
+async def _film_thumbnail(request: Request) -> Response:
+    film = await _film_of(request)
+    try:
+        data = await asyncio.to_thread(film.thumbnail, request.path_params["number"])
+    except ColorzooError as error:
+        raise StudioError("expired", str(error)) from None
+    return Response(data, media_type="image/jpeg")
+
+
+async def _play_film(request: Request) -> Response:
+    """Send the frames of a shot in color, each of which replaces the previous frame in an ``img`` element."""
+    film = await _film_of(request)
+    frames = film.play(request.path_params["number"])
+    parts = (b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + data + b"\r\n" for data in frames)
+    return StreamingResponse(parts, media_type="multipart/x-mixed-replace; boundary=frame")
+
+
+async def _film_result(request: Request) -> Response:
+    film = await _film_of(request)
+    if not film.out.is_file():
+        raise StudioError("expired", f"{film.out.name} was not found. Choose “Apply to film” first.")
+    return FileResponse(film.out, filename=film.out.name)
 
 
 def _error_response(_: Request, error: Exception) -> Response:

@@ -23,6 +23,7 @@ from colorzoo.image_io import (
     color_png,
     encode,
     encode_layers,
+    encode_psd,
     gray_levels,
     output_bit_depth,
     resample_visible,
@@ -38,6 +39,7 @@ _FORMATS = {  # suffix of the file name, and MIME type
     "webp": (".color.webp", "image/webp"),
     "layer": (".colors.png", "image/png"),
     "ora": (".color.ora", "image/openraster"),
+    "psd": (".color.psd", "image/vnd.adobe.photoshop"),
 }
 
 
@@ -52,7 +54,7 @@ class ExportOptions:
         dpi: Resolution in the metadata; None keeps the resolution of the photo.
     """
 
-    format: Literal["png", "jpeg", "tiff", "webp", "layer", "ora"] = "png"
+    format: Literal["png", "jpeg", "tiff", "webp", "layer", "ora", "psd"] = "png"
     quality: Annotated[int, Range(1, 100)] = 95
     side: PositiveInt | None = None
     dpi: Annotated[float, Range(1, 9999)] | None = None
@@ -60,7 +62,7 @@ class ExportOptions:
     @property
     def has_layers(self) -> bool:
         """Return whether the file contains layers or is a layer."""
-        return self.format in ("layer", "ora")
+        return self.format in ("layer", "ora", "psd")
 
     @property
     def mime(self) -> str:
@@ -78,7 +80,10 @@ def encode_with_layers(colored: ColorizedImage, image: RasterImage, options: Exp
     Args:
         colored: Result of the photo.
         image: The photo.
-        options: Options with the format ``layer`` or ``ora``.
+        options: Options with the format ``layer``, ``ora`` or ``psd``.
+
+    Raises:
+        ImageError: The package extra ``colorzoo[psd]`` is not installed.
     """
     source = colored.source(image)
     downscaled = _downscale(source, options.side)
@@ -86,8 +91,10 @@ def encode_with_layers(colored: ColorizedImage, image: RasterImage, options: Exp
     if options.format == "layer":
         colors = downscale_layer(colored.levels())
         return color_png({"Photo": gray_levels(downscaled), "Colors": colors}, downscaled)
-    layers = colored.layers(source)
-    return encode_layers({name: downscale_layer(levels) for name, levels in layers.items()}, downscaled)
+    layers = {name: downscale_layer(levels) for name, levels in colored.layers(source).items()}
+    ink = colored.ink()
+    encode_file = encode_psd if options.format == "psd" else encode_layers
+    return encode_file(layers, downscaled, None if ink is None else downscale_layer(ink))
 
 
 def encode_with_provenance(

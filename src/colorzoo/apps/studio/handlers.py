@@ -420,7 +420,8 @@ def _export(ctx: Context) -> Iterator[Message]:
     opened = ctx.opened()
     name = options.file_name(opened.name)
     image = opened.decode()
-    task = request.colorizer.prepare(image, recipe, reference=request.exemplar)
+    drawing = request.drawing() if request.colorizer.is_sketch_model else None
+    task = request.colorizer.prepare(image, recipe, reference=request.exemplar, drawing=drawing)
     colored = colorize_task(request.cached(task))  # reuses results of the previews
     notes = [*image.notes, *colored.notes]
     if options.has_layers:

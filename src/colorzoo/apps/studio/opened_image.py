@@ -21,7 +21,7 @@ from colorzoo.apps.studio.protocol import Limits
 from colorzoo.color import encoded, lightness_of_levels, lightness_to_luminance
 from colorzoo.drawing import is_line_art, is_text
 from colorzoo.errors import ImageError
-from colorzoo.guidance import BorderSetting, DrawingSettings, Recipe, Rectangle, Stroke
+from colorzoo.guidance import BorderSetting, Division, DrawingSettings, Recipe, Rectangle, Stroke
 from colorzoo.image_io import (
     IN_COLOR,
     MAX_PIXELS,
@@ -41,7 +41,7 @@ from colorzoo.inference import (
     shrink_lightness,
     working_size,
 )
-from colorzoo.inference.steps import Drawing, heal, read_drawing
+from colorzoo.inference.steps import Drawing, divide_regions, heal, read_drawing
 
 _IN_COLOR = "the colors of this photo are ignored; “Before” shows them"
 _TINTED = "the tint of the paper is ignored; “Before” shows it"
@@ -198,14 +198,17 @@ class OpenedImage:
     def drawing(self, recipe: Recipe) -> Drawing:
         """Return the lines and regions of the photo at full size, for sketch models.
 
-        The result is cached until the gap setting or the divisions of the recipe change.
+        The regions are computed again if the gap setting of the recipe has changed. New divisions change the
+        regions of the previous call.
         """
-        gap = (recipe.drawing or DrawingSettings()).gap
-        return self._cached(
-            "drawing",
-            (gap, recipe.divisions),
-            lambda: read_drawing(self.decode().levels, gap, recipe.divisions),
-        )
+        gap, divisions = (recipe.drawing or DrawingSettings()).gap, recipe.divisions
+        undivided = self._cached("drawing", gap, lambda: read_drawing(self.decode().levels, gap))
+        last_arguments, last = self.last_results.get("divided", ((gap, ()), undivided))
+        last_gap, last_divisions = cast(tuple[float, tuple[Division, ...]], last_arguments)
+        count = len(last_divisions)
+        is_continued = last_gap == gap and divisions[:count] == last_divisions
+        start, added = (last, divisions[count:]) if is_continued else (undivided, divisions)
+        return self._cached("divided", (gap, divisions), lambda: divide_regions(start, added))
 
     def part(self, setting: BorderSetting) -> OpenedImage:
         """Return the part of a scanned photo inside its border.

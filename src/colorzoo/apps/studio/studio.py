@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from colorzoo.apps.studio.film import Film
 from colorzoo.apps.studio.handlers import REQUESTS, Context, suggest
 from colorzoo.apps.studio.models import ModelPool
 from colorzoo.apps.studio.opened_image import safe_name
@@ -40,6 +41,7 @@ class Studio:
 
     Attributes:
         recipe: Initial recipe of new drawing pads, or None.
+        film: Film to edit, or None.
         network: Usual shorter side of a network input in pixels. The drawing pad specifies brush sizes in
             pixels of an image with this size.
         pool: Cache of loaded models.
@@ -68,6 +70,7 @@ class Studio:
         self._model_worker = Worker("models", self.limits.queued, _MODEL_THREADS)
         self._file_worker = Worker("files", self.limits.queued, _FILE_THREADS)
         self._offered: TemporaryFile | None = None  # photo that new drawing pads open
+        self.film: Film | None = None
 
     def offer(self, data: bytes, name: str) -> None:
         """Set the photo that new drawing pads open.
@@ -101,9 +104,12 @@ class Studio:
             photo_path: Path of the photo to open; None opens the photo set by `offer`.
 
         Raises:
-            StudioError: The photo is too large, or there are too many sessions.
+            StudioError: The photo is too large, there are too many sessions, or another drawing pad edits the
+                film.
         """
         photo = self._offered
+        if self.film is not None:
+            self.film.check_owner(session_id)
         if photo_path is not None:
             self.limits.check_bytes(photo_path.stat().st_size)
             photo = TemporaryFile(photo_path.read_bytes(), photo_path.name)
@@ -126,6 +132,7 @@ class Studio:
             "photo": None if session.opened is None else session.opened.describe(self.network),
             "start": start,
             "recipe": self.recipe,
+            "film": None if self.film is None else self.film.describe(),
             "models": self.pool.describe(),
             "model_selected": self.pool.is_selected,
             "limits": {"bytes": self.limits.file_bytes},
@@ -136,6 +143,8 @@ class Studio:
             ],
         }
         reply(Message(hello))
+        if self.film is not None:
+            self.film.connect(session, reply)
         return session
 
     def disconnect(self, session: Session) -> None:
@@ -162,7 +171,7 @@ class Studio:
                 session.cancelled.append(message.fields().read("re", NonNegativeInt, 0) or 0)
                 return
             # queue the request in the worker pool for models or for files
-            request = REQUESTS.get(message.type)
+            request = (REQUESTS | (self.film.requests if self.film else {})).get(message.type)
             if request is None or message.id is None:
                 raise StudioError(
                     "bad_message", f"a request must have a known type and an id, got {message.type[:40]!r}"
@@ -202,6 +211,8 @@ class Studio:
     def close(self) -> None:
         """Stop all threads and remove all sessions."""
         self.sessions.close()
+        if self.film is not None:
+            self.film.close()
         self._file_worker.close()
         self._model_worker.close()
 

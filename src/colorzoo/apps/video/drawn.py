@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import torch
 
@@ -16,7 +18,7 @@ from colorzoo.apps.video.film_recipe import FilmRecipe
 from colorzoo.apps.video.folder import FolderImage, FolderPart, FrameFolder
 from colorzoo.apps.video.frames import VideoError, VideoFrame, group_shots, read_shots
 from colorzoo.apps.video.parts import PartsFolder, Shot, publish_shots
-from colorzoo.guidance import Recipe
+from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io import ImageProvenance, output_bit_depth, read_image
 from colorzoo.inference import ColorizedImage, Colorizer, RegionMemory, choose_model, with_key_colors
 from colorzoo.registry import DEFAULT_MODELS
@@ -60,13 +62,8 @@ def color_drawn_shots(
     Raises:
         ColorzooError: A reference or a key frame cannot be used, or the result cannot be written.
     """
-    memory = RegionMemory(colorizer)
-    for path in edits.references:
-        memory.add_sheet(read_image(path), str(path))
-    key_frames = _color_keys(film, edits, colorizer)
-    for colored in key_frames.values():
-        memory.add(colored)
-    has_user_colors = bool(edits.references or key_frames)
+    memory, key_frames = _read_edits(film, edits, colorizer)
+    has_user_colors = not memory.is_empty
     is_edited = bool(edits.keys or edits.join or edits.split)
     spans = read_shots(film.frames(), edits.join, edits.split) if is_edited else []
 
@@ -94,7 +91,7 @@ def color_drawn_shots(
                         colored, unmatched = color(frame, colored)
                     if unmatched and (has_user_colors or count):
                         automatic[frame.number] = unmatched
-                    _write(writer, frame, _with_strength(colored, strength))
+                    _write(writer, frame, with_strength(colored, strength))
                     count += 1
                     tick(frame.number)
                 writer.close()
@@ -111,13 +108,53 @@ def color_drawn_shots(
     return shots, reused_count
 
 
-def _color_keys(
+@torch.inference_mode()
+def color_drawn_frame(
+    film: VideoFile | FrameFolder, edits: FilmRecipe, colorizer: Colorizer, number: int
+) -> ColorizedImage:
+    """Return a frame of a drawn film in the colors of the film.
+
+    Only the frames that influence its colors are colorized: the first frames of all earlier shots, and the
+    earlier frames of its shot. See `color_drawn_shots` for the arguments.
+
+    Raises:
+        VideoError: The film has no frame with this number.
+    """
+    spans = read_shots(film.frames(), edits.join, edits.split)
+    span = next((span for span in spans if number in span), None)
+    if span is None:
+        raise VideoError(f"{film.path} has no frame {number}; frames are counted from 0")
+    memory, key_frames = _read_edits(film, edits, colorizer)
+    starts, colored = {each.start for each in spans}, None
+    for frame in itertools.takewhile(lambda frame: frame.number <= number, film.frames()):
+        if frame.number not in starts and frame.number not in span:
+            continue
+        previous = None if frame.number in starts else colored
+        colored = key_frames.get(frame.number)
+        if colored is None:
+            colored, _ = memory.recall(colorizer.colorize(frame.image.rgb_image()), previous)
+            if frame.number in starts:
+                memory.add(colored, is_automatic=True)
+        if frame.number == number:
+            return colored
+    raise VideoError(f"frame {number} of {film.path} is damaged")
+
+
+def _read_edits(
     film: VideoFile | FrameFolder, edits: FilmRecipe, colorizer: Colorizer
-) -> dict[int, ColorizedImage]:
-    """Return the key frames, whose regions have the colors of a key image or of a recipe."""
+) -> tuple[RegionMemory, dict[int, ColorizedImage]]:
+    """Return the memory of references and key frames, and the colored key frames.
+
+    The regions of a key frame have the colors of its key image or of its recipe.
+    """
+    memory = RegionMemory(colorizer)
+    for path in edits.references:
+        memory.add_sheet(read_image(path), str(path))
     keys = {key.frame: key for key in edits.keys}
     found = dict[int, ColorizedImage]()
-    for frame in film.frames() if keys else ():
+    whole_film = copy.copy(film)  # key frames outside the selected frames are also in the memory
+    whole_film.selected = range(max(keys, default=-1) + 1)
+    for frame in whole_film.frames() if keys else ():
         key = keys.get(frame.number)
         if key is None:
             continue
@@ -129,7 +166,9 @@ def _color_keys(
             found[key.frame] = colorizer.colorize(image, key.recipe, reference=exemplar)
     if missing := sorted(set(keys).difference(found)):
         raise VideoError(f"key frame {missing[0]} does not exist in {film.path}; frames are counted from 0")
-    return found
+    for colored in found.values():
+        memory.add(colored)
+    return memory, found
 
 
 def _notes(automatic: dict[int, int]) -> tuple[str, ...]:
@@ -140,7 +179,39 @@ def _notes(automatic: dict[int, int]) -> tuple[str, ...]:
     return (f"{sum(automatic.values())} regions without a match got automatic colors, in frames {listed}",)
 
 
-def _with_strength(colored: ColorizedImage, strength: float | None) -> ColorizedImage:
+def region_points(colored: ColorizedImage) -> tuple[PointHint, ...]:
+    """Return points with the colors of the regions of a drawing, except regions with a point of its recipe.
+
+    Each point is the pixel of its region that is farthest from other regions.
+    """
+    flats = colored.colors.flats
+    assert flats is not None, "callers pass drawings"
+    regions = np.pad(flats.drawing.regions, 1, constant_values=-1)
+    is_inside = np.ones(flats.drawing.regions.shape, bool)
+    for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
+        is_inside &= np.roll(regions, step, axis)[1:-1, 1:-1] == flats.drawing.regions
+    distance = cv2.distanceTransform(np.pad(is_inside, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    order = np.argsort(distance.ravel(), kind="stable")
+    centers = np.zeros(len(flats.colors), np.int64)
+    centers[flats.drawing.regions.ravel()[order]] = order  # the last assignment counts
+    rows, columns = np.unravel_index(centers, distance.shape)
+    task = colored.task
+    width, height = task.image_size
+    has_point = {flats.drawing.region_at(each.x, each.y, task.image_size) for each in task.recipe.points}
+    scale = height / distance.shape[0], width / distance.shape[1]
+    return tuple(
+        PointHint(
+            x=round((column + 0.5) * scale[1], 1),
+            y=round((row + 0.5) * scale[0], 1),
+            color="#{:02x}{:02x}{:02x}".format(*np.rint(color * 255).astype(int)),
+        )
+        for number, (row, column, color) in enumerate(zip(rows, columns, flats.colors, strict=True))
+        if number not in has_point
+    )
+
+
+def with_strength(colored: ColorizedImage, strength: float | None) -> ColorizedImage:
+    """Return a colorized drawing whose chroma is multiplied by ``strength``; None for 1."""
     return colored if strength is None else replace(colored, colors=colored.colors.scaled(strength))
 
 

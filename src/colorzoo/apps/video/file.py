@@ -6,6 +6,7 @@ Damaged packets are skipped and reported.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -53,6 +54,9 @@ from colorzoo.image_io import ImageProvenance, RasterImage
 
 _DEFAULT_RATE = Fraction(25)
 _HDR_METADATA = frozenset({"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"})
+_SEEK_MARGIN = (
+    16  # frames before a frame from which decoding starts, because frames can refer to earlier frames
+)
 _COMPLETE = 0.9  # a file that ends before this fraction of its declared duration is truncated
 
 
@@ -234,12 +238,8 @@ class VideoFile:
             end = pts + (decoded.duration or self._usual_duration())
             if decoded.is_corrupt:
                 self.issues.broken.append(_time_code(pts * self._time_base))
-            # all frames get the size of the first frame
-            width, height = self._first.width, self._first.height
-            if (decoded.width, decoded.height) != (width, height):
-                decoded = decoded.reformat(width=width, height=height)
             if number in self.selected:
-                yield VideoFrame(number, FileImage(decoded, pts, turns, mirrored))
+                yield VideoFrame(number, FileImage(self._resized(decoded), pts, turns, mirrored))
             if number + 1 == self.selected.stop:
                 return
         # check that the file does not end before its declared duration
@@ -251,6 +251,28 @@ class VideoFile:
             self.issues.incomplete = (
                 f"the file ends at {_time_code(length)} instead of {_time_code(self._duration)}"
             )
+
+    def frames_from(self, first: int, times: Sequence[int]) -> Iterator[VideoFrame]:
+        """Yield the decoded frames from a frame on, without decoding the film from its start.
+
+        Frames whose timestamps are not in ``times`` are skipped.
+
+        Args:
+            first: Number of the first frame.
+            times: Timestamp of each decoded frame of the film in units of the time base, in increasing order.
+        """
+        mirrored, turns = _orientation(_display_matrix(side_data_of(self._first)))
+        with open_media(self.path) as container:
+            stream = main_video_stream(container)
+            stream.codec_context.thread_count = 1
+            container.seek(times[max(0, first - _SEEK_MARGIN)], stream=stream)
+            for packet in self._packets(container, stream):
+                with suppress(self._av.FFmpegError):
+                    for decoded in stream.codec_context.decode(packet):
+                        number = len(times) if decoded.pts is None else bisect_left(times, decoded.pts, first)
+                        if number < len(times) and times[number] == decoded.pts:
+                            image = FileImage(self._resized(decoded), decoded.pts, turns, mirrored)
+                            yield VideoFrame(number, image)
 
     def part(self, path: Path) -> FilePart:
         """Return an encoder that writes one shot to the file ``path``."""
@@ -296,6 +318,13 @@ class VideoFile:
         except self._av.FFmpegError as error:
             self.issues.incomplete = f"the file cannot be read to the end ({error.strerror})"
             yield self._av.Packet()  # an empty packet flushes the decoder
+
+    def _resized(self, decoded: Any) -> Any:
+        """Return a decoded frame at the size of the first frame."""
+        width, height = self._first.width, self._first.height
+        if (decoded.width, decoded.height) == (width, height):
+            return decoded
+        return decoded.reformat(width=width, height=height)
 
     def _usual_duration(self) -> int:
         """Return the mean frame duration in units of the time base."""

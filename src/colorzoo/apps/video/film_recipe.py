@@ -12,7 +12,7 @@ from typing import Any
 
 from colorzoo.apps.video.frames import VideoError
 from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.files import sha256_of
+from colorzoo.files import sha256_of, write_atomic
 from colorzoo.guidance import Fields, Recipe
 from colorzoo.settings import NonNegativeInt, PositiveInt
 
@@ -134,6 +134,8 @@ class FilmRecipe:
             reason = getattr(error, "strerror", None) or error
             raise GuidanceError(f"film recipe {str(path)!r} cannot be read: {reason}") from error
         try:
+            if isinstance(document, dict) and {"points", "areas", "width"} & document.keys():
+                raise GuidanceError("this is the recipe of an image. Set --key FRAME=FILE instead.")
             fields = Fields(document, "film")
             version = fields.read("version", PositiveInt, VERSION)
             if version > VERSION:
@@ -165,6 +167,37 @@ class FilmRecipe:
         except ColorzooError as error:
             raise GuidanceError(f"film recipe {str(path)!r}: {error}") from error
         return found
+
+
+def set_key_recipe(path: Path, frame: int, recipe: Recipe | None) -> None:
+    """Set or remove the recipe of a frame in a film recipe, which is written atomically.
+
+    The film recipe is created if it is missing, and it stays unchanged if the frame already has this recipe.
+
+    Args:
+        path: Film recipe.
+        frame: Frame number.
+        recipe: Recipe, whose paths are relative to the folder of the film recipe; None removes the recipe.
+
+    Raises:
+        GuidanceError: The film recipe is damaged, or the frame has a key image.
+        OSError: The film recipe cannot be written.
+    """
+    edits = FilmRecipe.from_json(path) if path.exists() else FilmRecipe()  # raises an error if it is damaged
+    if any(key.frame == frame and key.image is not None for key in edits.keys):
+        raise GuidanceError(
+            f"frame {frame} has a key image in {path.name}. Remove this key to edit the frame."
+        )
+    document: dict[str, Any] = {"version": VERSION}
+    if path.exists():
+        document = json.loads(path.read_bytes())
+    earlier = document.get("keys", [])
+    keys = [key for key in earlier if key["frame"] != frame]
+    if recipe is not None:
+        keys.append({"frame": frame, "recipe": json.loads(recipe.to_json())})
+        keys.sort(key=lambda key: int(key["frame"]))
+    if keys != earlier:
+        write_atomic(path, json.dumps(document | {"keys": keys}, indent=1).encode())
 
 
 def _reject_unknown(fields: Fields) -> None:

@@ -128,10 +128,11 @@ class PartsFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Unlock the folder, and delete it if it contains no finished shots."""
+        """Delete unfinished files, unlock the folder, and delete it if it contains no finished shots."""
         with suppress(OSError):  # Windows deletes no file that is open
-            if not any(self.path.glob("shot-*.json")):
-                self._delete_shots()
+            finished = [path.stem for path in self.path.glob("shot-*.json")]
+            self._delete_shots(finished)
+            if not finished:
                 (self.path / "lock").unlink()
         self._lock.release()
         with suppress(OSError):  # finished shots, or files of another program
@@ -272,14 +273,17 @@ class PartsFolder:
                 sidecar_path(result).replace(sidecar)
         except OSError as error:
             raise VideoError(f"{out} cannot be written: {error.strerror}") from error
-        self._delete_shots(keep=shots)
+        self._delete_shots([self._name(shot) for shot in shots])
         if len(notes) > 1:
             notes = [f"{notes[0]} and {len(notes) - 1} other images"]
         return [f"{out.name} also contains {name}, which this run did not write" for name in notes]
 
-    def _delete_shots(self, keep: Sequence[Shot] = ()) -> None:
-        """Delete the files of earlier runs, the marks of finished shots first; other files remain."""
-        kept = tuple(self._name(shot) for shot in keep)
+    def _delete_shots(self, kept: Sequence[str]) -> None:
+        """Delete the files of other shots, the marks of finished shots first; unknown files remain.
+
+        Args:
+            kept: Names of the shots to keep.
+        """
         own = [entry for entry in self.path.iterdir() if _OWN.fullmatch(entry.name)]
         for entry in sorted(own, key=lambda entry: entry.suffix != ".json"):
             if entry.name.partition(".")[0] in kept:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,13 @@ from torch.nn import functional as F
 
 from colorzoo.abilities import DrawingModel
 from colorzoo.apps.video.colorer import FrameColorer
-from colorzoo.apps.video.drawn import color_drawn_shots, is_drawn
+from colorzoo.apps.video.drawn import (
+    color_drawn_frame,
+    color_drawn_shots,
+    is_drawn,
+    region_points,
+    with_strength,
+)
 from colorzoo.apps.video.encoding import Encoding, choose_encoding
 from colorzoo.apps.video.exposure import ExposureHold, exposed
 from colorzoo.apps.video.file import FilePart, VideoFile
@@ -95,6 +102,7 @@ def colorize_video(
     embed_provenance: bool = True,
     overwrite: bool = False,
     dry_run: bool = False,
+    progress: Callable[[str, int], None] = lambda *_: None,
 ) -> dict[str, Any]:
     """Colorize a video file or a folder of frames with temporally stable colors.
 
@@ -132,6 +140,8 @@ def colorize_video(
         embed_provenance: Whether to write a provenance record.
         overwrite: Whether to replace an existing result, and stored shots that took more than a minute.
         dry_run: Whether to check the input and return the plan without writing a file.
+        progress: Function called with the current step and the number of each frame. If it raises an error,
+            the run stops, and its finished shots are kept.
 
     Returns:
         Summary of the run, which `json.dumps` can encode. Its ``status`` is ``planned``, ``skipped`` or
@@ -239,14 +249,15 @@ def colorize_video(
     )
     is_drawing_model = isinstance(colorizer.model, DrawingModel)
     if not is_drawing_model:
-        colorer, spans = load_colorer(film, edits, colorizer, strength, guidance)
+        colorer, spans = load_colorer(film, edits, colorizer, strength, guidance, progress)
     colored_part = _colored_part(border, edits)
     # colorize and publish
     interrupts = record_interrupts()
     with progress_bar("colorizing frames", summary["description"]["frames"], log_every=10.0) as advance:
 
-        def tick(_: int) -> None:
+        def tick(number: int) -> None:
             advance()
+            progress("colorizing frames", number)
             if interrupts:
                 raise KeyboardInterrupt
 
@@ -297,6 +308,7 @@ def load_colorer(
     colorizer: Colorizer,
     strength: float | None = None,
     guidance: Recipe | None = None,
+    progress: Callable[[str, int], None] = lambda *_: None,
 ) -> tuple[FrameColorer, list[range]]:
     """Return the colorizer of single frames, and the frame numbers of each shot if there are key frames.
 
@@ -306,6 +318,7 @@ def load_colorer(
         colorizer: Colorizer with the loaded model.
         strength: Multiplier for the chroma; None selects 1.
         guidance: Guidance for all frames, such as text.
+        progress: Function called with the current step and the number of each frame.
 
     Raises:
         ColorzooError: An image cannot be read, a key frame does not exist, or the model has no references.
@@ -318,15 +331,16 @@ def load_colorer(
     recipes = {key.frame: (key.recipe, key.folder) for key in edits.keys if key.recipe is not None}
     images = {key.frame: read_image(key.image) for key in edits.keys if key.image is not None}
     corrections = dict[int, RasterImage]()
-    decoded = set[int]()
+    missing = {key.frame for key in edits.keys}
 
     def visit(frame: VideoFrame) -> None:
         advance()
-        decoded.add(frame.number)
+        progress("finding shots", frame.number)
+        missing.discard(frame.number)
         if frame.number in recipes:
             recipe, folder = recipes[frame.number]
             try:
-                corrections[frame.number] = correction_of(_gray_image(frame), recipe, colorizer, folder)
+                corrections[frame.number] = correction_of(gray_image(frame), recipe, colorizer, folder)
             except ColorzooError as error:
                 raise VideoError(f"key frame {frame.number}: {error}") from error
 
@@ -334,10 +348,14 @@ def load_colorer(
     if edits.keys or edits.join or edits.split:
         with progress_bar("finding shots", film.describe()["frames"], log_every=10.0) as advance:
             spans = read_shots(film.frames(), edits.join, edits.split, visit)
-    for key in edits.keys:
-        if key.frame not in decoded and key.frame in film.selected:
-            reason = "is damaged" if any(key.frame in span for span in spans) else "does not exist"
-            raise VideoError(f"key frame {key.frame} {reason} in {film.path}; frames are counted from 0")
+    for number in sorted(missing):
+        if number in film.selected or number >= sys.maxsize:
+            reason = "is damaged" if any(number in span for span in spans) else "does not exist"
+            raise VideoError(f"key frame {number} {reason} in {film.path}; frames are counted from 0")
+        if number in recipes:
+            film.issues.notes.append(
+                f"the recipe of frame {number} is not applied, because --frames does not include this frame"
+            )
     references = [read_image(path) for path in edits.references]
     colorer = FrameColorer(
         colorizer,
@@ -411,8 +429,7 @@ def color_shots(
             if shot is None:
                 start = time.monotonic()
                 writer = source.part(parts.path / f"{name}{source.extension}")
-                ends = (head[0].image.rgb_image(), head[-1].image.rgb_image())
-                if not recolor and any(chroma_note(image) == IN_COLOR for image in ends):
+                if not recolor and _is_in_color(head):
                     shot = _copy_shot(shot_frames, writer, tick)
                 else:
                     shot = _color_shot(
@@ -435,6 +452,11 @@ def color_shots(
         # with key frames, the shots are kept for the next change of a key frame
         publish_shots(source, parts, shots, origin, keep=bool(spans))
     return shots, reused_count
+
+
+def _is_in_color(head: Sequence[VideoFrame]) -> bool:
+    """Return whether the first or the last of the first frames of a shot is in color."""
+    return any(chroma_note(frame.image.rgb_image()) == IN_COLOR for frame in (head[0], head[-1]))
 
 
 def _copy_shot(
@@ -576,13 +598,15 @@ def write_frame(
     temperature: float | None = None,
     steady: float = 0.97,
     border: str = "automatic",
+    apply_matches: bool = False,
+    recolor: bool = False,
     hints: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write one frame in the colors of the film, and a recipe that starts from these colors.
 
-    The recipe has the image as its reference, and the hints of the frame in the film recipe. See
-    `colorize_video` for the arguments.
+    The recipe has the hints of the frame in the film recipe. It has the image as its reference; for a drawn
+    film, it has a point in each region instead. See `colorize_video` for the arguments.
 
     Returns:
         Path of the recipe.
@@ -596,27 +620,49 @@ def write_frame(
     for path in (out, recipe_path):
         if os.path.lexists(path) and not overwrite:
             raise VideoError(f"{path} already exists. Set --overwrite to replace this file.")
-    if model is None and weights == "default" and is_drawn(film):
-        raise VideoError(
-            f"{source} is line art, for which --frame is not supported. Run `colorzoo video` without --frame "
-            "and edit a frame of its result."
-        )
     edits = FilmRecipe.read(recipe, keys or {}, references)
+    edits = replace(edits, apply_matches=edits.apply_matches or apply_matches)
     guidance = Recipe(more=hints or {})
     name = choose_model(guidance, name=model, weights=weights, references=edits.color_images)
+    if requested_model(model, Recipe(), weights) is None and weights == "default" and is_drawn(film):
+        name = DEFAULT_MODELS["sketch"]
     _require_accepted(guidance, name)
     colorizer = Colorizer(
         name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
     )
-    colorer, spans = load_colorer(film, edits, colorizer, strength, guidance)
-    colored_part = _colored_part(border, edits)
-    levels = color_frame(
-        film, colorer, number, steady=steady, size=colorizer.size, border=colored_part, spans=spans
-    )
+    # the hints of the frame; the paths of their references become relative to the new recipe
+    edit = Recipe()
+    for key in edits.keys:
+        if key.frame == number and key.recipe is not None:
+            paths = [
+                file.path
+                if Path(file.path).is_absolute()
+                else os.path.relpath(key.folder / file.path, recipe_path.parent)
+                for file in key.recipe.exemplar.files
+            ]
+            hashes = [file.sha256 for file in key.recipe.exemplar.files]
+            edit = key.recipe.with_references(zip(paths, hashes, strict=True))
+    # color the frame, and add its colors to the hints
+    levels: NDArray[Any]
+    if isinstance(colorizer.model, DrawingModel):
+        colored = color_drawn_frame(film, edits, colorizer, number)
+        levels = with_strength(colored, strength).levels()
+        edit = replace(edit, model=name, points=(*region_points(colored), *edit.points))
+    else:
+        colorer, spans = load_colorer(film, edits, colorizer, strength, guidance)
+        levels = color_frame(
+            film,
+            colorer,
+            number,
+            steady=steady,
+            size=colorizer.size,
+            border=_colored_part(border, edits),
+            spans=spans,
+            recolor=recolor,
+        )
+        if not edit.exemplar.files:
+            edit = replace(edit, exemplar=replace(edit.exemplar, path=out.name))
     write_image(out, levels, RasterImage(levels), overwrite=overwrite)
-    edit = next((key.recipe for key in edits.keys if key.frame == number and key.recipe), Recipe())
-    if not edit.exemplar.files:
-        edit = replace(edit, exemplar=replace(edit.exemplar, path=out.name))
     height, width = levels.shape[:2]
     replace(edit, width=width, height=height, border="none").to_json(recipe_path)
     return recipe_path
@@ -632,6 +678,7 @@ def color_frame(
     size: int,
     border: BorderSetting = "automatic",
     spans: Sequence[range] = (),
+    recolor: bool = False,
 ) -> NDArray[np.uint8]:
     """Return a frame in the colors of the film, 8-bit RGB ``(H, W, 3)``; see `color_shots` for the arguments.
 
@@ -663,6 +710,10 @@ def color_frame(
     head = list(itertools.islice(needed, TESTED + 1))
     keys = colorer.keys_of(span, head[-1].image.lightness()) if spans else []
     writer, shot = _FrameWriter(number), itertools.chain(head, needed)
+    if not recolor and head and _is_in_color(head):
+        for frame in shot:
+            if frame.number == number:
+                return (frame.image.rgb_image().rgb * 255).round().astype(np.uint8)
     options: dict[str, Any] = {"steady": steady, "size": size, "border": border}
     _color_shot(shot, writer, colorer, keys, span, **options, tick=lambda _: None)
     if writer.levels is None:
@@ -686,7 +737,7 @@ class _FrameWriter:
         """Do nothing, because no file is open."""
 
 
-def _gray_image(frame: VideoFrame) -> RasterImage:
+def gray_image(frame: VideoFrame) -> RasterImage:
     """Return a frame as an upright gray 8-bit image at full size."""
     lightness = frame.image.lightness()
     lab = torch.cat([lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])], dim=1)

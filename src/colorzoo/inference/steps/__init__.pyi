@@ -3,6 +3,7 @@ from .areas import encode_locked_colors as encode_locked_colors
 from .areas import locked_share as locked_share
 from .classes import find_classes as find_classes
 from .drawing import Drawing as Drawing
+from .drawing import divide_regions as divide_regions
 from .drawing import read_drawing as read_drawing
 from .healing import heal as heal
 from .reach import Paths as Paths
@@ -18,6 +19,7 @@ __all__ = [
     "Drawing",
     "Paths",
     "PointPatches",
+    "divide_regions",
     "draw_areas",
     "encode_locked_colors",
     "even_reaches",

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.abilities import SegmentationModel
 from colorzoo.color import rgb_to_lab
@@ -87,6 +88,9 @@ def class_map(model: ColoringModel, recipe: Recipe, lightness: Tensor, reference
         _check_class(painted, class_count, name)
         is_inside = torch.from_numpy(polygon_map(corners, image_size, (height, width)) > 0.5)
         edited[0, 0][is_inside] = painted
+    # a label image has the size of the image, and the network input can be smaller
+    if edited.shape[2:] != lightness.shape[2:]:
+        edited = F.interpolate(edited.float(), lightness.shape[2:], mode="nearest-exact").long()
     if reference is None:
         return ClassMap(edited)
     # classes of the reference, from its label image or from the model

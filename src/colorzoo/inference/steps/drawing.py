@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import ImageColor
+from scipy.ndimage import find_objects
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, lab_to_rgb_in_gamut, rgb_to_lab
@@ -31,7 +33,7 @@ from colorzoo.drawing.lines import (
     shrink,
     shrink_darkness,
 )
-from colorzoo.drawing.regions import GAP, Labels, find_regions
+from colorzoo.drawing.regions import GAP, SMALLEST, Labels, find_regions
 from colorzoo.guidance import PointHint
 from colorzoo.guidance.fields import format_hex
 from colorzoo.guidance.hints import color_lab
@@ -45,6 +47,9 @@ BLANK_NOTE = "no lines were found in the sketch, so the colors are arbitrary; da
 _SOFTNESS = 2.0  # standard deviation in pixels of the network input that smooths the shading
 _COPIED = 0.7  # smallest probability of one color at which a region copies the exact color of a point
 _ROUNDED = 0.7  # distance in CIE units of ab values that the 8 bits of a color can cause
+_END_REACH = 0.02  # longest connection of the end of a cut with a line, relative to the shorter side
+_DIRECTION = 8  # pixels before the end of a cut that determine its direction
+_AHEAD = 0.9  # smallest cosine of the angle between the direction and a connection straight ahead
 _VOTE = 0.6  # pixels of the network input below this level are lines and have no vote
 
 
@@ -257,7 +262,7 @@ def read_drawing(levels: Levels, gap: float = GAP, divisions: Sequence[Division]
     Args:
         levels: ``(H, W)`` or ``(H, W, 3)`` pixel values.
         gap: Width of the largest gap to close; see `find_regions`.
-        divisions: Lines that cut, outline or join regions, in the order of drawing.
+        divisions: Lines that cut, outline or join regions; see `divide_regions`.
     """
     notes: tuple[str, ...] = ()
     art = LineArt.read(levels)
@@ -271,30 +276,138 @@ def read_drawing(levels: Levels, gap: float = GAP, divisions: Sequence[Division]
         notes = (PHOTO_NOTE,)
     if (art.darkness >= INK).mean() < FEWEST_INK:
         notes = (*notes, BLANK_NOTE)
-    return Drawing(art, _divided_regions(art, gap, divisions), notes)
+    return divide_regions(Drawing(art, find_regions(art.darkness, gap), notes), divisions)
 
 
-def _divided_regions(art: LineArt, gap: float, divisions: Sequence[Division]) -> Labels:
-    """Find the regions of a drawing and apply the divisions of the user."""
-    if not divisions:
-        return find_regions(art.darkness, gap)
-    paths = [np.floor(np.asarray(division.path)).astype(np.int32) for division in divisions]
-    walls = art.darkness.copy()
-    for division, path in zip(divisions, paths, strict=True):
-        if not (division.closed or division.join):
-            cv2.polylines(walls, [path], isClosed=False, color=255, thickness=max(1, min(art.shape) // 500))
-    regions = find_regions(walls, gap)
-    for division, path in zip(divisions, paths, strict=True):
-        drawn = np.zeros(regions.shape, np.uint8)
+def divide_regions(drawing: Drawing, divisions: Sequence[Division]) -> Drawing:
+    """Apply lines that cut, outline or join regions, in the order of drawing.
+
+    Only the regions that a line touches change. The largest part of a cut region keeps its number, and the
+    other parts get the next free numbers.
+
+    Examples:
+        >>> division = Division(((0, 20), (60, 20)))
+        >>> drawing = divide_regions(read_drawing(np.full((40, 60), 255, np.uint8)), [division])
+        >>> drawing.areas.tolist()
+        [0.5, 0.5]
+
+    Args:
+        drawing: Lines and regions.
+        divisions: Lines in pixels of the drawing.
+    """
+    for division in divisions:
+        regions = drawing.regions.copy()
+        path = np.floor(np.asarray(division.path)).astype(np.int32)
         if division.closed:  # the inside of the outline is a new region
-            cv2.fillPoly(drawn, [path], 1)
-            regions = np.where(drawn > 0, regions.max() + 1, regions)
+            drawn = cv2.fillPoly(np.zeros(regions.shape, np.uint8), [path], 1)
+            regions[drawn > 0] = regions.max() + 1
         elif division.join:  # all regions that the path crosses become one
-            cv2.polylines(drawn, [path], isClosed=False, color=1)
+            drawn = cv2.polylines(np.zeros(regions.shape, np.uint8), [path], isClosed=False, color=1)
             crossed = np.unique(regions[drawn > 0])
-            if len(crossed):  # otherwise the path lies outside the image
-                regions = np.where(np.isin(regions, crossed), crossed[:1], regions)
-    return np.unique(regions, return_inverse=True)[1].reshape(art.shape).astype(np.int32)
+            numbers = np.arange(regions.max() + 1, dtype=np.int32)
+            numbers[crossed] = crossed[:1]  # nothing if the path lies outside the image
+            regions = numbers[regions]
+        else:
+            _cut_regions(regions, drawing.art.darkness, path)
+        # remove the numbers of regions without pixels
+        is_used = np.bincount(regions.ravel()) > 0
+        if not is_used.all():
+            regions = (np.cumsum(is_used) - 1).astype(np.int32)[regions]
+        drawing = replace(drawing, regions=regions)
+    return drawing
+
+
+def _cut_regions(regions: Labels, darkness: Levels, path: NDArray[np.int32]) -> None:
+    """Cut the regions that a path crosses, in place.
+
+    Args:
+        regions: ``(H, W)``, number of the region of each pixel.
+        darkness: ``(H, W)`` from 0 to 255; see `LineArt.darkness`.
+        path: ``(n, 2)``, corners (x, y) in pixels.
+    """
+    height, width = regions.shape
+    side = min(height, width)
+    # paper pixels along the path, in order
+    steps = [np.linspace(start, end, max(1, *abs(end - start)) + 1) for start, end in pairwise(path)]
+    columns, rows = np.rint(np.concatenate(steps or [path])).astype(int).T
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    rows, columns = rows[inside], columns[inside]
+    if not len(rows):
+        return
+    # An end that does not reach a line is connected to the next line ahead, or else to the nearest line. The
+    # connection is at most half as long as the path in the region, so an end behind a line cuts nothing.
+    ends = []
+    for order in (1, -1):
+        x, y = columns[::-order], rows[::-order]  # from the end
+        region = regions[y[0], x[0]]
+        is_free = (regions[y, x] == region) & (darkness[y, x] < INK)
+        length = len(x) if is_free.all() else int(is_free.argmin())
+        reach = int(min(_END_REACH * side, length / 2))
+        if reach < 1:
+            continue
+        top, left = max(y[0] - reach, 0), max(x[0] - reach, 0)
+        near = np.s_[top : y[0] + reach + 1, left : x[0] + reach + 1]
+        barriers = np.pad((darkness[near] >= INK) | (regions[near] != region), 1)
+        # beyond the edge of the image
+        barriers[0] |= top == 0
+        barriers[-1] |= y[0] + reach + 1 >= height
+        barriers[:, 0] |= left == 0
+        barriers[:, -1] |= x[0] + reach + 1 >= width
+        barrier_rows, barrier_columns = np.nonzero(barriers)
+        down, right = barrier_rows + top - 1 - y[0], barrier_columns + left - 1 - x[0]
+        distances = np.hypot(down, right)
+        back = min(length - 1, _DIRECTION)
+        ahead = np.array([y[0] - y[back], x[0] - x[back]])
+        is_ahead = (down * ahead[0] + right * ahead[1]) > _AHEAD * distances * np.hypot(*ahead)
+        for chosen in (is_ahead & (distances <= reach), distances <= reach):
+            if chosen.any():
+                nearest = np.flatnonzero(chosen)[distances[chosen].argmin()]
+                ends.append([(x[0], y[0]), (x[0] + right[nearest], y[0] + down[nearest])])
+                break
+    wall = np.zeros(regions.shape, np.uint8)
+    lines = [path, *(np.asarray(end, np.int32) for end in ends)]
+    cv2.polylines(wall, lines, isClosed=False, color=1, thickness=max(1, side // 500))
+
+    smallest = max(4.0, SMALLEST * regions.size)
+    boxes = find_objects(regions + 1)
+    next_number = len(boxes)
+    for region in np.unique(regions[rows, columns]):
+        box = boxes[region]
+        is_region = regions[box] == region
+        paper = (is_region & (darkness[box] < INK)).astype(np.uint8)
+        is_wall = wall[box] > 0
+        _, before = cv2.connectedComponents(paper, connectivity=4)
+        piece_count, pieces, stats, _ = cv2.connectedComponentsWithStats(paper * ~is_wall, connectivity=4)
+        # large pieces of the parts of the paper that the wall divides
+        parents = np.zeros(piece_count, np.int32)  # the part of each piece
+        parents[pieces] = before
+        is_large = stats[:, cv2.CC_STAT_AREA] >= smallest
+        is_large[0] = False
+        large_counts = np.bincount(parents[is_large], minlength=before.max() + 1)
+        is_seed = is_large & (large_counts >= 2)[parents]
+        if not is_seed.any():
+            continue
+        # each pixel belongs to the nearest piece, and undivided parts belong to one piece
+        seeds = is_seed[pieces]
+        _, nearest_pixel = cv2.distanceTransformWithLabels(
+            (~seeds).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        piece_of_pixel = np.zeros(nearest_pixel.max() + 1, np.int32)
+        piece_of_pixel[nearest_pixel[seeds]] = pieces[seeds]
+        nearest = np.where(seeds, pieces, piece_of_pixel[nearest_pixel])
+        votes = np.bincount(
+            (before * piece_count + nearest).ravel(), minlength=len(large_counts) * piece_count
+        )
+        most = votes.reshape(-1, piece_count).argmax(1)
+        is_whole = (large_counts < 2) & (np.arange(len(large_counts)) > 0)
+        nearest = np.where(is_whole[before], most[before], nearest)
+        # the largest piece keeps the number
+        numbers = np.full(piece_count, region, np.int32)
+        others = np.flatnonzero(is_seed)
+        others = np.delete(others, stats[others, cv2.CC_STAT_AREA].argmax())
+        numbers[others] = next_number + np.arange(len(others))
+        next_number += len(others)
+        regions[box][is_region] = numbers[nearest[is_region]]
 
 
 def region_votes(prediction: Prediction, drawing: Drawing, sketch: Tensor) -> Tensor:

@@ -19,8 +19,8 @@ TEMPERATURE = 0.6
 """Divisor of the averaged log-probabilities; lower values give more colorful regions."""
 DISTINCT_TEMPERATURE = 0.4
 """Divisor of the averaged log-probabilities for the probabilities of distinct colors."""
-UNCERTAIN, DULL = 4.65, 16.0
-"""Objects get contrasting colors for a larger mean entropy (nats) and a lower colorfulness (CIE units)."""
+DULL = 16.0
+"""Objects of a drawing with a lower colorfulness (CIE units) get contrasting colors."""
 DISTINCT = 0.35
 """Distance in scaled Lab of colors that count as different."""
 CONTRASTING_SHARE = 0.7
@@ -217,17 +217,6 @@ def _iterate_modes(cost: Tensor, pair_cost: Tensor, owner: Tensor) -> Tensor:
         if chosen == before:
             break
     return torch.tensor([chosen[index] for index in range(object_count)], device=cost.device)
-
-
-def mean_entropy(pooled: Tensor, weights: Tensor) -> float:
-    """Return the weighted mean entropy of the color distributions ``(n, 256)`` in nats.
-
-    Args:
-        pooled: Averaged log-probabilities.
-        weights: ``(n,)``, weight of each region, with the sum 1.
-    """
-    logs = pooled.log_softmax(1)
-    return float((weights * -(logs.exp() * logs).sum(1)).sum())
 
 
 def region_colorfulness(lab: Tensor, weights: Tensor) -> float:

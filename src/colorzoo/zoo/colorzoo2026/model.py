@@ -31,11 +31,10 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.channels_last import INITIAL_SCALE, SLOPE, EncoderDecoder
 from colorzoo.networks.enlarging import enlarge_along_edges
-from colorzoo.networks.imagenet_encoder import HEAD, LITE2, ImageNetFeatures, frozen_imagenet_encoder
+from colorzoo.networks.imagenet_encoder import HEAD, LITE2, ImageNetFeatures
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import PositiveInt, Range
-from colorzoo.weights.catalog import EMBEDDED_FOLDER
-from colorzoo.weights.load import read_weights
+from colorzoo.weights.catalog import load_imagenet_encoder
 from colorzoo.zoo.colorzoo2026.points import (
     Cells,
     ColorCovariance,
@@ -149,8 +148,7 @@ class Network(EncoderDecoder):
         with torch.no_grad():  # the first predictions are nearly gray and uncertain
             self.mean.weight.mul_(INITIAL_SCALE)
             self.classes.weight.mul_(INITIAL_SCALE)
-        encoder_file = EMBEDDED_FOLDER / ENCODER_FILES[encoder]
-        self.encoder = frozen_imagenet_encoder(read_weights(encoder_file).state_dict)
+        self.encoder = load_imagenet_encoder(ENCODER_FILES[encoder])
 
     def forward(self, lightness: Tensor) -> Maps:
         """Predict the mean color and the color distribution at 1/4 of the image size.

@@ -27,13 +27,11 @@ from colorzoo.inference.steps.region_colors import (
     DISTINCT,
     DULL,
     TEMPERATURE,
-    UNCERTAIN,
     contrasting_colors,
     distinct_colors,
     heaviest_regions,
     likely_color,
     limit_to_palette,
-    mean_entropy,
     near_colors,
     pool_embeddings,
     pool_log_probabilities,
@@ -360,8 +358,8 @@ class Colorzoo2026Drawing(ColoringModel, DrawingModel, ExemplarModel):
     ) -> Tensor:
         """Choose the color of each region; see `DrawingModel.region_colors`.
 
-        With a palette, with a nonzero variant, or if the likely colors are dull and uncertain, different
-        objects get contrasting colors; see `contrasting_colors`.
+        With a palette, with a nonzero variant, or if the likely colors are dull, different objects get
+        contrasting colors; see `contrasting_colors`.
         """
         pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
         areas = votes.sum(1)
@@ -370,8 +368,7 @@ class Colorzoo2026Drawing(ColoringModel, DrawingModel, ExemplarModel):
             colors = vivid_color(pooled, self.centers, TEMPERATURE)
             # not the vivid colors, in which gray paper looks colored
             weights = _colored_weights(unscale_lab(likely_color(pooled, self.centers, TEMPERATURE)), areas)
-            is_dull = region_colorfulness(unscale_lab(colors), weights) < DULL
-            if variant == 0 and not (is_dull and mean_entropy(pooled, weights) > UNCERTAIN):
+            if variant == 0 and region_colorfulness(unscale_lab(colors), weights) >= DULL:
                 return _as_rgb(colors)
         else:
             choices = scale_lab(rgb_to_lab(palette.mT[None, :, :, None])[0, :, :, 0].mT).to(pooled)

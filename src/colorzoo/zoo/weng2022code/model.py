@@ -25,11 +25,10 @@ from colorzoo.guidance import Guidance, decode_text
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.enlarging import enlarge_along_edges
-from colorzoo.networks.imagenet_encoder import LITE2, MULTIPLE, ImageNetFeatures, frozen_imagenet_encoder
+from colorzoo.networks.imagenet_encoder import LITE2, MULTIPLE, ImageNetFeatures
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Range
-from colorzoo.weights.catalog import EMBEDDED_FOLDER
-from colorzoo.weights.load import read_weights
+from colorzoo.settings import Positive, Range
+from colorzoo.weights.catalog import load_imagenet_encoder
 
 COLORS = ("black", "white", "red", "green", "yellow", "blue", "brown", "orange", "pink", "purple", "gray")
 """Basic color terms (Berlin and Kay 1969)."""
@@ -60,9 +59,6 @@ LENGTH = 16
 AB_RANGE = 110.0
 """Largest absolute value of a predicted ab channel in CIE units."""
 _OUTPUT_STRIDE = 2
-# Extrapolation from the automatic colors to the colors with text, as in classifier-free guidance (Ho and
-# Salimans 2022), because the smooth L1 loss makes uncertain colors dull. Larger values exaggerate colors.
-_TEXT_SCALE = 1.4
 
 
 def word_numbers(text: str) -> list[int]:
@@ -146,10 +142,12 @@ class LanguageNetwork(nn.Module):
     Args:
         width: Channels of the image features at 1/8 of the image size, a multiple of 3.
         text_width: Channels of the features of a word.
+        gate_sharpness: Factor on the logits of the gate.
     """
 
-    def __init__(self, width: int, text_width: int) -> None:
+    def __init__(self, width: int, text_width: int, gate_sharpness: float = 1.0) -> None:
         super().__init__()
+        self.gate_sharpness = gate_sharpness
         self.from8, self.from16, self.from32 = (nn.Conv2d(LITE2[i].width, width, 1) for i in (2, 4, 6))
         self.mid1 = nn.Sequential(*_conv_norm(width), *_conv_norm(width))
         self.query = nn.Conv2d(width, width, 1)
@@ -195,7 +193,8 @@ class LanguageNetwork(nn.Module):
         colors = of_words @ self.value(text.colors)
 
         # soft-gated injection (section 3.4), only where an object of the text is
-        strength = torch.sigmoid(self.sharp * transferred + self.shift) * is_color[:, None]
+        logits = self.gate_sharpness * (self.sharp * transferred + self.shift)
+        strength = torch.sigmoid(logits) * is_color[:, None]
         gate = strength.amax(dim=2)[:, None].reshape(len(words), 1, *size)
         gamma, beta = (
             layer(colors).transpose(1, 2).reshape(len(words), -1, *size) for layer in (self.gamma, self.beta)
@@ -222,17 +221,25 @@ class LanguageColorization(ColoringModel):
     Args:
         width: Channels of the image features at 1/8 of the image size, a multiple of 3.
         text_width: Channels of the features of a word, an even number.
+        text_scale: Factor on the difference between the colors with and without text, as in classifier-free
+            guidance (Ho and Salimans 2022), because the smooth L1 loss makes uncertain colors dull.
+        gate_sharpness: Factor on the logits of the gate. Values above 1 limit the colors to positions that
+            surely belong to the object.
     """
 
     accepts = frozenset({"text"})
     network: LanguageNetwork
 
     def __init__(
-        self, width: Annotated[int, Range(3, step=3)] = 96, text_width: Annotated[int, Range(2, step=2)] = 96
+        self,
+        width: Annotated[int, Range(3, step=3)] = 96,
+        text_width: Annotated[int, Range(2, step=2)] = 96,
+        text_scale: Positive = 1.4,
+        gate_sharpness: Positive = 1.0,
     ) -> None:
-        super().__init__(LanguageNetwork(width, text_width))
-        weights = read_weights(EMBEDDED_FOLDER / "efficientnet_lite2.safetensors").state_dict
-        self.encoder = frozen_imagenet_encoder(weights)
+        super().__init__(LanguageNetwork(width, text_width, gate_sharpness))
+        self.text_scale = text_scale
+        self.encoder = load_imagenet_encoder()
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch with the text of each image.
@@ -249,7 +256,7 @@ class LanguageColorization(ColoringModel):
         ab = found.ab
         if texts:
             automatic = self.network(features, torch.zeros_like(words)).ab
-            ab = automatic + _TEXT_SCALE * (ab - automatic)
+            ab = automatic + self.text_scale * (ab - automatic)
         # align the colors with the edges of the image
         cells = F.avg_pool2d(padded, _OUTPUT_STRIDE)
         ab = enlarge_along_edges(ab, cells, padded)[..., : lightness.shape[2], : lightness.shape[3]]

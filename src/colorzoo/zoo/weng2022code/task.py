@@ -8,8 +8,9 @@ often determine the color. https://doi.org/10.1609/aaai.v36i3.20170
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from random import Random
-from typing import Annotated, NamedTuple, Unpack
+from typing import Annotated, Literal, NamedTuple, Unpack
 
 import torch
 from torch import Tensor
@@ -19,10 +20,17 @@ from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.guidance import decode_text
 from colorzoo.randomness import stream_seed
-from colorzoo.settings import NonNegativeFloat, Probability, Range
+from colorzoo.settings import NonNegativeFloat, Positive, Probability, Range
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.zoo.weng2022code.model import COLORS, LENGTH, WORDS, LanguageColorization, word_numbers
+from colorzoo.zoo.weng2022code.model import (
+    COLORS,
+    LENGTH,
+    OBJECTS,
+    WORDS,
+    LanguageColorization,
+    word_numbers,
+)
 
 HUES = {
     "red": 35,
@@ -57,6 +65,8 @@ COCO_STUFF_WORDS = {
 }  # fmt: skip
 """COCO-Stuff category ids of the objects; the classes of `CocoStuffDataModule`."""
 _LEAST_AREA = 0.012  # smallest area of a named object, relative to the image
+_MOST_FACTOR, _MOST_POSITIVE = 12.0, 8.0  # largest weights of small objects in the losses
+_LABELED = 0.5  # least labeled area of an image that is said to contain no other object
 _MAX_NAMED = 3
 _ABSENT_PROB = 0.25
 _COLOR_FIRST_PROB = 0.8
@@ -90,11 +100,18 @@ class Weng2022Code(SingleOptimizerModule):
     Args:
         width: See `LanguageColorization`.
         text_width: See `LanguageColorization`.
+        text_scale: See `LanguageColorization`; without effect on the training.
+        gate_sharpness: See `LanguageColorization`.
+        class_numbers: Classes of the class maps: ``coco_stuff`` for COCO-Stuff category ids, ``objects`` for
+            positions in `OBJECTS`, from 1.
         correspondence_weight: Weight of the cross-entropy of the OCCM (the paper uses 0.1).
         attention_weight: Weight of the cross-entropy between attention and class map, which the paper does
             not have.
         gate_weight: Weight of the cross-entropy between gate and class map, which the paper does not have.
-        object_factor: Factor on the color loss of the pixels of named objects.
+        object_factor: Factor on the color loss of the pixels of named objects that cover more than 13 % of
+            the image. The factor of smaller objects grows to 12, as the inverse of their area.
+        object_weights: Relative probability to be named, for objects that are not equally likely (weight 1),
+            so that captions contain objects that are rare in the training images.
         repaint_prob: Probability that a named object gets a random color.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
@@ -105,16 +122,29 @@ class Weng2022Code(SingleOptimizerModule):
         self,
         width: Annotated[int, Range(3, step=3)] = 96,
         text_width: Annotated[int, Range(2, step=2)] = 96,
+        text_scale: Positive = 1.4,
+        gate_sharpness: Positive = 1.0,
+        class_numbers: Literal["coco_stuff", "objects"] = "coco_stuff",
         correspondence_weight: NonNegativeFloat = 0.5,
         attention_weight: NonNegativeFloat = 1.5,
         gate_weight: NonNegativeFloat = 1.0,
         object_factor: NonNegativeFloat = 3.0,
+        object_weights: Mapping[str, float] | None = None,
         repaint_prob: Probability = 0.7,
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(LanguageColorization(width, text_width), **optimization)
+        super().__init__(LanguageColorization(width, text_width, text_scale, gate_sharpness), **optimization)
+        # number of the object of each class, from 1; 0 for other classes
+        self.object_numbers = torch.arange(256)
+        if class_numbers == "coco_stuff":
+            self.object_numbers = torch.zeros(256, dtype=torch.long)
+            for number, name in enumerate(OBJECTS, start=1):
+                self.object_numbers[list(COCO_STUFF_WORDS.get(name, ()))] = number
         self.correspondence_weight, self.attention_weight = correspondence_weight, attention_weight
         self.gate_weight, self.object_factor, self.repaint_prob = gate_weight, object_factor, repaint_prob
+        self.object_weights = dict(object_weights or {})
+        if unknown := set(self.object_weights) - set(OBJECTS):
+            raise ValueError(f"unknown objects in object_weights: {', '.join(sorted(unknown))}")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the smooth L1 loss of the colors and the losses of OCCM, attention and gate."""
@@ -136,10 +166,12 @@ class Weng2022Code(SingleOptimizerModule):
         losses["correspondence"] = (cross_entropy * is_pair).sum() / is_pair.sum().clamp(min=1)
         is_object = captions.attention >= 0
         target = captions.attention.clamp(min=0)
-        cross_entropy = F.binary_cross_entropy_with_logits(found.attention, target, reduction="none")
+        cross_entropy = F.binary_cross_entropy_with_logits(
+            found.attention, target, cell_weights(target), reduction="none"
+        )
         losses["attention"] = (cross_entropy * is_object).sum() / is_object.sum().clamp(min=1)
         named = target.amax(dim=1, keepdim=True)
-        losses["gate"] = F.binary_cross_entropy(found.gate.clamp(1e-5, 1 - 1e-5), named)
+        losses["gate"] = F.binary_cross_entropy(found.gate.clamp(1e-5, 1 - 1e-5), named, cell_weights(named))
         loss = losses["color"] + self.correspondence_weight * losses["correspondence"]
         loss = loss + self.attention_weight * losses["attention"] + self.gate_weight * losses["gate"]
         self.log_losses({"loss": loss, **losses}, len(lab))
@@ -160,26 +192,31 @@ class Weng2022Code(SingleOptimizerModule):
             return Captions(words, ab, weight, correspondence, attention)
         for index, seed in enumerate(batch["seed"].tolist()):
             random = Random(stream_seed("captions", seed))
-            classes = batch["classes"][index, 0]
-            masks = {
-                name: torch.isin(classes, torch.tensor(numbers, device=device))
-                for name, numbers in COCO_STUFF_WORDS.items()
-            }
+            numbers = self.object_numbers.to(device)[batch["classes"][index, 0].long()]
+            counts = numbers.flatten().bincount(minlength=len(OBJECTS) + 1)[1:].tolist()
             # name some objects of the image, and sometimes an object that the image does not contain
-            present = [name for name, mask in masks.items() if float(mask.float().mean()) > _LEAST_AREA]
-            named = random.sample(present, min(len(present), random.randint(0, _MAX_NAMED)))
-            absent = [name for name, mask in masks.items() if not mask.any()]
-            if absent and random.random() < _ABSENT_PROB:
+            areas = {name: count / numbers.numel() for name, count in zip(OBJECTS, counts, strict=True)}
+            present = [name for name, area in areas.items() if area > _LEAST_AREA]
+            # the largest values of u^(1/w) are a sample without replacement with the weights w (Efraimidis
+            # and Spirakis 2006, https://doi.org/10.1016/j.ipl.2005.11.003)
+            present.sort(key=lambda name: -(random.random() ** (1 / self.object_weights.get(name, 1.0))))
+            named = present[: random.randint(0, _MAX_NAMED)]
+            # other objects, such as clothes, are not labeled in all images
+            absent = [name for name in COCO_STUFF_WORDS if not areas[name]]
+            is_labeled = float((batch["classes"][index] > 0).float().mean()) > _LABELED
+            if absent and is_labeled and random.random() < _ABSENT_PROB:
                 named.append(random.choice(absent))
             for position, name in enumerate(named):
-                mask = masks[name]
+                mask = numbers == OBJECTS.index(name) + 1
                 color = random.choice(COLORS)
                 if name in present and (name in KEPT_COLORS or random.random() >= self.repaint_prob):
                     color = color_name(*lab[index, :, mask].mean(dim=1).tolist())
                 elif name in present:
                     soft = F.avg_pool2d(mask[None].float(), 3, 1, 1, count_include_pad=False)
                     ab[index] = torch.lerp(ab[index], painted(lab[index, :1], color), soft)
-                weight[index, 0, mask] = self.object_factor
+                if name in present:
+                    by_area = 0.4 / areas[name]
+                    weight[index, 0, mask] = max(self.object_factor, min(by_area, _MOST_FACTOR))
                 # the color stands before or after the object
                 object_at = 2 * position + (random.random() < _COLOR_FIRST_PROB)
                 color_at = 4 * position + 1 - object_at
@@ -187,6 +224,20 @@ class Weng2022Code(SingleOptimizerModule):
                 correspondence[index, object_at, color_at] = 1.0
                 attention[index, object_at] = F.avg_pool2d(mask[None].float(), 8)[0]
         return Captions(words, ab, weight, correspondence, attention)
+
+
+def cell_weights(target: Tensor) -> Tensor:
+    """Return weights of the cells of masks, so that small objects are not predicted as background.
+
+    The weight of the cells of an object is the square root of the ratio of other cells to its own cells,
+    from 1 to 8. The other cells have the weight 1.
+
+    Args:
+        target: ``(B, N, h, w)`` in [0, 1].
+    """
+    area = target.mean(dim=(2, 3), keepdim=True).clamp(min=1e-3)
+    positive = ((1 - area) / area).sqrt().clamp(1.0, _MOST_POSITIVE)
+    return torch.lerp(torch.ones_like(target), positive, target)
 
 
 def painted(lightness: Tensor, color: str) -> Tensor:

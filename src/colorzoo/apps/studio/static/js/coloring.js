@@ -3,6 +3,7 @@
 import { isExpired } from "./client.js";
 import { activePoints, pointRadius, reachOf, toRecipe } from "./document.js";
 import { t } from "./dom.js";
+import { changedRegions, heldResult } from "./drawing.js";
 import { classCanvas, decodeLayer } from "./pixels.js";
 import { change } from "./state.js";
 
@@ -75,20 +76,42 @@ async function showColored(pad, photo, id, doc, { message, buffers }) {
   const layer = await decodeLayer(buffers[0], message.mime);
   markTime("pad:decoded", id);
   if (pad.photo !== photo || photo.shown !== id) return layer.bitmap.close();
-  photo.result?.bitmap.close();
-  change(pad.session, { colored: true });
-  change(photo, { result: layer, exact: message.quality === "full", shownDoc: doc });
-  if (buffers[1]) flatsOf.set(doc, buffers[1]);
-  change(pad.ui, {
-    freshPaint: pad.ui.freshPaint.filter((stroke) => !doc.paint.includes(stroke)),
-    healed: doc.healing,
-  });
+  const result = { doc, layer, flats: buffers[1], exact: message.quality === "full" };
+  pad.ui.held?.layer.bitmap.close();
+  const regions = pad.settings.holdsChanges ? changedRegions(pad, result) : [];
+  change(pad.ui, { held: regions.length ? { ...result, regions } : null });
+  if (regions.length) pad.announce(t("{n} other regions would change", { n: regions.length }), true);
+  else showResult(pad, result);
   pad.afterNextDraw(() => markTime("pad:painted", id));
-  if (message.quality === "final") {
+  if (message.quality === "final" && !regions.length) {
     refreshSuggested(pad);
     pad.announce(t("Colors updated"), true);
     pad.queue.requestFullLater();
   }
+}
+
+/** @param {any} pad @param {import("./drawing.js").Result} result */
+function showResult(pad, { doc, layer, flats, exact }) {
+  const { photo } = pad;
+  photo.result?.bitmap.close();
+  change(pad.session, { colored: true });
+  change(photo, { result: layer, exact, shownDoc: doc });
+  if (flats) flatsOf.set(doc, flats);
+  change(pad.ui, {
+    freshPaint: pad.ui.freshPaint.filter((stroke) => !doc.paint.includes(stroke)),
+    healed: doc.healing,
+  });
+}
+
+/** Display the result that waits for approval, if there is one. */
+export function showHeldResult(pad) {
+  const held = heldResult(pad);
+  if (!held) return;
+  change(pad.ui, { held: null });
+  showResult(pad, held);
+  pad.announce(t("Colors updated"));
+  pad.changed();
+  pad.queue.requestFullLater();
 }
 
 export async function requestSuggestions(pad) {

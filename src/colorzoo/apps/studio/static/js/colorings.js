@@ -3,7 +3,7 @@
 import { colorName } from "./color.js";
 import { currentRecipe } from "./coloring.js";
 import { hasWork, nextId } from "./document.js";
-import { h, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { button, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { insideOf } from "./border.js";
 import { drawingSettings, withDrawing } from "./drawing.js";
 import { LONE_TOOLS } from "./tools.js";
@@ -105,12 +105,21 @@ export function createColoringsPanel(pad) {
   const grid = h("div", { class: "cz-variants cz-colorings", role: "group", "aria-label": t("Versions of the photo with other colors, most likely first") });
   const el = section(t("Suggested versions"), grid);
   el.classList.add("cz-coloring-versions");
+  // each version of a drawing is a prediction, so they are closed after the first edit until the user opens them
+  const isOpen = () => !pad.fills() || (pad.settings.versions ?? !isBegun(pad.doc));
+  const toggle = button({ text: t("Suggested versions"), action: "versions", className: "cz-heading cz-disclosure", onClick: () => pad.setSetting("versions", !isOpen()) });
+  el.prepend(toggle);
   /** @type {Search} */
   const search = { key: "", colorings: null, isEmpty: false };
   const make = (index) => createTile("coloring", () => toggleColoring(pad, search.colorings, index));
   const update = () => {
     const isNew = Boolean(pad.photo?.result) && isOffered(pad);
-    if (isNew && pad.state() === "ready" && !pad.ui.drag && pad.accepts("points") && search.key !== searchKey(pad)) findColorings(pad, search);
+    const isShown = isOpen() && pad.ui.tab === "color";
+    show(toggle, pad.fills());
+    show(/** @type {HTMLElement} */ (toggle.nextElementSibling), !pad.fills());
+    setAttr(toggle, "aria-expanded", String(isOpen()));
+    show(grid, isOpen());
+    if (isShown && isNew && pad.state() === "ready" && !pad.ui.drag && pad.accepts("points") && search.key !== searchKey(pad)) findColorings(pad, search);
     const { colorings } = search;
     const applied = colorings ? appliedColoring(pad, colorings) : -1;
     const isOnlyEdit = applied >= 0 && !isBegun({ ...pad.doc, points: [] });

@@ -1,10 +1,10 @@
 /** Commands of the pad with their keys, used by buttons, keyboard and help. */
 
-import { requestNext, requestRegions } from "./coloring.js";
+import { requestNext, requestRegions, showHeldResult } from "./coloring.js";
 import { confirmCrop, stepCropAngle } from "./cropping.js";
 import { emptyDoc } from "./document.js";
 import { t } from "./dom.js";
-import { switchUpdates } from "./drawing.js";
+import { heldResult, switchUpdates } from "./drawing.js";
 import { acceptSuggested, cyclePoint, deleteSelected, keepGray, selectPoint, setSize, skipRegion, swapColor, takeSuggestion, toggleFlag } from "./edits.js";
 import { closePhoto, followReference, loadRecipe, openDialog, saveRecipe } from "./files.js";
 import { fillSimilar, lockRegion, similarRegions } from "./filling.js";
@@ -31,7 +31,7 @@ export const COMMANDS = [
   { id: "open", group: "File", label: "Open a photo", keys: ["mod+o"], needs: null, run: openDialog },
   { id: "save", group: "File", label: "Save your edits in a file, without the photo", keys: ["mod+s"], run: (pad) => { confirmCrop(pad); saveRecipe(pad); } },
   { id: "load", group: "File", label: "Load edits from a file", keys: ["shift+mod+o"], run: (pad) => loadRecipe(pad) },
-  { id: "export", group: "File", label: "Export the image", keys: ["shift+mod+e"], run: (pad) => { confirmCrop(pad); pad.dialogs.exportImage(); } },
+  { id: "export", group: "File", label: "Export the image", keys: ["shift+mod+e"], run: (pad) => { confirmCrop(pad); showHeldResult(pad); pad.dialogs.exportImage(); } },
   { id: "undo", group: "Edit", label: "Undo", keys: ["mod+z"], run: (pad) => stepHistory(pad, "undo") },
   { id: "redo", group: "Edit", label: "Redo", keys: ["shift+mod+z", "mod+y"], run: (pad) => stepHistory(pad, "redo") },
   { id: "add", group: "Points", label: "Add a point or corner by keyboard: arrow keys move the crosshair, Enter sets the point", keys: ["n"], run: startCross },
@@ -42,6 +42,7 @@ export const COMMANDS = [
   { id: "lock", group: "Points", label: "Lock or unlock the point, or the color of the region under the pointer", keys: ["l"], run: (pad) => (pad.fills() && !pad.selectedPoint() ? lockRegion(pad) : toggleFlag(pad, "locked")) },
   { id: "similar", group: "Color", label: "Give the similar regions the color of the last fill", keys: ["enter"], stage: true, run: fillSimilar },
   { id: "updates", group: "Color", label: "Drawing: update other regions after a fill, or keep their colors", keys: ["f"], run: switchUpdates },
+  { id: "apply-changes", group: "Color", label: "Drawing: apply the outlined changes of other regions", keys: ["u"], run: showHeldResult },
   { id: "mute", group: "Points", label: "Turn the point off or on", keys: ["m"], run: (pad) => toggleFlag(pad, "muted") },
   { id: "smaller", group: "Points", label: "Smaller brush or point, smaller selection", keys: ["["], run: (pad) => changeSize(pad, -1) },
   { id: "larger", group: "Points", label: "Larger brush or point, larger selection", keys: ["]"], run: (pad) => changeSize(pad, 1) },
@@ -275,6 +276,7 @@ export function isAvailable(pad, id) {
   if (id === "skip" || id === "accept") return pad.ui.regionPick.length > 0;
   if (id === "similar") return similarRegions(pad) !== null && !pad.ui.cross;
   if (id === "updates") return pad.fills();
+  if (id === "apply-changes") return heldResult(pad) !== null;
   if (id === "place") return !isAvailable(pad, "similar");
   const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
   if (tool) return pad.tools().includes(tool);
@@ -286,7 +288,7 @@ export function suitsModel(pad, { id }) {
   const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
   if (tool) return pad.tools().includes(tool);
   if (id === "skip" || id === "accept") return pad.accepts("regions");
-  if (id === "similar" || id === "updates") return pad.fills();
+  if (["similar", "updates", "apply-changes"].includes(id)) return pad.fills();
   if (id === "next") return pad.accepts("points") || pad.accepts("regions");
   return !["suggestion", "lock", "mute", "following", "previous"].includes(id) || pad.accepts("points");
 }

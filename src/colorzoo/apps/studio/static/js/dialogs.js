@@ -13,6 +13,7 @@ const FORMATS = [
   ["webp", "WebP", "Small; for the web"],
   ["layer", "PNG, colors only", "Transparent layer to place over the gray photo in another program", "Transparent layer to place over the drawing in another program"],
   ["ora", "OpenRaster", "Gray photo and colors as layers, for Krita, GIMP and others", "Flat colors, shading, paint and lines as layers, for Krita, GIMP and others"],
+  ["psd", "PSD", "Gray photo and colors as layers, for Photoshop and others", "Flat colors, shading, paint and lines as layers, for Photoshop and others"],
 ];
 
 function createDialog(title, ...children) {
@@ -71,7 +72,7 @@ function exportDescription(pad, options) {
   if (dpi) sentences.push(t("Prints at {width} × {height} cm.", { width: centimeters(width), height: centimeters(height) }));
   const isTransparent = Boolean(pad.photo.cover);
   if (isTransparent && format === "jpeg") sentences.push(t("JPEG does not support transparency, so transparent parts become opaque."));
-  else if (isTransparent && format !== "ora") sentences.push(t("Transparent parts stay transparent."));
+  else if (isTransparent && format !== "ora" && format !== "psd") sentences.push(t("Transparent parts stay transparent."));
   return sentences.join(" ");
 }
 

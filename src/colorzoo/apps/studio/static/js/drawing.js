@@ -1,7 +1,8 @@
 /** Settings of a drawing, and the numbers of its regions. */
 
-import { clamp } from "./color.js";
+import { clamp, hexToRgb } from "./color.js";
 import { currentRecipe, flatsOf } from "./coloring.js";
+import { activePoints, strengthOf } from "./document.js";
 import { t } from "./dom.js";
 import { LightnessMap, decodeLayer } from "./pixels.js";
 import { change } from "./state.js";
@@ -83,17 +84,42 @@ export function regionOf(pad, [x, y]) {
   return numbers[low];
 }
 
-/** @param {any} pad @param {number | null} region @returns {[number, number, number] | null} exact color of a region in the result on display */
+/** @param {any} pad @param {number | null} region @returns {[number, number, number] | null} exact color of a region: of its point, or in the result on display */
 export function flatColor(pad, region) {
+  const point = region === null ? undefined : activePoints(pad.doc).findLast(({ x, y }) => regionOf(pad, [x, y]) === region);
+  if (point && strengthOf(point) === 1) return hexToRgb(point.hex);
   const flats = flatsOf.get(pad.photo.shownDoc);
   return flats && region !== null && 3 * region + 2 < flats.length ? [flats[3 * region], flats[3 * region + 1], flats[3 * region + 2]] : null;
 }
 
-/** Switch whether later fills also change other regions. Without, the model keeps receiving the points of this moment. */
+const LEAST_CHANGE = 4; // of 255; smaller changes are not visible
+
+/**
+ * A result that the pad does not display yet, because it changes regions that no point sets.
+ * @typedef {{doc: import("./document.js").Doc, layer: import("./pixels.js").Layer, flats: Uint8Array, exact: boolean, regions?: number[]}} Result
+ */
+
+/** @param {any} pad @param {Result} result @returns {number[]} regions without a point whose color differs from the result on display; empty after undo */
+export function changedRegions(pad, { doc, flats }) {
+  const { photo: { shownDoc }, ui: { regionMap } } = pad;
+  const shown = flatsOf.get(shownDoc);
+  const isSame = shownDoc && ["divisions", "model", "strength", "exemplar"].every((name) => doc[name] === shownDoc[name]) && JSON.stringify(doc.drawing) === JSON.stringify(shownDoc.drawing);
+  if (!pad.fills() || flatsOf.has(doc) || !shown || !flats || !isSame || doc.drawing?.base_points || regionMap?.divisions !== doc.divisions || !regionMap.runs) return [];
+  const isSet = new Set(activePoints(doc).concat(activePoints(shownDoc)).map(({ x, y }) => regionOf(pad, [x, y])));
+  const count = Math.min(flats.length / 3, shown.length / 3, regionMap.runs.bounds.length / 4);
+  const differs = (at) => [0, 1, 2].some((channel) => Math.abs(flats[at + channel] - shown[at + channel]) > LEAST_CHANGE);
+  return Array.from({ length: count }, (_, region) => region).filter((region) => !isSet.has(region) && differs(3 * region));
+}
+
+/** @returns {Result | null} the result of the current document that waits for approval */
+export const heldResult = (pad) => (pad.ui.held?.doc === pad.doc ? pad.ui.held : null);
+
+/** Switch whether later fills also change other regions. Without, the model keeps receiving the points of the result on display. */
 export function switchUpdates(pad) {
+  const shown = heldResult(pad) ? pad.photo.shownDoc : pad.doc;
   const { base_points: base, ...settings } = pad.doc.drawing ?? {};
   const kept = Object.keys(settings).length ? settings : null;
-  const drawing = base ? kept : { ...settings, base_points: currentRecipe(pad).points ?? [] };
+  const drawing = base ? kept : { ...settings, base_points: currentRecipe(pad, shown).points ?? [] };
   const label = base ? t("update other regions") : t("keep other regions");
   pad.edit({ ...pad.doc, drawing }, label);
   pad.announce(base ? t("Other regions are updated") : t("Other regions keep their colors"));

@@ -1,10 +1,11 @@
 /** Panel with the settings of a drawing. */
 
 import { parseColor, rgbToHex } from "./color.js";
+import { showHeldResult } from "./coloring.js";
 import { listenToField } from "./colorpanel.js";
 import { keyLabel, runCommand } from "./commands.js";
 import { button, checkbox, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
-import { deleteDivision, drawingSettings, withDrawing } from "./drawing.js";
+import { deleteDivision, drawingSettings, heldResult, withDrawing } from "./drawing.js";
 import { similarRegions } from "./filling.js";
 import { LONE_TOOLS } from "./tools.js";
 
@@ -24,12 +25,17 @@ export function createDrawingPanel(pad, createSlider) {
   const field = h("label", { class: "cz-field", title: t("Separate colors by spaces or commas. Without colors, all colors are used.") }, h("span", {}, t("Use only these colors")), palette);
   palette.addEventListener("change", () => applyPalette(pad, palette));
   listenToField(pad, palette);
-  const el = section(t("Drawing"), gap.el, field, shading.el);
+  const holds = checkbox(t("Outline changes of other regions first"), (checked) => {
+    pad.setSetting("holdsChanges", checked);
+    if (!checked) showHeldResult(pad);
+  }, t("Other regions change only after you have approved the change"));
+  const el = section(t("Drawing"), gap.el, field, shading.el, holds.el);
   const update = () => {
     const settings = drawingSettings(pad);
     show(el, pad.fills() && !LONE_TOOLS.includes(pad.ui.tool));
     gap.update(settings.gap, !pad.photo, String(settings.gap));
     shading.box.checked = settings.shading;
+    holds.box.checked = Boolean(pad.settings.holdsChanges);
     if (palette !== /** @type {Document} */ (pad.root.getRootNode()).activeElement) palette.value = settings.palette.join(", ");
   };
   return { el, update };
@@ -49,8 +55,24 @@ export function createUpdatesOption(pad) {
   const hint = t("Off: a fill changes only its own region, and all others keep their colors ({key})", { key: "F" });
   const { el, box } = checkbox(t("Update other regions"), () => runCommand(pad, "updates"), hint);
   const update = () => {
-    show(el, pad.fills() && Boolean(pad.photo) && ["fill", "same", "point", "eraser"].includes(pad.ui.tool));
+    show(el, pad.fills() && Boolean(pad.photo) && ["fill", "same", "lasso", "enclosed", "point", "eraser"].includes(pad.ui.tool));
     box.checked = !pad.doc.drawing?.base_points;
+  };
+  return { el, update };
+}
+
+/** Offer to apply a change of other regions, or to keep their colors from now on. */
+export function createHeldOption(pad) {
+  const apply = button({ text: "-", className: "cz-small", onClick: (event) => runCommand(pad, "apply-changes", event), action: "apply-changes" });
+  const keep = button({ text: t("Keep colors"), label: t("Keep the colors of other regions"), key: "F", className: "cz-small cz-ghost", onClick: (event) => runCommand(pad, "updates", event), action: "keep-colors" });
+  const el = h("div", { class: "cz-similar cz-held", role: "status" }, apply, keep);
+  const update = () => {
+    const held = heldResult(pad);
+    show(el, held !== null);
+    if (!held) return;
+    const n = held.regions.length;
+    const words = n === 1 ? t("1 other region would change: apply") : t("{n} other regions would change: apply", { n });
+    setText(apply.querySelector(".cz-btn-text"), matchMedia("(pointer: coarse)").matches ? words : `${words} (${keyLabel("u")})`);
   };
   return { el, update };
 }

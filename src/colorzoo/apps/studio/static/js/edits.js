@@ -48,7 +48,7 @@ export function setColor(pad, ab, done = true, lightness = colorTarget(pad).ligh
   const target = colorTarget(pad);
   if (target.locked) return pad.toast(t("This point is locked. Unlock it on the Layers tab to change its color."));
   if (target.kind === "none") {
-    const paints = ["brush", "paint", "fill"].includes(pad.ui.tool);
+    const paints = ["brush", "paint", "fill", "lasso", "enclosed"].includes(pad.ui.tool);
     pad.set({ ab, lightness, typed: null, ...(paints ? {} : { colorForNext: done }) }); // applies to the next point only; the check box applies to all new points
     if (done) pad.announce(paints ? t("The tool uses this color") : t("The next point uses this color"));
   } else if (target.kind === "swatch") {

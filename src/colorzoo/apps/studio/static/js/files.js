@@ -13,6 +13,7 @@ import { saveBlob } from "./transport.js";
 import { firstView } from "./view.js";
 
 const AUTOSAVE_AFTER = 800; // ms without an edit
+const FILM_SAVE_AFTER = 150; // ms without an edit, for frames of a film
 const AUTOSAVE_WITHIN = 1200; // ms after the first edit that is not saved
 const MAX_STEPS = 100;
 const MAX_STEPS_LENGTH = 1e7; // characters
@@ -68,9 +69,10 @@ function openOffered(pad, start, work = {}) {
   return openWith(pad, { name: start.name, file: null, ...work }, async () => ({ upload: start.upload }));
 }
 
-/** @typedef {{name: string, file: Blob | null, recipe?: any, key?: string}} OpenRequest */
+/** @typedef {{name: string, file: Blob | null, recipe?: any, key?: string, film?: {frame: number, recipe: any, reference: {name: string, file: Blob} | null, save: () => Promise<void>} | null}} OpenRequest  film: a frame of a film, which the backend stores */
 
-async function openWith(pad, wish, send) {
+/** Open an image that `send` transmits to the backend. @param {OpenRequest} wish @param {(signal: AbortSignal) => Promise<{upload?: string, buffer?: Uint8Array}>} send @returns {Promise<boolean>} whether the image was opened */
+export async function openWith(pad, wish, send) {
   const { name } = wish;
   const { photo } = pad;
   pad.ui.opening?.cancel();
@@ -106,16 +108,16 @@ function cancelOpening(pad, opening, stop) {
   pad.announce(t("Canceled"));
 }
 
-async function showPhoto(pad, { message, buffers }, { file, recipe = null, key = null }, signal) {
+async function showPhoto(pad, { message, buffers }, { file, recipe = null, key = null, film = null }, signal) {
   const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
   const cover = buffers[2] ? checkerboard(await decodeLayer(buffers[2], "image/png")) : null;
   const leaves = await mayLeave(pad); // not earlier, because the previous photo can be edited until this photo is shown
   if (!leaves || signal.aborted) return;
   const { name, width, height, image, network, view, kind, proposed, notes, border } = message;
   pad.toasts.clear(); // messages refer to the previous photo
-  const { work, taken } = await selectWork(pad, image.sha256, key, recipe);
+  const { work, taken } = film ? { work: film, taken: null } : await selectWork(pad, image.sha256, key, recipe);
   const photo = readOnly({
-    name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, result: null, lightness: new LightnessMap(gray), shown: 0,
+    name, width, height, image, network, view, kind, proposed, file, key: taken, film, gray, source, cover, result: null, lightness: new LightnessMap(gray), shown: 0,
     exact: false, shownDoc: null, border,
   });
   rememberModel(pad);
@@ -127,7 +129,7 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   const doc = chosen ? toDocument(pad, chosen, model) : emptyDoc(model);
   const steps = chosen && chosen === work?.recipe ? work.steps : null;
   pad.startOver(doc, ...["past", "future"].map((way) => (steps?.[way] ?? []).map(({ label, recipe: before }) => ({ label, state: toDocument(pad, before) }))));
-  change(pad.session, { reference: work?.reference ?? null });
+  change(pad.session, { reference: work?.reference ?? null, savedDoc: film ? doc : null });
   saveFiles(pad);
   for (const note of notes ?? []) pad.note(note);
   pad.announce(t("{name} is open, {width} by {height} pixels", { name, width, height }));
@@ -137,7 +139,7 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   pad.modelChanged();
   pad.preferFill();
   if (work?.reference) showReference(pad, work.reference, () => pad.queue.final());
-  if (work && hasWork(doc)) pad.toast(t("Your work on {name} is restored.", { name }), "info", { label: t("Start over"), run: () => pad.run("clear") });
+  if (work && !film && hasWork(doc)) pad.toast(t("Your work on {name} is restored.", { name }), "info", { label: t("Start over"), run: () => pad.run("clear") });
   proposeModel(pad);
 }
 
@@ -180,7 +182,7 @@ export async function resendPhoto(pad, step) {
   return true;
 }
 
-const uploadFile = async (pad, step, { file, name }) => step(pad.transport.upload(await step(bytesOf(file)), name));
+export const uploadFile = async (pad, step, { file, name }) => step(pad.transport.upload(await step(bytesOf(file)), name));
 
 /** @param {{file: Blob, name: string}} reference */
 async function sendReference(pad, step, slot, reference) {
@@ -340,7 +342,8 @@ export function scheduleAutosave(pad) {
   clearTimeout(saveTimer);
   const now = performance.now();
   const room = (unsavedSince ?? now) + AUTOSAVE_WITHIN - now;
-  change(pad.session, { unsavedSince: unsavedSince ?? now, saveTimer: setTimeout(() => autosave(pad), Math.max(0, Math.min(AUTOSAVE_AFTER, room))) });
+  const after = pad.photo?.film ? FILM_SAVE_AFTER : AUTOSAVE_AFTER;
+  change(pad.session, { unsavedSince: unsavedSince ?? now, saveTimer: setTimeout(() => autosave(pad), Math.max(0, Math.min(after, room))) });
 }
 
 /** Save the photo and its reference soon, because only the edits can be saved while the page unloads. */
@@ -355,7 +358,7 @@ export function saveBeforeUnload(pad) {
   if (!photo || pad.options.notebook) return;
   rememberColor({ ab, lightness, typed, sticky });
   if (pad.session.savedDoc === pad.doc) return; // without locks, another tab can have saved newer edits of this photo
-  saveDraft(photo.key, savedEdits(pad));
+  if (!photo.film) saveDraft(photo.key, savedEdits(pad));
   autosave(pad);
 }
 
@@ -366,6 +369,7 @@ export function autosave(pad) {
   change(pad.session, { unsavedSince: null });
   const { photo, doc, session: { reference } } = pad;
   if (!photo || pad.options.notebook) return Promise.resolve();
+  if (photo.film) return photo.film.save();
   const work = { name: photo.name, reference, ...savedEdits(pad) };
   const saving = pad.session.saving.then(() => saveHere(pad, photo, doc, work));
   change(pad.session, { saving });

@@ -3,9 +3,10 @@
 import { hexToRgb, labHex, rgbToHex, rgbToLab } from "./color.js";
 import { currentRecipe } from "./coloring.js";
 import { nextId, nextStroke } from "./document.js";
-import { t } from "./dom.js";
+import { createCanvas, t } from "./dom.js";
 import { flatColor, regionOf } from "./drawing.js";
-import { brushPoint } from "./edits.js";
+import { brushPoint, insidePhoto } from "./edits.js";
+import { boundsOf, distance, isLargeEnough, roundedPath, simplified, tracePolygon } from "./shapes.js";
 import { change, readOnly } from "./state.js";
 
 /** @typedef {import("./shapes.js").Place} Place */
@@ -65,6 +66,98 @@ export async function endFill(pad, drag) {
   });
   pad.endWork(work);
   if (rest.last) offerSimilar(pad, rest.last);
+}
+
+const CORNER_SPACING = 2; // CSS pixels between corners of an outline
+const LEAST_ENCLOSED = 0.98; // of a region that an outline encloses
+const MOST_POINTS = 2048; // of a recipe
+
+/** Add a corner to the outline of a lasso. @param {Place} place */
+export function continueLasso(pad, place) {
+  const { outline } = pad.ui;
+  const corner = insidePhoto(pad, ...place);
+  if (!outline) change(pad.ui, { outline: [corner] });
+  else if (distance(corner, outline.at(-1)) * pad.ui.view.scale >= CORNER_SPACING) change(pad.ui, { outline: [...outline, corner] });
+}
+
+/** Fill the inside of the drawn outline, or all regions that it encloses. @param {boolean} fillsRegions */
+export async function endLasso(pad, fillsRegions) {
+  const { outline } = pad.ui;
+  change(pad.ui, { outline: null });
+  const path = outline && roundedPath(simplified(outline, CORNER_SPACING / pad.ui.view.scale));
+  if (!(path?.length >= 3) || !isLargeEnough(boundsOf(path))) return;
+  const work = {};
+  pad.beginWork(work);
+  await pad.act(async (step) => {
+    while (pad.ui.regionMap && !pad.ui.regionMap.runs) await step(pad.ui.regionMap.ready);
+    if (!pad.ui.regionMap?.runs) return;
+    if (fillsRegions) fillEnclosed(pad, path);
+    else fillOutline(pad, path);
+  });
+  pad.endWork(work);
+}
+
+/**
+ * Return the parts of all regions inside and outside of an outline: their pixels in the preview, and the middle of their longest row.
+ * @param {Place[]} path @returns {Map<number, {counts: [number, number], places: [Place | null, Place | null]}>} by the number of the region; outside, inside
+ */
+function partsOfRegions(pad, path) {
+  const { labels, columns, rows } = pad.ui.regionMap.runs;
+  const { width, height } = pad.photo;
+  const context = createCanvas(columns, rows).getContext("2d", { willReadFrequently: true });
+  context.beginPath();
+  tracePolygon(context, path.map(([x, y]) => [(x * columns) / width, (y * rows) / height]));
+  context.fill();
+  const alpha = context.getImageData(0, 0, columns, rows).data;
+  const isInside = (pixel) => Number(alpha[4 * pixel + 3] > 127);
+  const parts = new Map();
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0, start = 0; column < columns; column += 1) {
+      const pixel = row * columns + column;
+      const isEnd = column + 1 === columns || labels[pixel + 1] !== labels[pixel] || isInside(pixel + 1) !== isInside(pixel);
+      if (!isEnd) continue;
+      if (!parts.has(labels[pixel])) parts.set(labels[pixel], { counts: [0, 0], places: [null, null], longest: [0, 0] });
+      const part = parts.get(labels[pixel]);
+      const [side, length] = [isInside(pixel), column - start + 1];
+      const place = /** @type {Place} */ ([((start + length / 2) * width) / columns, ((row + 0.5) * height) / rows]);
+      part.counts[side] += length;
+      if (length > part.longest[side] && regionOf(pad, place) === labels[pixel]) [part.longest[side], part.places[side]] = [length, place];
+      start = column + 1;
+    }
+  }
+  return parts;
+}
+
+/** Fill all regions inside an outline. @param {Place[]} path */
+function fillEnclosed(pad, path) {
+  const isEnclosed = ({ counts: [outside, inside] }) => inside >= LEAST_ENCLOSED * (outside + inside);
+  const places = [...partsOfRegions(pad, path).values()].filter(isEnclosed).flatMap(({ places: [, place] }) => (place ? [place] : []));
+  if (!places.length) return pad.toast(t("The outline encloses no whole region. Draw it around regions."));
+  if (places.length + pad.doc.points.length > MOST_POINTS) return pad.toast(t("The outline encloses too many regions. Draw a smaller outline."), "error");
+  pad.edit(filled(pad, pad.doc, places, nextStroke(pad.doc)), t("fill {n} enclosed regions", { n: places.length }));
+  pad.announce(t("{n} regions filled", { n: places.length }));
+}
+
+/** Make the inside of an outline a region, and fill it. Other regions keep their points outside the outline. @param {Place[]} path */
+function fillOutline(pad, path) {
+  const parts = partsOfRegions(pad, path);
+  const { columns, rows } = pad.ui.regionMap.runs;
+  const { width, height } = pad.photo;
+  const context = createCanvas(columns, rows).getContext("2d", { willReadFrequently: true });
+  context.beginPath();
+  tracePolygon(context, path.map(([x, y]) => [(x * columns) / width, (y * rows) / height]));
+  const isInside = ({ x, y }) => context.isPointInPath((x * columns) / width, (y * rows) / height);
+  if (pad.doc.points.some((point) => point.locked && isInside(point))) return pad.toast(t("The outline contains a locked region. Unlock it first."));
+  const points = pad.doc.points.flatMap((point) => {
+    if (!isInside(point)) return [point];
+    const [place] = parts.get(regionOf(pad, [point.x, point.y]))?.places ?? [null];
+    return place ? [{ ...point, x: place[0], y: place[1] }] : [];
+  });
+  const inside = [...parts.values()].filter(({ places: [, place] }) => place).sort((one, other) => other.counts[1] - one.counts[1]);
+  if (!inside.length) return;
+  const [x, y] = inside[0].places[1];
+  const point = { ...brushPoint(pad, x, y), id: nextId(points), stroke: nextStroke(pad.doc) };
+  pad.edit({ ...pad.doc, points: [...points, point], divisions: [...pad.doc.divisions, { path, closed: true }] }, t("lasso fill {hex}", { hex: point.hex }));
 }
 
 const OFFER_AFTER = 600; // ms without another edit

@@ -13,12 +13,13 @@ import { listenToKeyboard, runCommand } from "./commands.js";
 import { createDialogs, createToasts } from "./dialogs.js";
 import { History, emptyDoc, hasWork } from "./document.js";
 import { updateRegionMap } from "./drawing.js";
-import { createDivisionsPanel, createDrawingPanel, createSimilarOption, createUpdatesOption } from "./drawingpanel.js";
+import { createDivisionsPanel, createDrawingPanel, createHeldOption, createSimilarOption, createUpdatesOption } from "./drawingpanel.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint, startSmall, takeSuggestion } from "./edits.js";
 import { openInitial, previewOf, replaceDoc, resendPhoto, saveBeforeUnload, scheduleAutosave, toDocument } from "./files.js";
 import { confirmCrop, createCropOptions } from "./cropping.js";
 import { createBorderPanel, insideOf } from "./border.js";
+import { createFilmStrip, openFirstFrame } from "./film.js";
 import { createHealingOptions } from "./healing.js";
 import { createHistoryPanel } from "./historypanel.js";
 import { createLayersPanel } from "./layers.js";
@@ -218,7 +219,7 @@ class Pad {
     this.#history = new History(doc, past, future);
     this.set({
       area: null, coat: null, division: null, selection: null, outline: null, painting: null, freshPaint: [], healing: null, healed: [], cropping: null, cropDrag: null, replacing: null, variants: null, draggedBorder: null, areaStroke: null,
-      selected: null, suggestions: null, regions: null, regionMap: null, similar: null, swatch: null, regionPick: [], box: null, shaping: null, classes: null, exemplar: null, statistics: null,
+      selected: null, suggestions: null, regions: null, regionMap: null, similar: null, held: null, swatch: null, regionPick: [], box: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, failure: null, areaBrush: null, reach: "automatic", awaited: null,
     });
     change(this.session, { reference: null, references: new Map(), suggesting: null, restoring: null });
@@ -331,7 +332,7 @@ class Pad {
     if (tool !== "crop") confirmCrop(this);
     if (tool === "paint" && this.ui.tool === "paint") changeBrush(this, { erases: !this.ui.brush.erases });
     if (this.ui.tool !== "dropper") change(this.ui, { toolBefore: this.ui.tool });
-    if (["brush", "fill", "same", "split", "join", "paint", "replace", "heal", "crop"].includes(tool)) this.set({ selected: null, box: null, area: null, regionPick: [], suggestions: null });
+    if (["brush", "fill", "same", "lasso", "enclosed", "split", "join", "paint", "replace", "heal", "crop"].includes(tool)) this.set({ selected: null, box: null, area: null, regionPick: [], suggestions: null });
     const { label, tab: own = "color" } = this.tools().find(({ id }) => id === tool) ?? {};
     this.set({ tool, swatch: null, tab: tab ?? own, cross: null, shaping: null, division: null, selection: tool === "area" ? this.ui.selection : null });
     if (!["point", "dropper", "hand"].includes(tool)) this.dropUncolored();
@@ -423,11 +424,16 @@ class Pad {
   }
 
   onNotification(message) {
-    const takes = { hello: () => this.hello(message), suggestions: () => this.receiveSuggestions(message), model: () => this.receiveModel(message) };
+    const takes = { hello: () => this.hello(message), film: () => this.receiveFilm(message), suggestions: () => this.receiveSuggestions(message), model: () => this.receiveModel(message) };
     if (message.type === "recipe" && this.photo) this.act((step) => replaceDoc(this, step, message.recipe, t("load edits")));
     else if (message.type === "error") {
       if (!isExpired(message)) this.toast(message.message, "error"); // expired: the client sends the request again
     } else takes[message.type]?.();
+  }
+
+  receiveFilm({ type: _, ...film }) {
+    change(this.session, { film: { ...this.session.film, ...film } });
+    this.changed();
   }
 
   receiveSuggestions(message) {
@@ -457,19 +463,21 @@ class Pad {
   }
 
   async hello(message) {
-    change(this.session, { models: message.models, kinds: message.kinds ?? [], limits: message.limits ?? {}, start: message.start ?? null, offered: message.recipe ?? null, selected: message.model_selected ?? true });
+    change(this.session, { models: message.models, kinds: message.kinds ?? [], limits: message.limits ?? {}, start: message.start ?? null, film: message.film ?? null, offered: message.recipe ?? null, selected: message.model_selected ?? true });
     if (this.photo) change(this.photo, { shown: 0 });
     this.chooseModel();
     this.set({ link: "open" });
     if (this.session.greeted) {
       if (!this.photo) return;
+      if (this.session.unsaved) scheduleAutosave(this); // of a frame of a film
       if (message.photo?.image.sha256 === this.photo.image.sha256) this.queue.final();
       else await this.restoreAndColor();
       return;
     }
     change(this.session, { greeted: true });
     this.#greet();
-    await openInitial(this, message);
+    if (message.film) await openFirstFrame(this);
+    else await openInitial(this, message);
   }
 
   linkChanged(link, words = "") {
@@ -493,9 +501,10 @@ function buildPage(pad) {
   const selection = createSelectionBar(pad);
   const status = createStatus(pad);
   const empty = createStartScreen(pad);
+  const film = createFilmStrip(pad);
   const make = (...creators) => creators.map((create) => create(pad, createSlider));
   const model = createModelPanel(pad);
-  const options = createOptionsBar(pad, make(createSizeOption, createReach, createPaintOptions, createReplaceOptions, createAreaBrush, createFeatherOption, createHealingOptions, createCropOptions, createSimilarOption, createUpdatesOption));
+  const options = createOptionsBar(pad, make(createSizeOption, createReach, createPaintOptions, createReplaceOptions, createAreaBrush, createFeatherOption, createHealingOptions, createCropOptions, createHeldOption, createSimilarOption, createUpdatesOption));
   const tabs = createTabs(pad, [
     ["color", "Color", make(createPartsPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createDrawingPanel, createVariantsPanel, createPaintPanel, createBorderPanel)],
     ["layers", "Layers", make(createLayersPanel, createDivisionsPanel, createHintsPanel, createBoxesPanel, createAdjustmentsPanel)],
@@ -504,8 +513,8 @@ function buildPage(pad) {
   ]);
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors, layers and history") }, model.el, tabs.el);
   const main = h("main", { class: "cz-main" }, stage, split.el, status.el, bar.el, selection.el, empty.el);
-  pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, options.el, main, aside, pad.toasts.el), ...pad.dialogs.els);
-  return { stage, photo, marks, main, parts: [top, rail, options, bar, split, selection, status, empty, model, tabs] };
+  pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, options.el, main, aside, pad.toasts.el), film.el, ...pad.dialogs.els);
+  return { stage, photo, marks, main, parts: [top, rail, options, bar, split, selection, status, empty, model, tabs, film] };
 }
 
 function updateAttributes(pad, stage) {

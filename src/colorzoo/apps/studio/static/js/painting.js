@@ -20,16 +20,22 @@ export function brushSize(pad) {
   return clamp(pad.ui.brush.size ?? USUAL_BRUSH * side, BRUSH_RANGE[0], Math.max(BRUSH_RANGE[0] + 1, BRUSH_RANGE[1] * side));
 }
 
-/** @param {Partial<{size: number, hardness: number, opacity: number, erases: boolean, keeps: boolean, blend: import("./paintstrokes.js").Blend}>} change */
+/** @param {Partial<{size: number, hardness: number, opacity: number, erases: boolean, keeps: boolean, shades: boolean, closed: boolean, blend: import("./paintstrokes.js").Blend}>} change */
 export const changeBrush = (pad, change) => pad.set({ brush: { ...pad.ui.brush, ...change } });
 
 export const stepBrush = (pad, step) => changeBrush(pad, { size: brushSize(pad) * BRUSH_STEP ** step });
 
+/** @returns {boolean} whether the brush changes the shading of a drawing instead of the paint */
+const shades = (pad) => pad.fills() && pad.ui.brush.shades;
+
 /** @param {[number, number]} place @param {boolean} erases */
 export function startPaint(pad, place, erases) {
-  const { hardness, opacity, keeps, blend } = pad.ui.brush;
-  const how = { ...(blend === "color" ? {} : { blend }), ...(keeps ? { reach: EDGE_REACH } : {}) };
-  const what = erases || pad.ui.brush.erases ? { erase: true } : { color: labHex(pad.ui.lightness, pad.ui.ab), ...how };
+  const { hardness, opacity, keeps, blend: chosen, closed } = pad.ui.brush;
+  const blend = shades(pad) ? "multiply" : chosen;
+  const layer = blend === "multiply" ? { blend } : {};
+  const how = { ...(blend === "color" ? {} : { blend }), ...(keeps && !(closed && pad.fills()) ? { reach: EDGE_REACH } : {}) };
+  const kind = erases || pad.ui.brush.erases ? { erase: true, ...layer } : { color: labHex(pad.ui.lightness, pad.ui.ab), ...how };
+  const what = closed && pad.fills() ? { ...kind, closed } : kind;
   const tenth = (value) => Math.round(value * 10) / 10;
   change(pad.ui, { painting: { path: [place], ...what, size: tenth(brushSize(pad)), hardness, opacity } });
   pad.redraw();
@@ -51,7 +57,9 @@ export function endPaint(pad) {
   if (!painting) return;
   const stroke = finishedPaint(painting);
   change(pad.ui, { freshPaint: [...pad.ui.freshPaint, stroke] });
-  pad.edit({ ...pad.doc, paint: [...pad.doc.paint, stroke] }, stroke.erase ? t("erase paint") : t("paint stroke"));
+  const isShading = blendOf(stroke) === "multiply";
+  const label = stroke.erase ? (isShading ? t("erase shading") : t("erase paint")) : isShading ? t("shading") : t("paint stroke");
+  pad.edit({ ...pad.doc, paint: [...pad.doc.paint, stroke] }, label);
 }
 
 /** Draw the strokes that the preview does not contain yet. @param {CanvasRenderingContext2D} context with the image @param {(x: number, y: number) => [number, number]} toStage */
@@ -63,6 +71,7 @@ export function drawFreshPaint(context, pad, toStage) {
 
 /** @param {CanvasRenderingContext2D} context with the image @param {(x: number, y: number) => [number, number]} toStage */
 function drawPaint(context, pad, stroke, toStage) {
+  if (stroke.erase && blendOf(stroke) === "multiply") return; // visible when the server responds
   const { stage, view } = pad.ui;
   const radius = (stroke.size / 2) * view.scale;
   const fade = radius * (1 - stroke.hardness);
@@ -72,6 +81,10 @@ function drawPaint(context, pad, stroke, toStage) {
   Object.assign(drawn, { lineCap: "round", lineJoin: "round", lineWidth: Math.max(1, 2 * radius - fade), strokeStyle: stroke.color ?? "#808080" });
   traceStroke(drawn, stroke.path, toStage);
   drawn.stroke();
+  if (stroke.closed) {
+    drawn.fillStyle = drawn.strokeStyle;
+    drawn.fill();
+  }
   const isOnPaper = pad.fills() && Boolean(stroke.color) && blendOf(stroke) === "color";
   if (isOnPaper) { // the lines of the drawing cover the paint
     const [[left, top], [right, bottom]] = [toStage(0, 0), toStage(pad.photo.width, pad.photo.height)];
@@ -80,7 +93,13 @@ function drawPaint(context, pad, stroke, toStage) {
     drawn.drawImage(pad.photo.gray.bitmap, left, top, right - left, bottom - top);
     drawn.filter = fade > 1 ? `blur(${fade / 3}px)` : "none";
     drawn.globalCompositeOperation = "destination-in";
-    drawn.stroke();
+    const mask = createCanvas(layer.width, layer.height).getContext("2d");
+    Object.assign(mask, { filter: drawn.filter, lineCap: "round", lineJoin: "round", lineWidth: drawn.lineWidth });
+    traceStroke(mask, stroke.path, toStage);
+    mask.stroke();
+    if (stroke.closed) mask.fill();
+    drawn.filter = "none";
+    drawn.drawImage(mask.canvas, 0, 0);
   }
   context.save();
   context.globalAlpha = stroke.opacity;
@@ -119,7 +138,7 @@ export function createAreaBrush(pad, createSlider) {
   return { el, update };
 }
 
-export const BLEND_NAMES = { color: "Color", hue: "Hue", saturation: "Saturation" };
+export const BLEND_NAMES = { color: "Color", hue: "Hue", saturation: "Saturation", multiply: "Shading" };
 
 /** @param {(blend: import("./paintstrokes.js").Blend) => void} use @returns {{el: HTMLElement, update: (blend: string) => void}} choice of what paint replaces */
 export function createBlendChoice(use) {
@@ -135,21 +154,29 @@ export function createBlendChoice(use) {
 }
 
 export function createPaintOptions(pad, createSlider) {
-  const choice = (erases, text, label) => ({ erases, el: button({ text, label, className: "cz-segment", onClick: () => changeBrush(pad, { erases }) }) });
+  const choice = (erases, isShading, text, label) => ({ erases, isShading, el: button({ text, label, className: "cz-segment", onClick: () => changeBrush(pad, { erases, shades: isShading }) }) });
   const choices = [
-    choice(false, t("Paint"), t("Paint with the color of the brush")),
-    choice(true, t("Erase paint"), t("Erase paint with the brush")),
+    choice(false, false, t("Paint"), t("Paint with the color of the brush")),
+    choice(true, false, t("Erase paint"), t("Erase paint with the brush")),
+    choice(false, true, t("Shade"), t("Darken colors by the color of the brush, on the layer Shading (multiply)")),
+    choice(true, true, t("Erase shading"), t("Erase shading with the brush; the paint stays")),
   ];
+  const closes = checkbox(t("Fill outline"), (checked) => changeBrush(pad, { closed: checked }), t("Lasso: a stroke also fills its inside"));
   const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("Brush mode") }, ...choices.map(({ el }) => el));
   const size = createBrushSize(pad, createSlider);
   const hardness = createSlider(t("Hardness"), 0, 100, (value) => changeBrush(pad, { hardness: value / 100 }), t("Hardness of the brush edge"));
   const opacity = createSlider(t("Opacity"), 1, 100, (value) => changeBrush(pad, { opacity: value / 100 }), t("Opacity of new paint strokes"));
-  const el = section(t("Paint brush"), segments, size.el, hardness.el, opacity.el);
+  const el = section(t("Paint brush"), segments, closes.el, size.el, hardness.el, opacity.el);
   const update = () => {
     show(el, Boolean(pad.photo) && pad.ui.tool === "paint");
     if (el.hidden) return;
     const { brush } = pad.ui;
-    for (const { el: segment, erases } of choices) setAttr(segment, "aria-pressed", String(erases === brush.erases));
+    for (const { el: segment, erases, isShading } of choices) {
+      show(segment, pad.fills() || !isShading);
+      setAttr(segment, "aria-pressed", String(erases === brush.erases && isShading === shades(pad)));
+    }
+    show(closes.el, pad.fills());
+    closes.box.checked = brush.closed;
     size.update();
     hardness.update(Math.round(100 * brush.hardness), false);
     opacity.update(Math.round(100 * brush.opacity), false);
@@ -169,9 +196,11 @@ export function createPaintPanel(pad) {
     if (el.hidden) return;
     const { brush } = pad.ui;
     box.checked = brush.keeps;
-    for (const part of [keeps, blend.el]) show(part, !brush.erases);
+    show(keeps, !brush.erases && !(brush.closed && pad.fills()));
+    show(blend.el, !brush.erases && !shades(pad));
     blend.update(brush.blend);
-    setText(words, brush.erases ? t("The brush erases paint. The colors below the paint appear again.") : t("The color appears exactly where you paint. Hold Ctrl to erase paint."));
+    const shading = brush.erases ? t("The brush erases shading. The paint stays.") : t("The color multiplies the colors below, above all paint and below the lines. Hold Ctrl to erase shading.");
+    setText(words, shades(pad) ? shading : brush.erases ? t("The brush erases paint. The colors below the paint appear again.") : t("The color appears exactly where you paint. Hold Ctrl to erase paint."));
     show(clear, pad.doc.paint.length > 0);
   };
   return { el, update };

@@ -91,12 +91,12 @@ function describeCoat(strokes, n) {
   const [{ color = null, hidden = false, opacity, hardness, name: named }] = strokes;
   const count = strokes.length > 1 ? t("{count} strokes", { count: strokes.length }) : t("1 stroke");
   const blend = blendOf(strokes[0]);
-  const blendName = color && blend !== "color" ? t(BLEND_NAMES[blend]) : null;
+  const blendName = color && blend !== "color" && blend !== "multiply" ? t(BLEND_NAMES[blend]) : null;
   const softness = Math.round(100 * (1 - hardness));
   return {
     label: t("paint {n}", { n }),
-    name: color ? t("Paint {n}: {color}, {count}", { n, color, count }) : t("Paint {n}: erased paint, {count}", { n, count }),
-    title: color ? t("Paint") : t("Erased paint"),
+    name: blend === "multiply" ? (color ? t("Shading {n}: {color}, {count}", { n, color, count }) : t("Shading {n}: erased shading, {count}", { n, count })) : color ? t("Paint {n}: {color}, {count}", { n, color, count }) : t("Paint {n}: erased paint, {count}", { n, count }),
+    title: blend === "multiply" ? (color ? t("Shading") : t("Erased shading")) : color ? t("Paint") : t("Erased paint"),
     detail: [color, blendName, count].filter(Boolean).join(" · "),
     swatches: [color],
     named,
@@ -120,7 +120,7 @@ function createPaintDetails(pad) {
   const el = h("div", { class: "cz-layer-kind" }, blend.el);
   const update = () => {
     const [stroke] = pickedCoat(pad)?.coat.strokes ?? [];
-    show(el, Boolean(stroke?.color));
+    show(el, Boolean(stroke?.color) && blendOf(stroke) !== "multiply");
     if (stroke) blend.update(blendOf(stroke));
   };
   return { el, update };

@@ -1,10 +1,10 @@
 /**
  * Strokes of paint as they are drawn.
  *
- * @typedef {"color" | "hue" | "saturation"} Blend  what the color replaces
- * @typedef {{path: [number, number][], color?: string, erase?: true, size: number, hardness: number, opacity: number, blend?: Blend, reach?: import("./document.js").Reach, hidden?: boolean, layer?: number}} PaintStroke
+ * @typedef {"color" | "hue" | "saturation" | "multiply"} Blend  what the color replaces; strokes that multiply are the shading of a drawing
+ * @typedef {{path: [number, number][], color?: string, erase?: true, size: number, hardness: number, opacity: number, blend?: Blend, closed?: boolean, reach?: import("./document.js").Reach, hidden?: boolean, layer?: number}} PaintStroke
  *   pixels of the photo; size is the diameter of the brush, hardness the share of its radius that has the full opacity;
- *   a stroke with a limited reach ends at edges; consecutive strokes of a layer are one coat, with the opacity of the first
+ *   a closed stroke also covers its inside; a stroke with a limited reach ends at edges; consecutive strokes of a layer are one coat, with the opacity of the first
  */
 
 export const BLENDS = ["color", "hue", "saturation"];

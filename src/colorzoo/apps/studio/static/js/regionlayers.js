@@ -11,7 +11,7 @@ import { hexToRgb } from "./color.js";
 import { flatsOf } from "./coloring.js";
 import { activePoints, strengthOf } from "./document.js";
 import { createCanvas } from "./dom.js";
-import { drawingSettings, regionOf } from "./drawing.js";
+import { drawingSettings, heldResult, regionOf } from "./drawing.js";
 import { similarRegions } from "./filling.js";
 
 /** @typedef {{bitmap: HTMLCanvasElement, box: [number, number, number, number]}} RegionLayer  image of a part of the photo; box: left, top, width and height of the part as fractions of the photo */
@@ -96,38 +96,43 @@ export function freshFills(pad) {
   return layer;
 }
 
-const LIT_TOOLS = ["fill", "same", "split", "join"];
-const HOVERED = [26, 109, 255], SIMILAR = [255, 190, 0]; // sRGB
+const LIT_TOOLS = ["fill", "same", "lasso", "enclosed", "split", "join"];
+/** Colors in sRGB and opacities of lit regions; a stripe has the opacity of the inside. */
+const LIT = {
+  similar: { color: [255, 190, 0], inside: 150, isStriped: true },
+  held: { color: [230, 0, 140], inside: 70, isStriped: true },
+  hovered: { color: [26, 109, 255], inside: 30, isStriped: false },
+};
 
 /** Last images of the lit regions of each pad, by their kind. @type {WeakMap<object, Record<string, {key: string, runs: any, layer: any}>>} */
 const lastLit = new WeakMap();
 
-/** @returns {RegionLayer[]} the region under the pointer, and the similar regions that are offered after a fill */
+/** @returns {RegionLayer[]} the region under the pointer, the similar regions that are offered after a fill, and the regions that would change */
 export function litRegions(pad) {
   const { ui } = pad;
   const runs = ui.regionMap?.runs;
-  if (!runs || !pad.fills() || !LIT_TOOLS.includes(ui.tool) || ui.hidesMarks) return [];
-  const place = ui.cross ?? ui.cursor;
+  if (!runs || !pad.fills() || ui.hidesMarks) return [];
+  const place = LIT_TOOLS.includes(ui.tool) ? ui.cross ?? ui.cursor : null;
   const similar = similarRegions(pad);
-  const lit = { similar: (similar?.places ?? []).map((each) => regionOf(pad, each)), hovered: place ? [regionOf(pad, place)] : [] };
+  const lit = { similar: (similar?.places ?? []).map((each) => regionOf(pad, each)), held: heldResult(pad)?.regions ?? [], hovered: place ? [regionOf(pad, place)] : [] };
   const last = lastLit.get(pad) ?? {};
   lastLit.set(pad, last);
   return Object.entries(lit).filter(([, regions]) => regions.length).map(([kind, regions]) => {
     const key = regions.join();
-    if (last[kind]?.key !== key || last[kind].runs !== runs) last[kind] = { key, runs, layer: litImage(runs, regions, kind === "similar" ? SIMILAR : HOVERED, kind === "similar") };
+    if (last[kind]?.key !== key || last[kind].runs !== runs) last[kind] = { key, runs, layer: litImage(runs, regions, LIT[kind]) };
     return last[kind].layer;
   });
 }
 
 /** Return an image of regions with an opaque outline, and a translucent or striped inside that leaves their colors visible. */
-function litImage(runs, regions, color, isStriped) {
+function litImage(runs, regions, { color, inside, isStriped }) {
   const { labels, columns, rows } = runs;
   const width = Math.max(4, Math.round(Math.max(columns, rows) / 128)); // of a stripe, in pixels of the preview
   return regionImage(runs, regions, (rgba, byte, pixel, region) => {
     const [column, row] = [pixel % columns, Math.floor(pixel / columns)];
     const isEdge = column === 0 || row === 0 || column === columns - 1 || row === rows - 1
       || labels[pixel - 1] !== region || labels[pixel + 1] !== region || labels[pixel - columns] !== region || labels[pixel + columns] !== region;
-    const inside = isStriped ? 150 * Number((column + row) % (3 * width) < width) : 30;
-    rgba.set([...color, isEdge ? 255 : inside], byte);
+    const isPlain = isStriped && (column + row) % (3 * width) >= width;
+    rgba.set([...color, isEdge ? 255 : isPlain ? 0 : inside], byte);
   });
 }

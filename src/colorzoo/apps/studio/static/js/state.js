@@ -34,7 +34,7 @@ export function initialUi(settings) {
     // input in progress: drag, edge stroke, shape or cut, outline of a selection, and a selected object without an action
     drag: null, stroke: null, shaping: null, outline: null, selection: null,
     // settings of the paint brush, its stroke in progress, and strokes that the preview does not contain yet
-    brush: { size: null, hardness: 0.5, opacity: 1, erases: false, keeps: true, blend: "color" }, painting: null, freshPaint: [], draggedBorder: null,
+    brush: { size: null, hardness: 0.5, opacity: 1, erases: false, keeps: true, blend: "color", shades: false, closed: false }, painting: null, freshPaint: [], draggedBorder: null,
     // width of the healing brush, its stroke in progress, and strokes that the preview contains
     healingWidth: null, healing: null, healed: [],
     cropping: null, cropDrag: null, // crop rectangle before confirmation, and its drag
@@ -42,7 +42,7 @@ export function initialUi(settings) {
     areaBrush: null, areaStroke: null,
     replacing: null, coat: null, division: null, // the selected replaced color, coat of paint, and split or join
     // responses of the backend
-    suggestions: null, regions: null, regionMap: null, similar: null, swatch: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null, awaited: null,
+    suggestions: null, regions: null, regionMap: null, similar: null, held: null, swatch: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null, awaited: null,
     unavailableColor: null, variants: null,
     // view
     view: null, stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, hidesMarks: false, panning: false, cursor: null, cross: null,
@@ -56,8 +56,8 @@ export const NO_DRAG = { drag: null, stroke: null, shaping: null, outline: null,
 /** @returns state of the connection and the open photo, and pending actions */
 export function initialSession() {
   return {
-    // data from the backend; offered: the recipe of a notebook
-    models: [], kinds: [], limits: {}, start: null, offered: null, greeted: false,
+    // data from the backend; offered: the recipe of a notebook; film: fields of the message `film`
+    models: [], kinds: [], limits: {}, start: null, film: null, offered: null, greeted: false,
     selected: false, used: { photo: null, drawing: null }, // whether the user of the server selected the model, and the models used last
     // the open photo, its reference image, and all attached reference images by name
     photo: null, reference: null, references: new Map(),

@@ -36,6 +36,8 @@ const TOOL_HINTS = {
   replace: "Click a color in the photo to replace it in the whole photo.",
   fill: "Click a region to fill it. Drag to fill all regions that you cross.",
   same: "Click a region to give similar regions its color.",
+  lasso: "Draw an outline to fill its inside.",
+  enclosed: "Draw an outline around regions to fill them.",
   split: "Draw a line across a region to split it, or a closed line to add a region.",
   join: "Draw a line across regions to join them.",
   border: "Drag the sides of the border, or draw a new border.",

@@ -15,7 +15,7 @@ import { AREA_LAYERS } from "./arealayers.js";
 import { pickRegion, regionAt, requestMatch } from "./coloring.js";
 import { confirmCrop, cropGripAt, dragCrop, endCrop, moveCrop, startCrop } from "./cropping.js";
 import { nextStroke } from "./document.js";
-import { endFill, fillTo, spreadColor } from "./filling.js";
+import { continueLasso, endFill, endLasso, fillTo, spreadColor } from "./filling.js";
 import { setAttr, t } from "./dom.js";
 import { addPointAt, brushPoint, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pickColorHere, pointNear, selectPoint } from "./edits.js";
 import { dragBorder, endBorder, borderGripAt, insideOf, isOnBorder } from "./border.js";
@@ -41,6 +41,8 @@ export const TOOLS = [
   { id: "point", icon: "point", name: "Points", label: "Color points: click a spot, then choose its color", key: "V", also: "p", kind: "points" },
   { id: "brush", icon: "brush", name: "Color brush", label: "Color brush: draw a stroke whose color spreads over the object", key: "B", kind: "points", photo: true },
   { id: "same", icon: "same", name: "Same color", label: "Same color: give similar regions the color of a region", key: "T", kind: "fills" },
+  { id: "lasso", icon: "lasso", name: "Lasso fill", label: "Lasso fill: draw an outline to fill its inside", key: "Shift+G", kind: "fills" },
+  { id: "enclosed", icon: "enclosed", name: "Enclosed", label: "Fill enclosed regions: draw an outline around regions to fill them", key: "Shift+E", kind: "fills" },
   { id: "split", icon: "split", name: "Split", label: "Split: draw a line across a region to split it, or a closed line to add a region", key: "D", kind: "fills" },
   { id: "join", icon: "join", name: "Join", label: "Join: draw a line across regions to join them", key: "Shift+D", kind: "fills" },
   { id: "region", icon: "region", name: "Regions", label: "Regions: color the regions of a drawing, or draw a line to split or add a region", key: "D", kind: "regions" },
@@ -58,7 +60,7 @@ export const TOOLS = [
 ];
 
 /** Tools that pick a color while Alt is pressed. */
-const PICKING_TOOLS = ["fill", "point", "brush", "same"];
+const PICKING_TOOLS = ["fill", "point", "brush", "same", "lasso", "enclosed"];
 
 /** Tools that neither set points nor select areas. Their panels are shown first. */
 export const LONE_TOOLS = ["paint", "replace", "border", "heal", "crop"];
@@ -106,6 +108,8 @@ function startTool(pad, at, place) {
     point: startPoint,
     fill: fillAt,
     same: () => inside(pad, place) && spreadColor(pad, place),
+    lasso: () => continueLasso(pad, place),
+    enclosed: () => continueLasso(pad, place),
     brush: brushAt,
     eraser: eraseAtPointer,
     edge: startStroke,
@@ -202,6 +206,7 @@ function continueTool(pad, at, place) {
   else if (drag.tool === "edge" && pad.ui.stroke) continueStroke(pad, place);
   else if (["region", "split", "join"].includes(drag.tool)) continueCut(pad, drag, place);
   else if (drag.tool === "area") continueSelection(pad, place);
+  else if (drag.tool === "lasso" || drag.tool === "enclosed") continueLasso(pad, place);
   else if (drag.tool === "paint") continuePaint(pad, place);
   else if (drag.tool === "heal") continueHealing(pad, place);
   else if (drag.tool === "crop" && drag.moved) dragCrop(pad, drag, place);
@@ -235,6 +240,7 @@ function finishDrag(pad, drag, place) {
   else if (drag.tool === "eraser") pad.commit(t("erase points"));
   else if (["region", "split", "join"].includes(drag.tool)) endCut(pad, drag.tool === "join");
   else if (drag.tool === "area") endSelection(pad, drag, place);
+  else if (drag.tool === "lasso" || drag.tool === "enclosed") endLasso(pad, drag.tool === "enclosed");
   else if (drag.tool === "paint") endPaint(pad);
   else if (drag.tool === "heal") endHealing(pad);
   else if (drag.tool === "crop") endCrop(pad);
@@ -325,6 +331,7 @@ export function placeAtCross(pad) {
     return endHealing(pad);
   }
   if (tool === "split" || tool === "join") return cutAtCross(pad);
+  if (tool === "lasso" || tool === "enclosed") return lassoAtCross(pad);
   if (tool === "replace") replaceColorAt(pad, cross);
   else if (tool === "same") spreadColor(pad, cross);
   else if (tool === "fill" && !pad.ui.nextPlace) {
@@ -352,6 +359,19 @@ function cutAtCross(pad) {
   }
   pad.set({ stroke: { path: [cross], width: pad.perNetworkPixel() } });
   pad.announce(t("The line starts here. Move to its end and press Enter."));
+}
+
+/** Set a corner of an outline; a corner at the first or last corner ends the outline. */
+function lassoAtCross(pad) {
+  const { cross, outline, tool } = pad.ui;
+  const isEnd = outline?.length > 2 && [outline[0], outline.at(-1)].some((corner) => distance(corner, cross) * pad.ui.view.scale < DRAG_DISTANCE);
+  if (isEnd) {
+    endLasso(pad, tool === "enclosed");
+    return pad.set({ cross: null });
+  }
+  continueLasso(pad, cross);
+  pad.redrawMarks();
+  pad.announce(t("Corner {n}. Press Enter at the last corner to close the outline.", { n: pad.ui.outline.length }));
 }
 
 const toPhotoPixels = (pad, stage) => stage / pad.ui.view.scale;

@@ -1,0 +1,82 @@
+"""The film strip in a real browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser_pad import BrowserPad, watched_pad
+
+from colorzoo.apps.studio.app import StudioLoader
+from colorzoo.apps.studio.film import Film
+from colorzoo.apps.studio.server import run_server
+from colorzoo.apps.studio.studio import Studio
+from tiny_video import scene, write_video
+
+pytestmark = [pytest.mark.browser, pytest.mark.nightly]
+SIZE = (96, 128)  # height and width
+
+
+@contextmanager
+def film_server(film: Path) -> Iterator[str]:
+    """Serve the pad with a film, as ``colorzoo studio`` does after a restart."""
+    studio = Studio(device="cpu")
+    studio.film = Film(film, device="cpu", size=64)
+    with run_server(StudioLoader.loaded(studio), port=0) as (url, _):
+        yield url
+
+
+def wait_for_frame(pad: BrowserPad, frame: int) -> None:
+    pad.page.wait_for_selector(f".cz-photo-name >> text=/^Frame_? ?{frame}\\b/", state="attached")
+    pad.settle()
+
+
+def wait_for_result(pad: BrowserPad) -> None:
+    pad.page.wait_for_selector("[data-action=film-play]:visible")
+
+
+def test_edits_of_a_film_survive_a_reload_during_the_run(browser: Any, tmp_path: Path) -> None:
+    film = write_video(
+        tmp_path / "old.mp4", [scene(n, seed, SIZE) for seed in (0, 7, 9, 11) for n in range(20)]
+    )
+    store = tmp_path / "old.film.json"
+    with film_server(film) as url, watched_pad(browser, url) as pad:
+        wait_for_frame(pad, 0)
+        pad.page.fill("[aria-label='Go to frame']", "27")
+        pad.page.keyboard.press("Enter")
+        wait_for_frame(pad, 27)
+        for place, color in (((30, 30), "#c04020"), ((90, 60), "#2a4f8a")):
+            pad.click(*place)
+            pad.settle()
+            pad.page.fill(".cz-hex", color)
+            pad.page.keyboard.press("Enter")
+            pad.settle()
+        pad.page.wait_for_selector(".cz-film-item[data-edited=true]")
+        pad.page.click("[data-action=film-apply]")
+        pad.page.wait_for_selector(".cz-film-progress:visible")
+        pad.page.reload()
+        wait_for_frame(pad, 27)
+        assert len(pad.recipe()["points"]) == 2
+        # an edit during the run is for the next run
+        pad.page.keyboard.press("Escape")
+        pad.click(60, 20)
+        pad.settle()
+        pad.page.fill(".cz-hex", "#507030")
+        pad.page.keyboard.press("Enter")
+        pad.settle()
+        wait_for_result(pad)
+        assert (tmp_path / "old.color.mp4").is_file()
+        assert pad.page.locator("[data-action=film-apply]:enabled").count() == 1
+        saved = pad.recipe()["points"]
+        assert len(saved) == 3
+    # after a restart of the server
+    with film_server(film) as url, watched_pad(browser, url) as pad:
+        wait_for_frame(pad, 27)
+        assert pad.recipe()["points"] == saved
+        (key,) = json.loads(store.read_text(encoding="utf-8"))["keys"]
+        stored = [(point["x"], point["y"], point["color"]) for point in key["recipe"]["points"]]
+        assert (key["frame"], stored) == (27, [(point["x"], point["y"], point["color"]) for point in saved])
