@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import colorzoo
@@ -127,3 +128,46 @@ def test_ci_runs_each_version_of_python_that_the_classifiers_name() -> None:
     jobs = yaml.safe_load(read(".github/workflows/checks.yml"))["jobs"]
     assert jobs["whole"]["strategy"]["matrix"]["python"] == named
     assert jobs["wheel"]["strategy"]["matrix"]["python"] == named
+
+
+def test_joss_paper_cites_known_entries_and_shows_figures_that_exist() -> None:
+    paper, entries = (
+        read("paper/paper.md"),
+        set(re.findall(r"^@\w+\{(\w+),", read("paper/paper.bib"), re.MULTILINE)),
+    )
+    body = paper.split("---", 2)[2]
+    assert set(re.findall(r"@(\w+)", body)) == entries
+    assert all((REPOSITORY / "paper" / path).is_file() for path in re.findall(r"!\[.*?\]\((.+?)\)", body))
+    assert 750 < len(body.split()) < 1750  # limits of the journal
+    figures = set(re.findall(r"\\label\{(.+?)\}", body))
+    assert figures == set(re.findall(r"\\autoref\{(.+?)\}", body))
+
+
+def test_container_runs_as_a_user_and_checks_its_server() -> None:
+    lines = read("contrib/docker/Containerfile").replace("\\\n", " ").splitlines()
+    steps = [line.split(maxsplit=1) for line in lines if line and line[0] != "#"]
+    images = [words.split()[0] for step, words in steps if step == "FROM"]
+    assert len(images) == 2  # the compilers and caches of the first stage are left out
+    assert all(re.search(r":\d", image) for image in images)  # no `latest`
+    last_stage = steps[max(i for i, (step, _) in enumerate(steps) if step == "FROM") :]
+    names = [step for step, _ in last_stage]
+    assert dict(last_stage)["USER"] not in ("root", "0")
+    assert names.index("USER") < names.index("ENTRYPOINT")
+    assert {"HEALTHCHECK", "EXPOSE"} <= set(names)
+    assert not {"ADD", "MAINTAINER"} & {step for step, _ in steps}
+    assert all("--no-cache-dir" in words for step, words in steps if step == "RUN" and "pip install" in words)
+
+
+def test_conda_recipe_requires_the_same_versions_as_the_package() -> None:
+    renamed = {"torch": "pytorch", "matplotlib": "matplotlib-base", "opencv-python-headless": "py-opencv"}
+    recipe = re.sub(r"\{%.*?%\}", "", read("contrib/conda/meta.yaml")).replace("{{", "").replace("}}", "")
+    required = {
+        each.partition(" ")[0]: each.partition(" ")[2]
+        for each in yaml.safe_load(recipe)["requirements"]["run"]
+    }
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    assert SpecifierSet(required["python"]) == SpecifierSet(project["requires-python"])
+    for text in project["dependencies"]:
+        requirement = Requirement(text)
+        found = required[renamed.get(requirement.name, requirement.name)]
+        assert SpecifierSet(found) == requirement.specifier, text
