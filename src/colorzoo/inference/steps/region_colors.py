@@ -23,8 +23,6 @@ DULL = 16.0
 """Objects of a drawing with a lower colorfulness (CIE units) get contrasting colors."""
 DISTINCT = 0.35
 """Distance in scaled Lab of colors that count as different."""
-CONTRASTING_SHARE = 0.7
-"""Share of the contrasting colors in the colors of such a drawing; the rest are the likely colors."""
 _MOST_GAIN = 2.5  # limit of the factor by which averaging reduces chroma
 _SAME_OBJECT = 0.5  # mean probability of one color above which regions form one object
 _MOST_COMPARED = 1024  # limits the memory and time of drawings with thousands of regions

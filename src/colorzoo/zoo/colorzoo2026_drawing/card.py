@@ -18,11 +18,11 @@ DRAWING = ModelCard(
     output="rgb",
     weights={
         "default": Weights(
-            sha256="20504e680692579867171d0c5d8a1dc6fa373cc3d630c0e954836107e5e8d755",
-            size=5019644,
+            sha256="b1fc08e5086274f6c69b8a8995225221011e0752219bd7bebc02592f6a6cc8d7",
+            size=5009986,
             license="Apache-2.0",
             file="colorzoo2026_drawing.safetensors",
-            trained_on="9,061 openly licensed drawings (see NOTICE), 315,836 crops of 128 to 256 pixels.",
+            trained_on="10,683 openly licensed drawings (see NOTICE), 402,304 crops of 128 to 256 pixels.",
         )
     },
     config="colorzoo2026_drawing/train.yaml",

@@ -23,7 +23,6 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import drawn_lines
 from colorzoo.guidance import Guidance
 from colorzoo.inference.steps.region_colors import (
-    CONTRASTING_SHARE,
     DISTINCT,
     DULL,
     TEMPERATURE,
@@ -382,8 +381,6 @@ class Colorzoo2026Drawing(ColoringModel, DrawingModel, ExemplarModel):
         contrasting, has_contrasting = contrasting_colors(
             pooled, choices, similarity, weights, heaviest, distance=distance, seed=variant
         )
-        if palette is None:
-            contrasting = torch.lerp(colors, contrasting, CONTRASTING_SHARE)
         # paper and unimportant objects get no contrasting color
         return _as_rgb(torch.where(has_contrasting[:, None], contrasting, colors))
 
