@@ -64,7 +64,7 @@ def commands_of(
     """
     commands = []
     for text in plan.commands:
-        middle = 1 if smoke else 1000
+        middle = {step: 1 if smoke else step for step in (1000, 1250)}
         words = shlex.split(text.format(data=data, out=out, embedded=EMBEDDED_FOLDER, middle=middle))
         if words[:2] == ["colorzoo", "fit"]:
             words += [f"{option}={value}" for option, value in SMOKE.items()] if smoke else []

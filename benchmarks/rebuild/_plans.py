@@ -50,14 +50,12 @@ DRAWINGS = TrainingData(
     "630c93ad057cb1932ace1d0daf257913dfc25c1a60d917a90233ebd08ce8db1a",
     "open licenses, listed in NOTICE",
 )
-REGION_DRAWINGS = TrainingData(
-    DRAWINGS.content,
-    "drawings",
-    9_061,
-    "2f363d141a9ccd22a0bdf901e3b348384172b8fa7207ba67d4cfba5d6437ca77",
-    DRAWINGS.licenses,
+CHARACTERS = TrainingData(
+    "openly licensed drawings, among them 1,622 of characters; sources and authors in NOTICE, section 6",
+    "shards",
+    10_683,
+    licenses=DRAWINGS.licenses,
 )
-CHARACTERS = TrainingData(REGION_DRAWINGS.content, "shards", 9_061, licenses=DRAWINGS.licenses)
 MASKS = TrainingData(
     "CelebAMask-HQ, Clothing Co-Parsing, PASCAL VOC 2012 with the Semantic Boundaries Dataset, BSDS500, "
     "CamVid and COCO, as snapshots OWNER+NAME/repo of the repositories in docs/models/train_segmenter.py",
@@ -81,7 +79,7 @@ class Plan:
     Attributes:
         data: Training images.
         commands: Commands in order. ``{data}`` is the folder of the images, ``{out}`` the output folder,
-            ``{embedded}`` the folder of the weight files in the package, and ``{middle}`` the step of a
+            ``{embedded}`` the folder of the weight files in the package, and ``{middle[N]}`` the step N of a
             checkpoint that is averaged.
         hours: Duration of the training of the included file, from the records.
         date: Date on which the included file was last trained.
@@ -194,14 +192,21 @@ PLANS = {
                 "colorzoo2026_drawing/train.yaml",
                 1,
                 "--config data/characters.yaml --init_from colorzoo2026_drawing --model.optimizer.lr 1.3e-3",
+                "--trainer.max_steps 3600 --seed_everything 11",
+                "--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
+                "--trainer.callbacks.filename {{step}}",
+                "--trainer.callbacks.every_n_train_steps {middle[1250]}",
+                "--trainer.callbacks.save_top_k=-1 --trainer.callbacks.dirpath {out}/steps",
                 data="{out}/data",
             ),
-            convert("colorzoo2026_drawing", last(1), *INT8),
+            edit("average", "{out}/average.ckpt", "{out}/steps/step={middle[1250]}.ckpt", last(1)),
+            convert("colorzoo2026_drawing", "{out}/average.ckpt", *INT8),
         ),
-        "4.9 on one CPU core",
-        "2026-11-29",
-        lost="Two of its three trainings used a script that is not in the repository, and no training used "
-        "the characters. The commands continue the training of the included file, with the characters.",
+        "6.2 on one CPU core",
+        "2026-11-30",
+        lost="Two of its first three trainings used a script that is not in the repository. The commands "
+        "repeat the fourth training, which started from the result of these trainings (the included file "
+        "before 2026-11-30).",
     ),
     "colorzoo2026_encoder": Plan(
         COLORZOO_PHOTOS,
@@ -414,10 +419,11 @@ PLANS = {
                 3,
                 *after(2),
                 "--data.seed 7 --trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
-                "--trainer.callbacks.filename {{step}} --trainer.callbacks.every_n_train_steps {middle}",
+                "--trainer.callbacks.filename {{step}}",
+                "--trainer.callbacks.every_n_train_steps {middle[1000]}",
                 "--trainer.callbacks.save_top_k=-1 --trainer.callbacks.dirpath {out}/steps",
             ),
-            edit("average", "{out}/average.ckpt", "{out}/steps/step={middle}.ckpt", last(3)),
+            edit("average", "{out}/average.ckpt", "{out}/steps/step={middle[1000]}.ckpt", last(3)),
             *strip_and_convert("zhang2019_small", "{out}/average.ckpt", *FLOAT16),
         ),
         "1 on one CPU core for stage 3, unknown for the other stages",
