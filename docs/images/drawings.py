@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks is not an installed package
-from benchmarks.drawings import SIDE, hex_of, proposed_order, psnr, read_pairs, region_truths
+from benchmarks.drawings import SIDE, batch_of, hex_of, proposed_order, psnr, read_pairs, region_truths
 
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
@@ -37,7 +37,11 @@ def rows(colorizer: Colorizer, folder: Path) -> list[tuple[float, str, np.ndarra
             hints = tuple(PointHint(*places[i], color=hex_of(means[i])) for i in order[:count])
             images.append(colorizer.colorize(lines, Recipe(points=hints)).rgb)
         found.append(
-            (psnr(images[1], truth), name, np.concatenate([_square(x) for x in (*images, truth)], 1))
+            (
+                float(psnr(batch_of(images[1]), batch_of(truth))),
+                name,
+                np.concatenate([_square(x) for x in (*images, truth)], 1),
+            )
         )
     return found
 
