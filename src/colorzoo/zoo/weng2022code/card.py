@@ -14,11 +14,11 @@ SMALL = ModelCard(
     guidance=("text",),
     weights={
         "default": Weights(
-            sha256="85ea18437cda4f48d67340e9c2e99d7e71e5474f50c54701105af7e8937f1397",
-            size=637_816,
+            sha256="3a0ef0051cef14ca24f971deef3e6323c018a19b05b488935321a4d099156ea0",
+            size=641_824,
             license="Apache-2.0",
             file="weng2022code_small.safetensors",
-            trained_on="2,950 images with class maps and 1,487 photos; see the model page.",
+            trained_on="2,716 images with class maps and 1,487 photos; see the model page.",
         )
     },
     config="weng2022code/small.yaml",
