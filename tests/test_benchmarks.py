@@ -171,6 +171,7 @@ def test_hint_auc_writes_one_folder_of_images_for_each_hint_ratio(harness, tmp_p
     lines[:, 46:50] = 0
     colors, masks = np.zeros((2, 64, 96, 3), np.uint8), np.zeros((2, 64, 96), np.uint8)
     colors[1, 30:34, 20:24], masks[1, 30:34, 20:24] = (32, 96, 192), 255
+    masks[1, 50:52, 46:50] = 255  # a black dot on the line is not used
     (tmp_path / "hints").mkdir()
     np.savez(tmp_path / "hints/a.npz", lines=lines, ratios=[0.0, 1.0], colors=colors, masks=masks)
     assert hint_auc.main(["colorzoo2026_drawing", str(tmp_path), str(tmp_path / "out")]) == 0
@@ -178,3 +179,4 @@ def test_hint_auc_writes_one_folder_of_images_for_each_hint_ratio(harness, tmp_p
     automatic, hinted = (np.asarray(image) for image in images)
     assert np.abs(hinted[10:50, 5:40].astype(int) - (32, 96, 192)).max() <= 2
     assert np.abs(automatic[10:50, 5:40].astype(int) - (32, 96, 192)).max() > 20
+    assert hinted[10:50, 60:].max(2).min() > 60
