@@ -38,5 +38,5 @@ def test_site_loads_nothing_from_other_hosts(site: Path) -> None:
     pages = list(site.rglob("*.html"))
     assert len(pages) > 40
     assert (site / "notebooks" / "measuring_0.jpg").is_file()
-    assert "0.2.0" in (site / "changelog.html").read_text(encoding="utf-8")
+    assert "1.0.0" in (site / "changelog.html").read_text(encoding="utf-8")
     assert {found for page in pages for found in LOADED.findall(page.read_text(encoding="utf-8"))} == set()
