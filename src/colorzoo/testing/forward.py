@@ -168,7 +168,8 @@ def check_bfloat16_autocast(card: ModelCard) -> None:
         moved < limit,
         f"bfloat16 autocast changes the prediction by {moved:.1%} of the full scale (root mean "
         f"square), more than {limit:.0%}. Compute sensitive steps, such as a softmax with a low "
-        "temperature, in a function with the decorator `colorzoo.precision.in_float32`.",
+        "temperature, in a function with the decorator `colorzoo.precision.in_float32`. For a sampler, set "
+        "error_scale of contract_test in the card.",
     )
 
 
