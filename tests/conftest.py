@@ -171,16 +171,16 @@ def _any_algorithm() -> Iterator[None]:
 @pytest.fixture
 def shallow_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reduce each stage of colorzoo2026's frozen encoder to one block, because further blocks repeat it."""
-    from colorzoo.networks.imagenet_encoder import frozen_imagenet_encoder
+    from colorzoo.weights.catalog import load_imagenet_encoder
     from colorzoo.zoo.colorzoo2026 import model
 
-    def shallow(state_dict: dict[str, torch.Tensor]) -> torch.nn.Module:
-        encoder = frozen_imagenet_encoder(state_dict)
+    def shallow(file: str) -> torch.nn.Module:
+        encoder = load_imagenet_encoder(file)
         for stage in encoder.stages:
             del stage[1:]
         return encoder
 
-    monkeypatch.setattr(model, "frozen_imagenet_encoder", shallow)
+    monkeypatch.setattr(model, "load_imagenet_encoder", shallow)
 
 
 @pytest.fixture

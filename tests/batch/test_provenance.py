@@ -56,7 +56,15 @@ DOCUMENT: dict[str, Any] = {
         {"action": "lock", "mask": MASK, "kept": KEPT, "feather": 2, "hidden": True, "made": {"by": "click"}},
     ],
     "paint": [
-        {"path": LINE, "color": "#c04020", "size": 6, "hardness": 0.25, "opacity": 0.5, "blend": "hue"},
+        {
+            "path": LINE,
+            "color": "#c04020",
+            "size": 6,
+            "hardness": 0.25,
+            "opacity": 0.5,
+            "blend": "hue",
+            "closed": True,
+        },
         {"path": LINE, "color": "#c04020", "reach": 2, "hidden": True, "layer": 4},
     ],
     "replacements": [

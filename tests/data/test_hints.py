@@ -200,7 +200,12 @@ def test_weng2022code_trains_with_captions(
     write_val(album)
     seen: list[str] = []
     monkeypatch.setattr(task, "word_numbers", lambda text: seen.append(text) or [0] * task.LENGTH)
-    words = ["fit", "--config=weng2022code/captions.yaml", f"--data.root={album}", "--data.num_workers=0"]
+    words = [
+        "fit",
+        "--config=weng2022code/small_captions.yaml",
+        f"--data.root={album}",
+        "--data.num_workers=0",
+    ]
     words += ["--data.batch_size=3", "--data.crop=32", "--data.val_size=32", "--trainer.max_steps=1"]
     words += ["--model.width=24", "--model.text_width=16", "--trainer.accelerator=cpu"]
     assert main([*words, f"--trainer.default_root_dir={tmp_path / 'runs'}"]) == 0

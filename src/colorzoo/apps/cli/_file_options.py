@@ -209,7 +209,6 @@ class VideoOptions(ModelSettings):
         "write thumbnails of the other shots in which objects of recipes are found to an image",
         FILES,
         metavar="FILE",
-        writes="path",
     )
     recolor: bool = option(False, "colorize shots that are already in color, too", COLORS)
     weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)

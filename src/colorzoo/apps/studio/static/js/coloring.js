@@ -1,23 +1,14 @@
 /** Requests for the colored image, suggestions, regions, classes and matches of the current document. */
 
 import { isExpired } from "./client.js";
-import { activePoints, pointRadius, reachOf, toRecipe } from "./document.js";
+import { activePoints, pointRadius, reachOf } from "./document.js";
 import { t } from "./dom.js";
 import { changedRegions, heldResult } from "./drawing.js";
 import { classCanvas, decodeLayer } from "./pixels.js";
+import { currentRecipe, flatsOf } from "./recipe.js";
 import { change } from "./state.js";
 
 const SUGGESTIONS = 9;
-
-/**
- * Return the recipe of the current document. Models that need boxes but do not detect objects get an empty list.
- * @param {import("./document.js").Doc} [doc] an earlier document @returns {Record<string, any>}
- */
-export function currentRecipe(pad, doc = pad.doc) {
-  const { photo } = pad;
-  const whole = pad.accepts("boxes") && !pad.model().detects;
-  return toRecipe({ ...doc, boxes: doc.boxes ?? (whole ? [] : null) }, { ...photo.image, perNetworkPixel: pad.perNetworkPixel() });
-}
 
 /** @returns {{x: number, y: number, count: number, exclude: number | null} | null} fields of a request for suggestions at the selected point */
 function suggestionPlace(pad) {
@@ -66,9 +57,6 @@ function handleFailure(pad, error, quality) {
   change(pad.ui, { failure: error.message });
   pad.announce(error.message);
 }
-
-/** Colors of the regions in the results of documents, three bytes for each region. @type {WeakMap<object, Uint8Array>} */
-export const flatsOf = new WeakMap();
 
 async function showColored(pad, photo, id, doc, { message, buffers }) {
   markTime("pad:received", id, { timing: message.timing, quality: message.quality });

@@ -1,7 +1,7 @@
 /** Likely colorings of a photo without hints. A click on a coloring adds the point that produces it. */
 
 import { colorName } from "./color.js";
-import { currentRecipe } from "./coloring.js";
+import { currentRecipe } from "./recipe.js";
 import { hasWork, nextId } from "./document.js";
 import { button, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { insideOf } from "./border.js";

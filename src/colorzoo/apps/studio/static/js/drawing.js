@@ -1,7 +1,7 @@
 /** Settings of a drawing, and the numbers of its regions. */
 
 import { clamp, hexToRgb } from "./color.js";
-import { currentRecipe, flatsOf } from "./coloring.js";
+import { currentRecipe, flatsOf } from "./recipe.js";
 import { activePoints, strengthOf } from "./document.js";
 import { t } from "./dom.js";
 import { LightnessMap, decodeLayer } from "./pixels.js";

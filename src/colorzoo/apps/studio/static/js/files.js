@@ -1,7 +1,7 @@
 /** Files: photos, references, recipes, exports, and work saved in the browser. */
 
 import { hexToRgb, rgbToAb } from "./color.js";
-import { currentRecipe } from "./coloring.js";
+import { currentRecipe } from "./recipe.js";
 import { emptyDoc, fromRecipe, hasWork } from "./document.js";
 import { t } from "./dom.js";
 import { openingModel, proposeModel, rememberModel } from "./models.js";

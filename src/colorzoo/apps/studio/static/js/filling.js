@@ -1,7 +1,7 @@
 /** Fill regions of a drawing with a color. */
 
 import { hexToRgb, labHex, rgbToHex, rgbToLab } from "./color.js";
-import { currentRecipe } from "./coloring.js";
+import { currentRecipe } from "./recipe.js";
 import { nextId, nextStroke } from "./document.js";
 import { createCanvas, t } from "./dom.js";
 import { flatColor, regionOf } from "./drawing.js";

@@ -1,6 +1,6 @@
 /** Film strip: frames and shots of a film, its edits in the film recipe of the server, and colorization in the background. */
 
-import { currentRecipe } from "./coloring.js";
+import { currentRecipe } from "./recipe.js";
 import { button, h, icon, setAttr, setText, show, t } from "./dom.js";
 import { openWith, uploadFile } from "./files.js";
 import { change } from "./state.js";

@@ -5,7 +5,7 @@
 
 import { createFeatherOption } from "./arealayers.js";
 import { Client, ColorQueue, isExpired } from "./client.js";
-import { currentRecipe, requestColor, requestRegions, requestSuggestions, markInput, updateClasses } from "./coloring.js";
+import { requestColor, requestRegions, requestSuggestions, markInput, updateClasses } from "./coloring.js";
 import { hexToRgb, rgbToLab } from "./color.js";
 import { createColoringsPanel } from "./colorings.js";
 import { createColorPanel, createReach } from "./colorpanel.js";
@@ -29,6 +29,7 @@ import { createHintsPanel, createModelPanel, createReferencePanel, createRegions
 import { changeBrush, createAreaBrush, createPaintOptions, createPaintPanel } from "./painting.js";
 import { listenToStage } from "./pointer.js";
 import { createPartsPanel } from "./parts.js";
+import { currentRecipe } from "./recipe.js";
 import { createBoxesPanel, createClassesPanel, createSelectionBar } from "./shapepanels.js";
 import { createReplaceOptions } from "./replacing.js";
 import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";

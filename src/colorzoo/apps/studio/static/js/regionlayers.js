@@ -8,7 +8,7 @@
  */
 
 import { hexToRgb } from "./color.js";
-import { flatsOf } from "./coloring.js";
+import { flatsOf } from "./recipe.js";
 import { activePoints, strengthOf } from "./document.js";
 import { createCanvas } from "./dom.js";
 import { drawingSettings, heldResult, regionOf } from "./drawing.js";

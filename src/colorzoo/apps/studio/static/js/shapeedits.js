@@ -1,7 +1,7 @@
 /** Edits of boxes and areas; each edit is one undo step. */
 
 import { atLightness, clamp, hexToRgb, labHex, rgbToAb, rgbToLab } from "./color.js";
-import { currentRecipe } from "./coloring.js";
+import { currentRecipe } from "./recipe.js";
 import { withoutPoint } from "./document.js";
 import { t } from "./dom.js";
 import { pixelAt } from "./pixels.js";

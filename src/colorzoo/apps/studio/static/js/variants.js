@@ -1,7 +1,7 @@
 /** Comparison of likely colors for an area or point: small images of the result with each color. */
 
 import { colorName } from "./color.js";
-import { currentRecipe } from "./coloring.js";
+import { currentRecipe } from "./recipe.js";
 import { changePoint, withoutPoint } from "./document.js";
 import { createCanvas, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { colorTarget, useItem } from "./edits.js";
