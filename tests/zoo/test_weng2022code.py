@@ -11,7 +11,10 @@ from colorzoo.zoo.weng2022code.model import LENGTH, OBJECTS, WORDS, LanguageColo
 from colorzoo.zoo.weng2022code.task import COCO_STUFF_WORDS, HUES, Weng2022Code, color_name, painted
 from knobs.knob import Knobs
 
-_OF_CLASS_MAPS = ("correspondence_weight", "attention_weight", "gate_weight", "object_factor", "repaint_prob")
+_OF_CLASS_MAPS = (
+    *("correspondence_weight", "attention_weight", "gate_weight", "object_factor", "object_weights"),
+    "repaint_prob",
+)
 _OF_TEXT = ("text_scale", "gate_sharpness")
 KNOBS = {"weng2022code_small": Knobs(exempt=(*_OF_CLASS_MAPS, *_OF_TEXT, "class_numbers"))}
 
@@ -83,6 +86,19 @@ def test_captions_of_mostly_unlabeled_images_name_only_visible_objects() -> None
     captions = task.captions_of(batch, rgb_to_lab(batch["rgb"]))
     named = {WORDS[number] for number in captions.words[captions.correspondence.amax(dim=2) > 0].tolist()}
     assert named == {"car"}
+
+
+def test_objects_with_a_higher_weight_are_named_more_often() -> None:
+    task = Weng2022Code(width=24, text_width=16, object_weights={"car": 4.0, "sky": 0.25})
+    batch = sample_batch((64, 64), batch=64)
+    batch["classes"] = torch.zeros(64, 1, 64, 64, dtype=torch.uint8)
+    batch["classes"][..., :16] = COCO_STUFF_WORDS["car"][0]
+    batch["classes"][..., 32:] = COCO_STUFF_WORDS["sky"][0]
+    captions = task.captions_of(batch, rgb_to_lab(batch["rgb"]))
+    first = [WORDS[number] for number in captions.words[:, :2].flatten().tolist()]
+    assert first.count("car") > 4 * first.count("sky")
+    with pytest.raises(ValueError, match="spaceship"):
+        Weng2022Code(width=24, text_width=16, object_weights={"spaceship": 2.0})
 
 
 def test_text_scale_multiplies_the_difference_to_automatic_colors() -> None:
