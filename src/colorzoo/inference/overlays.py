@@ -146,12 +146,11 @@ def _paint_strokes(
         first: First row of the band.
     """
     strokes = [(number, stroke) for number, stroke in enumerate(recipe.paint) if stroke.blend != "multiply"]
-    scale = image_size[0] / shape[1], image_size[1] / shape[0]
-    band, width = (first, first + ab.shape[1]), ab.shape[2]
     has_erasers = any(stroke.color is None for _, stroke in strokes)
     unpainted, unpainted_lightness = (ab.clone(), lightness.clone()) if has_erasers else (ab, lightness)
 
-    for stroke, (rows, columns, coverage) in _coats(strokes, scale, reaches, first, band, width):
+    scale = image_size[0] / shape[1], image_size[1] / shape[0]
+    for stroke, (rows, columns, coverage) in _coats(strokes, scale, reaches, first, ab):
         below, light = ab[:, rows, columns], lightness[rows, columns]
         target_light = light
         if stroke.color is None:
@@ -185,11 +184,10 @@ def _multiply_shading(
 
     In photos, only hue and chroma change. See `_paint_strokes` for the arguments.
     """
-    scale = image_size[0] / shape[1], image_size[1] / shape[0]
-    band, width = (first, first + ab.shape[1]), ab.shape[2]
     shading = torch.ones(3, *lightness.shape)  # factor on sRGB
     strokes = [(number, stroke) for number, stroke in enumerate(recipe.paint) if stroke.blend == "multiply"]
-    for stroke, (rows, columns, coverage) in _coats(strokes, scale, reaches, first, band, width):
+    scale = image_size[0] / shape[1], image_size[1] / shape[0]
+    for stroke, (rows, columns, coverage) in _coats(strokes, scale, reaches, first, ab):
         rgb = (255, 255, 255) if stroke.color is None else ImageColor.getrgb(stroke.color)
         below = shading[:, rows, columns]
         target = torch.tensor(rgb).view(3, 1, 1) / 255
@@ -209,8 +207,7 @@ def _coats(
     scale: tuple[float, float],
     reaches: Sequence[BicubicUpsampler | None],
     first: int,
-    band: tuple[int, int],
-    width: int,
+    ab: Tensor,
 ) -> Iterator[tuple[PaintStroke, Cover]]:
     """Yield the first stroke and the coverage of each coat that touches a band.
 
@@ -221,9 +218,9 @@ def _coats(
         scale: See `_cover`.
         reaches: See `_paint_strokes`.
         first: First row of the band.
-        band: See `_cover`.
-        width: See `_cover`.
+        ab: ``(2, rows, W)`` of the band.
     """
+    band, width = (first, first + ab.shape[1]), ab.shape[2]
 
     def coat(numbered: tuple[int, PaintStroke]) -> tuple[object, ...]:
         number, stroke = numbered
