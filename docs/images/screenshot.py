@@ -76,11 +76,7 @@ def take_film(pad: BrowserPad) -> None:
     pad.page.wait_for_selector(".cz-photo-name >> text=/24/")
     pad.settle()
     for place, color in (((90, 300), "#d8b48c"), ((420, 90), "#dceafc")):
-        pad.click(*place)
-        pad.settle()
-        pad.page.fill(".cz-hex", color)
-        pad.page.keyboard.press("Enter")
-        pad.settle()
+        pad.add_point(*place, color)
     pad.page.wait_for_selector("[data-edited=true]")
     save(pad, "studio_film")
 

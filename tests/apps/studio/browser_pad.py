@@ -234,6 +234,14 @@ class BrowserPad:
     def click(self, x: float, y: float, **options: Any) -> None:
         self.page.mouse.click(*self.place(x, y), **options)
 
+    def add_point(self, x: float, y: float, color: str) -> None:
+        """Place a point, and set its color by the field for hexadecimal colors."""
+        self.click(x, y)
+        self.settle()
+        self.page.fill(".cz-hex", color)
+        self.page.keyboard.press("Enter")
+        self.settle()
+
     def drag(self, start: tuple[float, float], *others: tuple[float, float], steps: int = 6) -> None:
         self.page.mouse.move(*self.place(*start))
         self.page.mouse.down()

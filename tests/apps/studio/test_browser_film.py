@@ -50,11 +50,7 @@ def test_edits_of_a_film_survive_a_reload_during_the_run(browser: Any, tmp_path:
         pad.page.keyboard.press("Enter")
         wait_for_frame(pad, 27)
         for place, color in (((30, 30), "#c04020"), ((90, 60), "#2a4f8a")):
-            pad.click(*place)
-            pad.settle()
-            pad.page.fill(".cz-hex", color)
-            pad.page.keyboard.press("Enter")
-            pad.settle()
+            pad.add_point(*place, color)
         pad.page.wait_for_selector(".cz-film-item[data-edited=true]")
         pad.page.click("[data-action=film-apply]")
         pad.page.wait_for_selector(".cz-film-progress:visible")
@@ -63,16 +59,16 @@ def test_edits_of_a_film_survive_a_reload_during_the_run(browser: Any, tmp_path:
         assert len(pad.recipe()["points"]) == 2
         # an edit during the run is for the next run
         pad.page.keyboard.press("Escape")
-        pad.click(60, 20)
-        pad.settle()
-        pad.page.fill(".cz-hex", "#507030")
-        pad.page.keyboard.press("Enter")
-        pad.settle()
+        pad.add_point(60, 20, "#507030")
         wait_for_result(pad)
         assert (tmp_path / "old.color.mp4").is_file()
-        assert pad.page.locator("[data-action=film-apply]:enabled").count() == 1
+        pad.page.wait_for_selector("[data-action=film-apply]:enabled")
         saved = pad.recipe()["points"]
         assert len(saved) == 3
+        colors = [point["color"] for point in saved]
+        # edits are stored after a pause
+        while not store.is_file() or any(color not in store.read_text(encoding="utf-8") for color in colors):
+            pad.page.wait_for_timeout(50)
     # after a restart of the server
     with film_server(film) as url, watched_pad(browser, url) as pad:
         wait_for_frame(pad, 27)
