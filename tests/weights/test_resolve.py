@@ -20,8 +20,8 @@ from colorzoo.errors import UntrainedWarning, WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.training.create import create_model
 from colorzoo.weights import catalog as catalog_module
-from colorzoo.weights import resolve_weights, save_weights, weight_file
-from colorzoo.weights.catalog import WeightFile, fetch, recorded_sha256
+from colorzoo.weights import save_weights
+from colorzoo.weights.catalog import WeightFile, fetch, recorded_sha256, resolve_weights, weight_file
 
 Entry = Callable[..., Weights]
 NAME = "zhang2017_local"

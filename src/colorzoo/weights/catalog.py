@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 from colorzoo._files import begins_with, similar_paths
 from colorzoo.card import ModelCard, Weights
-from colorzoo.errors import UntrainedWarning, WeightsError, first_words
+from colorzoo.console import first_words
+from colorzoo.errors import UntrainedWarning, WeightsError
 from colorzoo.files import megabytes, sha256_of, write_atomic
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights.hub import hub_file, is_offline

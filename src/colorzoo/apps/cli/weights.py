@@ -12,16 +12,10 @@ from colorzoo.apps.cli._options import Command
 from colorzoo.console import print_line, print_table
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.files import megabytes, sha256_of
+from colorzoo.options import argument, option
 from colorzoo.registry import list_models, model_card
-from colorzoo.settings import argument, option
-from colorzoo.weights import (
-    UNTRAINED,
-    StoredType,
-    fetch,
-    file_problem,
-    list_weights,
-    weight_file,
-)
+from colorzoo.weights.catalog import fetch, file_problem, list_weights, weight_file
+from colorzoo.weights.load import UNTRAINED, StoredType
 
 HELP = "list, download, verify, convert and export weight files"
 
@@ -98,7 +92,7 @@ def _fetch(args: FetchOptions) -> int:
         fetch(file)
         print_line(str(file.path), sys.stdout)
         return 0
-    from colorzoo.metrics import all_metrics, named_metric
+    from colorzoo.metrics.named import all_metrics, named_metric
 
     failed = False
     for name, metric in all_metrics().items():
