@@ -20,7 +20,7 @@ from colorzoo.errors import UntrainedWarning, WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.training.create import create_model
 from colorzoo.weights import catalog as catalog_module
-from colorzoo.weights import resolve_weights, save_weights, weight_file
+from colorzoo.weights import list_weights, resolve_weights, save_weights, weight_file
 from colorzoo.weights.catalog import WeightFile, fetch, recorded_sha256
 
 Entry = Callable[..., Weights]
@@ -140,6 +140,14 @@ def test_resolve_weights_raises_short_errors_for_invalid_values(card, entry: Ent
         with pytest.raises(WeightsError, match=re.escape(reason)) as caught:
             resolve_weights(card(published=entry("http://x/y")), given)
         assert len(str(caught.value)) < 500
+
+
+def test_each_listed_address_has_a_hash_or_a_reason_for_its_absence() -> None:
+    entries = [file.weights for file in list_weights() if file.weights.urls]
+    assert entries
+    for weights in entries:
+        assert bool(weights.sha256) != bool(weights.no_hash), weights.urls
+        assert re.fullmatch(r"[0-9a-f]{64}", weights.sha256 or "0" * 64), weights.urls
 
 
 def test_resolve_weights_treats_raw_file_as_published_if_card_has_no_hash(tmp_path: Path, card) -> None:
