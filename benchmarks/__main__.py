@@ -72,9 +72,9 @@ def make_parser(known: Sequence[str]) -> argparse.ArgumentParser:
     )
     add("--strength", type=float, default=1.0, help="`appearance`: factor on the colors (default: 1)")
     add("--aged", action="store_true", help="`appearance`: colorize a simulated old print of each photo")
-    add("--models", type=names, default=(), help="`published`, `gpu`, `startup`, `references`: A,B,...")
-    add("--sizes", type=sizes, default=(), help="`published`, `gpu`, `xu2020`: sides in pixels, 256,512,...")
-    add("--repeats", type=int, help="`published`, `startup`: timed rounds; `studio`: edits")
+    add("--models", type=names, default=(), help="`direct`, `gpu`, `startup`, `references`: A,B,...")
+    add("--sizes", type=sizes, default=(), help="`direct`, `gpu`, `xu2020`: sides in pixels, 256,512,...")
+    add("--repeats", type=int, help="`direct`, `startup`: timed rounds; `studio`: edits")
     add("--device", default="", help="`gpu`: cuda (default), or cpu for a dry run")
     add("--quick", action="store_true", help="`gpu`: dry run on tiny crops")
     return parser

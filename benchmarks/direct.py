@@ -1,4 +1,4 @@
-"""Networks with published weights: the `Colorizer` against the published code.
+"""The `Colorizer` against a direct implementation of each paper: speed, colors and memory.
 
 The reference is a plain call of the network in float32, in contiguous memory, without gradients; where our
 network needs fewer operations, the published operations are used (`PLAIN`). Networks without local weights
