@@ -22,7 +22,9 @@ FULL = ModelCard(
             size=1_091_330_000,
             license="MIT (the repository's)",
             code_license="MIT",
-            urls=("https://drive.google.com/uc?export=download&id=15qgn3aSzviBE4tW6PaCx4c_syiKMBVir",),
+            urls=(
+                "https://drive.usercontent.google.com/download?export=download&confirm=t&id=15qgn3aSzviBE4tW6PaCx4c_syiKMBVir",
+            ),
             published=True,
             trained_on="ImageNet, by the authors, from torchvision's VGG-19; 45,000 steps of 64 images.",
             no_hash="The authors publish no hash.",
