@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub
@@ -157,6 +159,11 @@ def test_resolve_weights_treats_raw_file_as_published_if_card_has_no_hash(tmp_pa
     found = resolve_weights(card(published=published), theirs)
     assert found is not None
     assert (found.entry, found.sha256, found.hparams) == (published, None, {"width": 2})
+    # another version of the hashed file must not be treated as the file without a hash
+    hashed = replace(published, sha256="0" * 64)
+    found = resolve_weights(card(published=hashed, paper=published), theirs)
+    assert found is not None
+    assert (found.entry, found.published) == (None, False)
 
 
 def test_fetch_records_the_hash_of_unhashed_weights(narrow_zoo, server, authors_file: Path, capsys) -> None:
@@ -166,6 +173,12 @@ def test_fetch_records_the_hash_of_unhashed_weights(narrow_zoo, server, authors_
     assert main(["weights", "fetch", NAME]) == 0
     recorded = sha256_of(path)
     assert recorded_sha256(path) == recorded
+    # a copy is recognized by the recorded hash, even if the card lists another file first
+    entry = card.weights["published"]
+    several = replace(card, weights={"other": replace(entry, hparams={"width": 2}), "published": entry})
+    found = resolve_weights(several, shutil.copy(path, path.with_name("copy.pth")))
+    assert found is not None
+    assert found.entry == entry
     assert create_model(NAME, offline=True).trained
     torch.save({key: value + 1 for key, value in torch.load(path).items()}, path)
     with pytest.raises(WeightsError, match=f"{recorded}"):
