@@ -193,8 +193,9 @@ def run(options: Options) -> list[Row]:
             report(f"{file.model} {file.tag}", error)
             continue
         origin = "as on the model card" if file.weights.sha256 else f"computed: {file.weights.no_hash}"
-        print(f"{file.model} {file.tag}: SHA-256 {found.sha256} ({origin})", flush=True)
-        weights[file.model, file.tag] = found.path, found.sha256 or ""
+        sha256 = found.sha256 or sha256_of(found.path)  # a file that the user copied has no recorded hash
+        print(f"{file.model} {file.tag}: SHA-256 {sha256} ({origin})", flush=True)
+        weights[file.model, file.tag] = found.path, sha256
     # measure what is missing, one model and protocol at a time
     rows = read_rows(PAGE.read_text(encoding="utf-8"))
     write_table(rows)
