@@ -141,7 +141,7 @@ def _list(args: ListOptions) -> int:
         return 0
     table = []
     for row in rows:
-        digest = "not published" if row.sha256 is None else row.sha256[:12]
+        digest = "none" if row.sha256 is None else row.sha256[:12]
         if row.sha256 is not None and row.weights.sha256 is None:
             digest += " (recorded)"
         size, licenses = megabytes(row.weights.size), (row.weights.license, row.code_license)
@@ -156,7 +156,8 @@ def _verify(args: VerifyOptions) -> int:
     rows = [row for row in list_weights(cards) if row.where != "missing" or row.weights.file is not None]
     broken = False
     for row in rows:
-        verdict = "ok" if row.sha256 else "not verified: the model card contains no hash"
+        reason = row.weights.no_hash or "The model card contains no hash."
+        verdict = "ok" if row.sha256 else f"not verified: {reason}"
         if problem := file_problem(row):
             fetch_again = f"colorzoo weights fetch {row.model} --tag {row.tag}"
             remedy = "reinstall colorzoo" if row.weights.file else fetch_again
