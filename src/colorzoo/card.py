@@ -155,9 +155,10 @@ class ModelCard:
     def plain_guidance(self) -> tuple[str, ...]:
         """Accepted kinds of guidance, excluding optional references and classes.
 
-        References and classes are optional if the model also colorizes automatically.
+        References and classes are optional if the model also colorizes automatically. They are also
+        optional for sketch models that accept points.
         """
-        if "automatic" not in self.uses:
+        if "automatic" not in self.uses and not (self.input == "sketch" and "points" in self.guidance):
             return self.guidance
         return tuple(kind for kind in self.guidance if kind not in ("exemplar", "classes"))
 

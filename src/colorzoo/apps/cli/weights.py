@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,6 +81,12 @@ class ExportOptions:
     weights: str = option("default", "tag or path of the weights (default: default)", metavar="W")
     part: Literal["model", "denoiser"] = option(
         "model", "exported part: model (default), or denoiser for one step of a diffusion model"
+    )
+    guidance: list[str] = option(
+        [],
+        "kind of guidance that becomes an input of the graph, such as points or exemplar, or none; may be "
+        "repeated (default: all that the model accepts, except optional references and classes)",
+        metavar="KIND",
     )
     overwrite: bool = option(False, "replace an existing file")
 
@@ -174,10 +180,11 @@ def _export(args: ExportOptions) -> int:
     from colorzoo.engines import TOLERANCE, export_model
 
     exported = export_model(
-        replace(card, guidance=card.plain_guidance),
+        card,
         args.out,
         weights=args.weights,
         part=args.part,
+        guidance=[] if args.guidance == ["none"] else args.guidance or None,
         report=lambda step: print_line(f"colorzoo: {step}", sys.stderr),
     )
     for (height, width), difference in exported.differences.items():
@@ -212,7 +219,8 @@ COMMANDS = {
     ),
     "export": Command(
         "export a model to ONNX",
-        "colorzoo weights export colorzoo2026 small.onnx",
+        "colorzoo weights export colorzoo2026 small.onnx\n"
+        "colorzoo weights export colorzoo2026_drawing reference.onnx --guidance points --guidance exemplar",
         ExportOptions,
         _export,
     ),
