@@ -49,7 +49,7 @@ from colorzoo.inference.references import (
     reference_notes,
 )
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.steps.points import CORRECTIONS
+from colorzoo.inference.steps.points import MOST_CORRECTED
 from colorzoo.inference.task import (
     ColorizeTask,
     FullSize,
@@ -355,8 +355,8 @@ class Colorizer:
                     raise GuidanceError(
                         f"guidance must be for one image, got points for {len(points.mask)} images"
                     )
-                hints = tuple(islice(points_to_hints(points), CORRECTIONS.most_points + 1))
-                if 0 < len(hints) <= CORRECTIONS.most_points:  # the recipe replaces the tensors
+                hints = tuple(islice(points_to_hints(points), MOST_CORRECTED + 1))
+                if 0 < len(hints) <= MOST_CORRECTED:  # the recipe replaces the tensors
                     x_scale = image_size[0] / points.mask.shape[-1]
                     y_scale = image_size[1] / points.mask.shape[-2]
                     recipe = Recipe(points=tuple(hint.scaled(x_scale, y_scale) for hint in hints))

@@ -54,7 +54,7 @@ from colorzoo.inference.steps.points import (
     weaken_points,
 )
 from colorzoo.inference.steps.reach import (
-    REACH,
+    PROBED_FACTOR,
     Extent,
     Paths,
     PointPatches,
@@ -155,7 +155,7 @@ def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Te
         # Points of limited reach are added last. If some of them are small, only the small points are added
         # last, because the network would spread their colors within larger reaches.
         reaches = {hint.reach for hint in hints}
-        small_reaches = {reach for reach in reaches if not isinstance(reach, str) and reach <= REACH.probed}
+        small_reaches = {reach for reach in reaches if not isinstance(reach, str) and reach <= PROBED_FACTOR}
         limited = tuple(hint for hint in hints if hint.reach != "everywhere")
         small = tuple(hint for hint in hints if hint.reach in small_reaches)
         larger = tuple(hint for hint in limited if hint.reach not in small_reaches)
