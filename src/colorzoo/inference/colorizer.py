@@ -36,7 +36,7 @@ from colorzoo.image_io.raster_image import (
 )
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
-from colorzoo.inference.border import Surroundings, crop_recipe, select_part
+from colorzoo.inference.border import crop_recipe, select_part
 from colorzoo.inference.choice import choose_model
 from colorzoo.inference.full_size import FullLightness, map_size, preprocess
 from colorzoo.inference.network import NetworkRunner, States, choose_device
@@ -297,20 +297,16 @@ class Colorizer:
             image = replace(image, levels=healed)
             filled = fill_hidden(image)
 
-        whole = FullLightness(image.levels)
         filled_levels = filled.levels if inside is None else filled.levels[inside.slices]
-        surroundings = None
         if inside is None:
             recipe.check_inside(*image.size)
-            part, part_size, part_guidance = whole, image.size, guidance
+            part_size, part_guidance = image.size, guidance
         elif isinstance(guidance, Guidance):
             raise GuidanceError(_WHOLE_IMAGE)
         else:
             part_guidance, crop_notes = crop_recipe(guidance, image.size, inside)
             notes = (f"only the image inside the scan border was colored ({inside})", *crop_notes, *notes)
-            part = FullLightness(image.levels[inside.slices])
             part_size = inside.width, inside.height
-            surroundings = Surroundings(whole, inside)
         about = f"{image.size[0]} x {image.size[1]} pixels"
         lightness = timed(log, preprocess, FullLightness(filled_levels), self.size, about=about)
         if drawing is None and self._network.is_sketch:
@@ -321,7 +317,7 @@ class Colorizer:
         task = self.prepare_lightness(
             lightness, part_size, part_guidance, reference, strength=strength, drawing=drawing
         )
-        full_size = FullSize(part, surroundings, recipe.crop, image.alpha)
+        full_size = FullSize(FullLightness(image.levels), inside, recipe.crop, image.alpha)
         return replace(task, notes=notes, full_size=full_size, log=log)
 
     def prepare_lightness(
