@@ -289,8 +289,8 @@ class ImageDataModule(LightningDataModule):
     def train_dataloader(self) -> ResumableDataLoader:
         """Return a loader of random crops, shuffled by seed and epoch."""
         data: Any = self.train_data
-        sizes, samples = self.batch_sizes, self.train_sampler()
-        drop_last = samples.drop_last
+        sizes, drop_last = self.batch_sizes, self._drops_last()
+        samples = self.train_sampler()
         if len(sizes) == 1:
             return self._loader(data, samples, sizes[0], drop_last=drop_last)
         batches = CyclicBatchSampler(samples, sizes, drop_last=drop_last, batches_done=self.batches_done)
@@ -330,13 +330,17 @@ class ImageDataModule(LightningDataModule):
 
     def sampler_options(self) -> dict[str, Any]:
         """Return the arguments of a `SeededSampler` for training that do not depend on the data set."""
-        data: Any = self.train_data
         return {
             "seed": self.hparams.seed,
-            "drop_last": len(data) >= self.global_batches[0],  # unless the last batch is the only batch
+            "drop_last": self._drops_last(),
             "skip": self.samples_done,
             **self.ranks(),
         }
+
+    def _drops_last(self) -> bool:
+        """Return whether to drop an incomplete last batch: True unless it is the only batch."""
+        data: Any = self.train_data
+        return len(data) >= self.global_batches[0]
 
     def sample_weights(self) -> Tensor | None:
         """Return ``(N,)`` sampling weights of the training images, or None to draw each image once.
