@@ -265,5 +265,5 @@ def with_prediction(provenance: ImageProvenance, colored: ColorizedImage) -> Ima
         colored: Colorized image, which provides the scan border and the predicted uncertainty.
     """
     full, uncertainty = colored.task.full_size, colored.uncertainty
-    border = "" if full is None or full.surroundings is None else str(full.surroundings.inside)
+    border = "" if full is None or full.inside is None else str(full.inside)
     return replace(provenance, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

@@ -34,9 +34,8 @@ from colorzoo.evaluation.methods import (
     TRUTH,
     Method,
     MethodSource,
-    check_boxes,
     check_methods,
-    hint_notes,
+    missing_guidance,
     open_methods,
     parse_methods,
     proposer_of,
@@ -174,7 +173,7 @@ def evaluate(
         selected, deviation = select_images(data, protocol, pairs, limit)
         measures, metric_notes = choose_measures(protocol, metrics, torch_device)
         methods = open_methods(sources, protocol, torch_device)
-        side_notes = check_boxes(protocol, data, methods, selected) + hint_notes(methods, selected)
+        side_notes = missing_guidance(protocol, data, methods, selected)
         machine = describe_machine(torch_device)
         if processes > 1:
             machines = [machine] * processes

@@ -19,10 +19,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from colorzoo.color.levels import lightness_of_levels
 from colorzoo.errors import GuidanceError, OtherImageError
@@ -32,7 +30,6 @@ from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.inference.full_size import FullLightness, compose_image
 
 _LONGEST = 512  # longer side in pixels of the downscaled image in which lines are searched
 _DEEPEST = 0.26  # maximum depth of a border, as a fraction of the side
@@ -60,7 +57,6 @@ _MARGIN = 0.08  # maximum distance of a bar from a side, as a fraction of the si
 Array = NDArray[Any]
 Depths = tuple[int, int, int, int]  # depth in pixels at the top, left, bottom and right
 _SAMPLED = 1024  # about the longer side in pixels of the subsampled image that `find_border` receives
-NO_AB = torch.zeros(2, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -308,30 +304,6 @@ def _sheared(image: Array, rise: int) -> Array:
     padded = np.pad(strip, ((0, 0), (1, 1)), mode="edge")
     smooth: Array = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3
     return smooth
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """Whole image that contains the colorized part; pixels outside the part stay gray.
-
-    Attributes:
-        lightness: Lightness ``(H, W)`` of the whole image in [0, 100].
-        inside: Rectangle of the colorized part, in pixels of the whole image.
-    """
-
-    lightness: FullLightness | Tensor
-    inside: Rectangle
-
-    def around(self, colored: NDArray[Any], depth: int | None) -> NDArray[Any]:
-        """Return the whole image ``(H, W, 3)`` with the colorized part inserted.
-
-        Args:
-            colored: ``(height, width, 3)`` RGB of the colorized part: integers, or floats in [0, 1].
-            depth: Bit depth of the integers, 8 or 16; None for floats.
-        """
-        whole = compose_image(self.lightness, NO_AB, depth=depth)
-        whole[self.inside.slices] = colored
-        return whole
 
 
 def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
