@@ -28,8 +28,7 @@ from colorzoo.evaluation.measures import named_measure
 from colorzoo.evaluation.methods import BASELINES
 from colorzoo.evaluation.run import print_notes
 from colorzoo.files import sha256_of, write_atomic
-from colorzoo.weights import list_weights
-from colorzoo.weights.catalog import fetch
+from colorzoo.weights.catalog import fetch, list_weights
 
 PAGE = DOCS / "published.md"
 COMMAND = "python -m benchmarks published --download"

@@ -4,6 +4,7 @@ from .bins import nearest_bin as nearest_bin
 from .bins import prior_probabilities as prior_probabilities
 from .bins import rebalancing_weights as rebalancing_weights
 from .bins import soft_encode as soft_encode
+from .edges import sobel as sobel
 from .lab import lab_to_rgb as lab_to_rgb
 from .lab import lab_to_rgb_in_gamut as lab_to_rgb_in_gamut
 from .lab import lightness_to_rgb as lightness_to_rgb
@@ -24,6 +25,7 @@ __all__ = [
     "rebalancing_weights",
     "rgb_to_gray",
     "rgb_to_lab",
+    "sobel",
     "soft_encode",
     "xdog",
 ]
