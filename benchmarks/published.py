@@ -2,8 +2,8 @@
 
 The benchmark downloads the files that model cards list and prints their SHA-256. Then it measures the values
 of `VALUES` whose images are below ``--data``, and writes them beside the values of the papers into
-``docs/published.md``. A value on the page is measured again only if the weight file has changed, or if it was
-measured on fewer images.
+``docs/published.md``. A value on the page is measured again only if the weight file or the protocol has
+changed, or if it was measured on fewer images.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks._common import DOCS, Options, Row, SkippedError, with_table
 from colorzoo.data.sources import walk_files
 from colorzoo.errors import ColorzooError, DataError, WeightsError
-from colorzoo.evaluation import evaluate, load_protocol
+from colorzoo.evaluation import Protocol, evaluate, load_protocol
 from colorzoo.evaluation.images import LABELS_FILE, subset_names
 from colorzoo.evaluation.measures import named_measure
 from colorzoo.evaluation.methods import BASELINES
@@ -80,7 +81,13 @@ class PublishedValue:
     def key(self) -> Key:
         """First four cells of the row."""
         tag = "" if self.tag == "published" else f" (`{self.tag}` weights)"
-        return self.source, f"`{Path(self.protocol).stem}`", f"`{self.model}`{tag}", self.value
+        return self.source, f"`{protocol_of(self.protocol).label}`", f"`{self.model}`{tag}", self.value
+
+
+@cache
+def protocol_of(name: str) -> Protocol:
+    """Return a protocol. Its version is a part of each row, so that a later version is measured again."""
+    return load_protocol(name)
 
 
 def zhang2016(model: str, auc: str, rebalanced: str, top1: str) -> tuple[PublishedValue, ...]:
@@ -201,7 +208,7 @@ def run(options: Options) -> list[Row]:
     groups = defaultdict[tuple[str, str, str, str], list[PublishedValue]](list)
     for value in VALUES:
         if value.model in names:
-            images = value.images or load_protocol(value.protocol).subset or ""
+            images = value.images or protocol_of(value.protocol).subset or ""
             groups[value.protocol, images, value.model, value.tag].append(value)
     folders: dict[str, Path | None] = {}
     with TemporaryDirectory() as temporary:
@@ -306,7 +313,7 @@ def measure(
     values = [value for value in values if value.metric in metrics]
     if not values:
         return {}
-    protocol = load_protocol(values[0].protocol)
+    protocol = protocol_of(values[0].protocol)
     outcome = evaluate(
         {values[0].model: path},
         folder,

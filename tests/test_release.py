@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import urllib.parse
 import urllib.request
 from importlib.util import find_spec
@@ -30,6 +31,7 @@ pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1200)]
 
 REPOSITORY = Path(__file__).parent.parent
 LARGEST = 40e6  # bytes, mostly embedded weights
+LARGEST_UPLOAD = 100e6  # bytes, the limit of PyPI for each file
 
 # Importing colorzoo and every public name must not resolve an address or connect.
 NO_NETWORK = """
@@ -91,6 +93,16 @@ def test_distribution_names_contain_version_and_wheel_size_is_limited(built: tup
         names = wheel.namelist()
     assert "colorzoo/configs/zhang2017/local_small.yaml" in names
     assert not [name for name in names if name.startswith(("tests/", "docs/", "benchmarks/"))]
+
+
+def test_sdist_contains_all_folders_of_the_repository_and_can_be_uploaded(built: tuple[Path, Path]) -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("missing, not passed: git; the files of the repository are unknown")
+    with tarfile.open(built[1]) as sdist:
+        included = {name.split("/")[1] for name in sdist.getnames()}
+    assert {name.split("/")[0] for name in listed.stdout.splitlines()} <= included
+    assert built[1].stat().st_size < LARGEST_UPLOAD
 
 
 def test_wheel_contains_a_bill_of_materials_with_the_hashes_of_its_weights(built: tuple[Path, Path]) -> None:

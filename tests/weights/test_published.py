@@ -125,7 +125,9 @@ def test_intact_weights_are_measured_once(
     assert published.PAGE.read_text() == before
 
 
-def test_changed_weights_are_measured_again(published, narrow_zoo, server, authors_file, tmp_path) -> None:
+def test_changed_weights_and_protocols_are_measured_again(
+    published, narrow_zoo, server, authors_file, tmp_path
+) -> None:
     server.content = authors_file.read_bytes()
     narrow_zoo(urls=(server.url("good"),))
     run(published, tmp_path)
@@ -136,6 +138,13 @@ def test_changed_weights_are_measured_again(published, narrow_zoo, server, autho
     assert measured(published)[MODEL, "PSNR"][3] == "0" * 12  # other models are kept
     run(published, tmp_path)
     assert measured(published) == before
+    # values of an earlier version of the protocol are measured again
+    page = published.PAGE.read_text()
+    published.PAGE.write_text(
+        re.sub(r"`tiny-published/1`(.*)\b20\d\d-", r"`tiny-published/0`\g<1>1999-", page)
+    )
+    run(published, tmp_path)
+    assert published.PAGE.read_text() == page
 
 
 @pytest.mark.parametrize(("path", "problem"), [("wrong", "hash"), ("absent", "404")])
