@@ -60,6 +60,7 @@ from colorzoo.image_io import (
 )
 from colorzoo.inference import (
     Colorizer,
+    RegionMemory,
     choose_model,
     requested_model,
     select_part,
@@ -205,6 +206,8 @@ def colorize_video(
 
     # results without edits keep their identity; the record of a shot lists its own key frames
     changes: dict[str, Any] = {"shots": [edits.join, edits.split]} if edits.join or edits.split else {}
+    if model_card(name).input == "sketch":  # the network that matches the regions of the frames
+        changes["region_encoder"] = RegionMemory.weights_hash()
     if recolor:
         changes["recolor"] = True
     if guidance.more:
