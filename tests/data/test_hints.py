@@ -104,6 +104,28 @@ def samples_of(data: ImageDataModule) -> dict[str, dict[str, Any]]:
     return {Path(sample["name"]).stem: sample for sample in samples}
 
 
+def test_data_hash_depends_on_captions(album: Path) -> None:
+    def digest(**options: Any) -> dict[str, Any]:
+        data = FolderDataModule(str(album), **SMALL, **options)
+        data.setup("fit")
+        found = data.digest()
+        assert found is not None
+        return found
+
+    write_csv(album)
+    write_val(album)
+    plain, first = digest(), digest(hints=["text"])
+    assert "annotations_sha256" not in plain
+    assert first == plain | {"annotations_sha256": first["annotations_sha256"]}
+    assert digest(hints=["text"]) == first
+    table = album / "metadata.csv"
+    table.write_text(table.read_text().replace("red car", "green car"))
+    assert digest() == plain
+    changed = digest(hints=["text"])
+    assert changed["annotations_sha256"] != first["annotations_sha256"]
+    assert changed["sha256"] == first["sha256"]
+
+
 @pytest.mark.parametrize("write", [write_csv, write_jsonl, write_named_tables, write_files, write_tars])
 def test_values_of_each_kind_of_file_are_in_the_samples(write: Callable[[Path], None], album: Path) -> None:
     write(album)

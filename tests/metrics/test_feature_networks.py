@@ -11,7 +11,12 @@ from torch.nn import functional as F
 from colorzoo import metrics
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.metrics.classification import classifier_network
-from colorzoo.metrics.feature_networks import FrozenNetwork, TimmNetwork, feature_network
+from colorzoo.metrics.feature_networks import (
+    FrozenNetwork,
+    TimmNetwork,
+    feature_network,
+    without_downloads,
+)
 from colorzoo.metrics.named import named_metric
 from colorzoo.training.validation import StageMetrics
 from metrics.cases import IMAGES
@@ -82,6 +87,18 @@ def test_classifier_accuracy_raises_one_line_error_for_wrong_labels(metric, argu
     with pytest.raises(DataError, match=message) as error:
         metric.update(*arguments)
     assert "\n" not in str(error.value)
+
+
+def test_network_that_is_not_cached_starts_no_download_without_permission(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("timm.create_model", lambda *_, **__: pytest.fail("a download was started"))
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
+    with (
+        without_downloads(),
+        pytest.raises(WeightsError, match=r"resnet18 are missing.*weights fetch metrics"),
+    ):
+        metrics.ClassifierAccuracy("resnet18")
 
 
 @pytest.mark.parametrize(

@@ -396,10 +396,17 @@ class ImageDataModule(LightningDataModule):
     def digest(self) -> dict[str, Any] | None:
         """Return the number and hashes of the training images; None if they are not files.
 
-        See `colorzoo.data.sources.digest_of`.
+        See `colorzoo.data.sources.digest_of`. If the images have annotations, such as captions or labels,
+        the key ``annotations_sha256`` is a hash of them.
         """
         sources: Sources | None = getattr(self.train_data, "sources", None)
-        return None if sources is None else digest_of(sources, self.hparams.root)
+        images: ImageTable | None = getattr(self.train_data, "images", None)
+        if sources is None:
+            return None
+        found = digest_of(sources, self.hparams.root)
+        if images is not None and (sha256 := images.annotations_sha256(self.hparams.root)):
+            found["annotations_sha256"] = sha256
+        return found
 
     def ranks(self) -> dict[str, Any]:
         """Return the arguments ``rank`` and ``world_size`` of a `SeededSampler`."""

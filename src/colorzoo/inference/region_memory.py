@@ -23,6 +23,7 @@ from colorzoo.color.sketch import drawn_lines
 from colorzoo.drawing.lines import Map, shrink, shrink_darkness
 from colorzoo.errors import GuidanceError
 from colorzoo.feature_extraction import features
+from colorzoo.files import digest_of
 from colorzoo.guidance import Guidance
 from colorzoo.image_io.raster_image import RasterImage, composite_on_paper, unit_range
 from colorzoo.inference.colorizer import Colorizer
@@ -38,6 +39,8 @@ from colorzoo.inference.steps.drawing import (
 )
 from colorzoo.inference.steps.region_colors import pool_embeddings
 from colorzoo.inference.task import Colors
+from colorzoo.registry import model_card
+from colorzoo.weights.catalog import find_weights
 
 _ENCODER = "colorzoo2026"  # its frozen ImageNet encoder matches regions better than the decoder for drawings
 _SIDE, _MULTIPLE = 352, 32  # approximate shorter side of the network inputs in pixels, and divisor of both
@@ -82,6 +85,12 @@ class RegionMemory:
         self._fixed: list[RegionEntry] = []
         self._automatic: list[RegionEntry] = []
         self._previous: tuple[ColorizedImage, RegionEntry] | None = None  # last recalled image
+
+    @staticmethod
+    def weights_hash() -> str:
+        """Return the SHA-256 of the encoder weights, which determine the matches besides the model."""
+        file, _ = find_weights(model_card(_ENCODER), "default")
+        return "" if file is None else file.sha256 or digest_of(file.path)
 
     @property
     def is_empty(self) -> bool:

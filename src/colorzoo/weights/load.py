@@ -524,6 +524,7 @@ class Provenance:
         commit: Git commit of colorzoo during training.
         data: Mapping with the keys ``images`` (number of training images), ``sha256`` (hash of the images'
             relative paths and file sizes) and ``content_sha256`` (hash of their relative paths and contents).
+            Images with annotations, such as captions, also have the key ``annotations_sha256``.
         earlier: Earlier segments of a resumed training that used other data, other settings or another
             commit. Each segment is a mapping with the key ``until`` (last step of the segment) and the
             earlier values of ``commit``, ``data``, ``config``, ``resolved_config``, ``seed`` and

@@ -97,10 +97,11 @@ def run(args: VideoOptions) -> int:
         "overwrite": args.overwrite,
     }
     if args.frame is not None:
-        recipe = write_frame(source, out, args.frame, **colors)
+        recipe, notes = write_frame(source, out, args.frame, **colors)
+        noted = f" ({'; '.join(notes)})" if notes else ""
         print(
-            f"{out}: frame {args.frame}. To change its colors, run `colorzoo studio {out} --recipe {recipe}` "
-            f"and pass the recipe that you save as --key {args.frame}=FILE."
+            f"{out}: frame {args.frame}{noted}. To change its colors, run `colorzoo studio {out} --recipe "
+            f"{recipe}` and pass the recipe that you save as --key {args.frame}=FILE."
         )
         return 0
     summary = {"source": args.source, "output": args.output} | colorize_video(

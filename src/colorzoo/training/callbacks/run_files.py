@@ -103,6 +103,9 @@ class RunRecord(Callback):
         before, step = pl_module.provenance, trainer.global_step
         stored = {name: getattr(before, name) for name in found}
         earlier = before.earlier
-        if step and stored != found:
+        current = found
+        if stored["data"] and found["data"]:  # only hashes that the earlier version of colorzoo stored
+            current = found | {"data": {key: found["data"].get(key) for key in stored["data"]}}
+        if step and stored != current:
             earlier = (*earlier, {"until": step, **stored})
         pl_module.provenance = replace(before, **found, earlier=earlier)
