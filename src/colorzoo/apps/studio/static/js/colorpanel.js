@@ -195,7 +195,8 @@ export function createReach(pad) {
   const steps = REACHES.map(([reach, name, label]) => button({ text: t(name), label: t(label), className: "cz-segment", onClick: () => set(reach, true) }));
   const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("How far the color spreads") }, ...steps);
   const strength = createSlider(t("Opacity"), 0, 100, (value, done) => setStrength(pad, value / 100, done), t("Opacity of the color of this point; at 0 % the point has no effect"));
-  const el = section(t("Spread"), segments, input, strength.el);
+  const name = h("span", { class: "cz-hint", role: "status" }); // of a reach without a button, such as the default in small objects
+  const el = section(t("Spread"), segments, input, name, strength.el);
   const leave = () => pad.ui.extent && pad.set({ extent: null });
   input.addEventListener("input", () => set(reachAt(pad, Number(input.value)), false));
   input.addEventListener("change", () => set(reachAt(pad, Number(input.value)), true));
@@ -211,6 +212,9 @@ export function createReach(pad) {
     strength.update(point ? Math.round(100 * strengthOf(point)) : 100, !point || target.locked);
     input.value = String(reachStep(pad, reach));
     setAttr(input, "aria-valuetext", reachName(reach));
+    const isNamed = REACHES.some(([value]) => value === reach);
+    setText(name, isNamed ? "" : reachName(reach));
+    show(name, !isNamed);
   };
   return { el, update };
 }
