@@ -136,8 +136,13 @@ def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
     if hint == dict[str, str]:
         for kind in guidance_kinds():
             if kind.help:
-                flag, choices = f"--{kind.name.replace('_', '-')}", kind.choices or None
-                parser.add_argument(flag, dest=f"{field.name}.{kind.name}", help=kind.help, choices=choices)
+                parser.add_argument(
+                    f"--{kind.name.replace('_', '-')}",
+                    dest=f"{field.name}.{kind.name}",
+                    help=kind.help,
+                    choices=kind.choices or None,
+                    metavar=None if kind.choices else kind.name.upper(),
+                )
         return
     metadata = {name: field.metadata[name] for name in ("help", "metavar", "nargs")}
     settings = {name: value for name, value in metadata.items() if value is not None}
