@@ -390,16 +390,14 @@ def test_pad_resets_settings_for_a_new_point_or_image(
     assert empty_pad.points() == []
 
 
-def test_pad_names_a_spread_that_has_no_button(empty_pad: BrowserPad, photo: Path) -> None:
+def test_point_with_a_small_spread_offers_the_automatic_spread(empty_pad: BrowserPad, photo: Path) -> None:
     empty_pad.open_ready(photo)
     point = {"x": 60, "y": 60, "color": "#c04020", "reach": 0.24}
     empty_pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", {"points": [point]})
     empty_pad.settle()
     empty_pad.click(60, 60)
-    empty_pad.page.wait_for_selector(".cz-options >> text=Spreads less than automatic")
-    assert empty_pad.page.locator(".cz-segment[aria-pressed=true] >> text=Automatic").count() == 0
-    empty_pad.page.click(".cz-segment >> text=Automatic")
-    empty_pad.page.wait_for_selector(".cz-options >> text=Spreads less than automatic", state="hidden")
+    empty_pad.page.click("text=Spread further")
+    empty_pad.page.wait_for_selector("text=Spread further", state="hidden")
     empty_pad.settle()
     assert empty_pad.recipe()["points"][0]["reach"] == "automatic"
 

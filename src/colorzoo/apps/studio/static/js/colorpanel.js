@@ -7,7 +7,7 @@ import { runCommand } from "./commands.js";
 import { hintNumber, isStroke, reachOf, strengthOf } from "./document.js";
 import { button, checkbox, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { colorTarget, setColor, setHex, setReach, setStrength, unavailableColor, useItem } from "./edits.js";
-import { createPalettes } from "./palettes.js";
+import { createPalettes, spreadsLess } from "./palettes.js";
 import { createSlider } from "./panels.js";
 import { followColorThere } from "./shapeedits.js";
 import { likelyText, percentText } from "./variants.js";
@@ -20,11 +20,12 @@ export function createColorPanel(pad) {
   const lightness = createLightness(pad);
   const sticky = createSticky(pad);
   const unavailable = createUnavailableNote(pad);
+  const small = createSmallSpreadNote(pad);
   const suggestions = createSuggestions(pad);
   const title = h("h2", { class: "cz-heading" }, t("Color"));
   numbers.el.append(sticky.el);
   const wheel = h("div", { class: "cz-wheel" }, gamut.el, numbers.el);
-  const color = h("section", { class: "cz-section", "aria-label": t("Color") }, title, suggestions.el, wheel, lightness.el, unavailable.el);
+  const color = h("section", { class: "cz-section", "aria-label": t("Color") }, title, suggestions.el, wheel, lightness.el, unavailable.el, small.el);
   const palettes = createPalettes(pad);
   const el = h("div", { class: "cz-color" }, color, palettes.el);
   const update = () => {
@@ -37,6 +38,7 @@ export function createColorPanel(pad) {
     lightness.update(target);
     numbers.update(target);
     unavailable.update();
+    small.update(target);
     sticky.update(target);
     suggestions.update(target);
     palettes.update();
@@ -118,6 +120,17 @@ function createUnavailableNote(pad) {
   return { el, update };
 }
 
+/** Note that the color of a point covers little, as by default in small objects, with a button for the automatic spread. */
+function createSmallSpreadNote(pad) {
+  const spread = button({ text: t("Spread further"), label: t("Choose the automatic spread for this point"), className: "cz-wide", onClick: () => setReach(pad, "automatic", true) });
+  const el = h("div", { class: "cz-small-spread" }, h("p", { class: "cz-hint", role: "status" }, t("This color covers only a small part of the photo.")), spread);
+  const update = (target) => {
+    const point = target.kind === "point" && !target.locked && !pad.fills() ? pad.selectedPoint() : null;
+    show(el, Boolean(point && !point.untouched && spreadsLess(point)));
+  };
+  return { el, update };
+}
+
 /** @returns {Element | null} the focused element, also inside of a notebook's shadow root */
 const focusedElement = (pad) => /** @type {Document} */ (pad.root.getRootNode()).activeElement;
 
@@ -195,8 +208,7 @@ export function createReach(pad) {
   const steps = REACHES.map(([reach, name, label]) => button({ text: t(name), label: t(label), className: "cz-segment", onClick: () => set(reach, true) }));
   const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("How far the color spreads") }, ...steps);
   const strength = createSlider(t("Opacity"), 0, 100, (value, done) => setStrength(pad, value / 100, done), t("Opacity of the color of this point; at 0 % the point has no effect"));
-  const name = h("span", { class: "cz-hint", role: "status" }); // of a reach without a button, such as the default in small objects
-  const el = section(t("Spread"), segments, input, name, strength.el);
+  const el = section(t("Spread"), segments, input, strength.el);
   const leave = () => pad.ui.extent && pad.set({ extent: null });
   input.addEventListener("input", () => set(reachAt(pad, Number(input.value)), false));
   input.addEventListener("change", () => set(reachAt(pad, Number(input.value)), true));
@@ -212,9 +224,6 @@ export function createReach(pad) {
     strength.update(point ? Math.round(100 * strengthOf(point)) : 100, !point || target.locked);
     input.value = String(reachStep(pad, reach));
     setAttr(input, "aria-valuetext", reachName(reach));
-    const isNamed = REACHES.some(([value]) => value === reach);
-    setText(name, isNamed ? "" : reachName(reach));
-    show(name, !isNamed);
   };
   return { el, update };
 }
