@@ -67,7 +67,7 @@ class ReachConstants:
     least: float = 0.05
     factors: int = 60
     probed: float = 0.5
-    small: float = 0.035
+    small: float = 0.025
     ring: int = 24
     enclosed: float = 2.8
     gap: float = 0.1
