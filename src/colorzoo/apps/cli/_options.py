@@ -82,6 +82,12 @@ class Command:
                     raise ColorzooError(f"{out} is also the source. Choose another output file.")
                 if kind == "path":
                     check_input(out, *inputs)
+                elif kind == ".txt" and os.path.lexists(out) and not options.overwrite:
+                    check_input(out, *inputs)
+                    raise ColorzooError(
+                        f"{out} already exists. Delete this file, or choose another file for --{field.name}, "
+                        "because --overwrite also replaces results."
+                    )
                 else:
                     check_output(out, *inputs, overwrite=options.overwrite)
         return options
