@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 from skimage import data
 
 from colorzoo.apps.cli.main import main
@@ -80,6 +80,10 @@ def test_tour_sketch_gets_colors_and_keeps_lines(folder: Path) -> None:
     painted, sketch = pixels(folder / "painted.png"), pixels(folder / "sketch.png").mean(axis=2)
     assert np.ptp(painted, axis=2).mean() > 2
     assert painted[sketch < 64].mean() < painted[sketch > 192].mean() - 40  # the lines stay
+    filled = pixels(folder / "filled.png")
+    regions = {(170, 425): "#4f9a45", (65, 65): "#f7d447", (130, 230): "#b0402c", (350, 256): "#86b060"}
+    for place, color in regions.items():
+        assert np.abs(filled[place] - ImageColor.getrgb(color)).max() <= 1, color
 
 
 @pytest.mark.nightly  # trains at full width

@@ -270,7 +270,7 @@ def test_video_of_line_art_is_colorized_by_the_model_for_drawings(
         assert "colorzoo2026_drawing" in capsys.readouterr().out
         assert not result.exists()
         assert video(source, result) == 0
-        assert "in 1 shots by colorzoo2026_drawing" in capsys.readouterr().out
+        assert "in 1 shot by colorzoo2026_drawing" in capsys.readouterr().out
         assert result.exists()
     assert video(frames, out, "--weights", weights, "--overwrite") == 0  # chosen by the user
     assert "line art" in capsys.readouterr().out

@@ -391,6 +391,18 @@ def test_pad_resets_settings_for_a_new_point_or_image(
     assert empty_pad.points() == []
 
 
+def test_point_with_a_small_spread_offers_the_automatic_spread(empty_pad: BrowserPad, photo: Path) -> None:
+    empty_pad.open_ready(photo)
+    point = {"x": 60, "y": 60, "color": "#c04020", "reach": 0.24}
+    empty_pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", {"points": [point]})
+    empty_pad.settle()
+    empty_pad.click(60, 60)
+    empty_pad.page.click("text=Spread further")
+    empty_pad.page.wait_for_selector("text=Spread further", state="hidden")
+    empty_pad.settle()
+    assert empty_pad.recipe()["points"][0]["reach"] == "automatic"
+
+
 def test_keys_of_an_input_method_are_left_to_the_input_method(photo_pad: BrowserPad) -> None:
     """Send the keys to a field, the focused image, and a tab."""
     photo_pad.click(60, 50)

@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\.")  # colorzoo reports damaged images itself
             # the warning is for tensors that are not scaled to [0, 1], but a dark scan can trigger it
-            warnings.filterwarnings("ignore", ".*nearly black")
+            warnings.filterwarnings("ignore", "the input of .* must be lightness")
             code = _dispatch(words)
         sys.stdout.flush()  # raises here, inside the `try`, if the pipe is closed
     except ColorzooError as error:

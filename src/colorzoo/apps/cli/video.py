@@ -45,7 +45,10 @@ def run(args: VideoOptions) -> int:
     if args.shots:
         return _print_shots(args)
     if not args.output:
-        raise GuidanceError("OUT is missing")
+        raise GuidanceError(
+            f"OUT is required, such as new.mp4 in `colorzoo video {args.source} new.mp4`. "
+            "See `colorzoo video --help`."
+        )
     source, out = Path(args.source), Path(args.output)
     keys: dict[int, Path] = {}  # image file of each key frame, by frame number
     for text in args.key:
@@ -121,7 +124,8 @@ def run(args: VideoOptions) -> int:
     if summary["status"] == "planned":
         line += f": {film['width']}x{film['height']}, {film['from']} to {film['to']}, {summary['model']}"
     elif summary["status"] == "colored":
-        line += f": {summary['frames']} frames in {len(summary['shots'])} shots by {summary['model']}"
+        shots = len(summary["shots"])
+        line += f": {summary['frames']} frames in {shots} shot{'s' * (shots != 1)} by {summary['model']}"
         line += f", {summary['resumed']} from an earlier run" if summary["resumed"] else ""
     line += f" ({'; '.join(summary['notes'])})" if summary["notes"] else ""
     print_line(line, sys.stderr if args.json else sys.stdout)

@@ -460,7 +460,8 @@ class Film:
         try:
             summary = self._colorize(overwrite=True, progress=progress)
             notes = "; ".join(summary["notes"])
-            text = f"{summary['frames']} frames in {len(summary['shots'])} shots"
+            shots = len(summary["shots"])
+            text = f"{summary['frames']} frames in {shots} shot{'s' * (shots != 1)}"
             text += f", {summary['resumed']} from an earlier run" if summary["resumed"] else ""
             job = {"state": "done", "text": f"{text} ({notes})" if notes else text}
             self._is_own, self._is_current = True, saved == self._saved

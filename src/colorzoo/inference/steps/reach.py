@@ -45,7 +45,7 @@ _FACTORS = 60  # number of factors that `even_reaches` tests
 PROBED_FACTOR = 0.5  # largest factor that `starting_reach` tests
 # maximum fraction of the image that a point with the factor `PROBED_FACTOR` covers in a small object, and
 # fraction that a new point covers there by default
-_SMALL, _BEGIN = 0.035, 0.001
+_SMALL, _BEGIN = 0.025, 0.001
 # radius in cells of a ring around a point; edges enclose the point if at most the fraction `_GAP` of the ring
 # has a distance (square root of the path cost) below `_ENCLOSED`
 _RING, _ENCLOSED, _GAP = 24, 2.8, 0.1
