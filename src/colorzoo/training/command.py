@@ -27,6 +27,7 @@ from colorzoo.training.arguments import (
     find_checkpoint,
     import_tasks,
     prepare_words,
+    stored_model,
     value_of,
     with_folder_data,
     with_registered_model,
@@ -77,11 +78,13 @@ def run_command(words: Sequence[str]) -> int:
             if verb == "fit" and found != path:
                 _print_once(f"resuming from {found}" if found else f"starting a new run in {path}")
             prepared = with_value("--ckpt_path", found, prepared)
+        name = None
         if verb == "predict":
+            name = stored_model(prepared)
             prepared = with_registered_model(prepared)
         prepared = with_folder_data(prepared)
         import_tasks(prepared)
-        return ZooCLI(verb, prepared).exit_code
+        return ZooCLI(verb, prepared, name).exit_code
     except ColorzooError:
         raise
     except Exception as error:
@@ -107,6 +110,7 @@ class ZooCLI(LightningCLI):
     Args:
         verb: ``fit``, ``validate``, ``test`` or ``predict``.
         words: Command-line arguments.
+        name: Model of ``predict`` with its stored weights, see `FullSizePrediction`.
 
     Attributes:
         exit_code: 1 if ``predict`` failed for at least one image, else 0.
@@ -114,8 +118,8 @@ class ZooCLI(LightningCLI):
 
     exit_code = 0
 
-    def __init__(self, verb: str, words: Sequence[str]) -> None:
-        self._verb = verb
+    def __init__(self, verb: str, words: Sequence[str], name: str | None = None) -> None:
+        self._verb, self._name = verb, name
         super().__init__(
             ColorizationModule,
             LightningDataModule,
@@ -305,7 +309,8 @@ class ZooCLI(LightningCLI):
         """
         if not isinstance(datamodule, ImageDataModule):
             raise DataError(f"--data must be an ImageDataModule for predict, got {type(datamodule).__name__}")
-        task = FullSizePrediction(model, datamodule, self.config[self._verb]["output"])
+        output = self.config[self._verb]["output"]
+        task = FullSizePrediction(model, datamodule, output, name=self._name)
         options = {**options, "return_predictions": False}
         self.trainer.predict(task, **options)
         self.exit_code = int(task.has_failures)
