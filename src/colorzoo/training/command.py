@@ -46,7 +46,7 @@ from colorzoo.training.callbacks import (
 from colorzoo.training.callbacks.checkpoints import CheckpointFile, missing_checkpoints
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.initial_weights import load_initial_weights
-from colorzoo.training.loggers import RUNS, default_loggers, keep_table, run_version
+from colorzoo.training.loggers import RUNS, default_loggers, keep_table, remove_unstarted_run, run_version
 from colorzoo.training.messages import filter_messages, translated
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
@@ -299,7 +299,12 @@ class ZooCLI(LightningCLI):
         resumed = options.get("ckpt_path") and not self.config[self._verb]["trainer.fast_dev_run"]
         if resumed and self.trainer.is_global_zero and self.trainer.loggers:
             keep_table(str(self.trainer.loggers[0].log_dir))
-        self.trainer.fit(model, **options)
+        try:
+            self.trainer.fit(model, **options)
+        except Exception:
+            if self.trainer.is_global_zero:
+                remove_unstarted_run(self.trainer.loggers)
+            raise
 
     def predict(self, model: ColorizationModule, datamodule: LightningDataModule, **options: Any) -> None:
         """Colorize a data set at full size.
