@@ -23,8 +23,8 @@ from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing import sample_guidance, sample_input
 from colorzoo.testing.persistence import save_checkpoint
 from colorzoo.testing.trainer import quiet_trainer
-from colorzoo.weights import read_weights, weight_file
-from colorzoo.weights.catalog import EMBEDDED_FOLDER
+from colorzoo.weights import read_weights
+from colorzoo.weights.catalog import EMBEDDED_FOLDER, weight_file
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
 from narrow_weights import narrow_weights
