@@ -131,7 +131,7 @@ def _convert(args: ConvertOptions) -> int:
         args.source, card, args.out, hparams=settings, dtype=args.dtype, keep=args.keep
     )
     size = args.out.stat().st_size
-    print(f"{args.out} sha256={sha256_of(args.out)} size={size} hparams={metadata['hparams']}")
+    print(f"{args.out} sha256={sha256_of(args.out)} size={size}")
     if random := metadata.get(UNTRAINED):
         note = (
             f"{args.source} contains no weights for {random}; train these layers with --init_from {args.out}"
