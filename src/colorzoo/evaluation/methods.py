@@ -25,7 +25,8 @@ from colorzoo.evaluation.images import BOXES_FILE, Item, Truth, digest, read_res
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import sha256_of
-from colorzoo.guidance import Guidance, Recipe, guidance_kinds
+from colorzoo.guidance import Guidance, Recipe
+from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.image_io.formats import READABLE
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
@@ -37,9 +38,8 @@ from colorzoo.prediction import clip_colors
 from colorzoo.registry import card_of, model_card
 from colorzoo.simulation import SessionResult, TargetImage
 from colorzoo.simulation.session import ColorFunction
-from colorzoo.weights import model_of_file
 from colorzoo.weights.catalog import find_weights
-from colorzoo.weights.load import Provenance, existing_file
+from colorzoo.weights.load import Provenance, existing_file, model_of_file
 
 TRUTH = "truth"
 BASELINES = (TRUTH, "gray")
@@ -216,20 +216,18 @@ def open_methods(
     return tuple(methods)
 
 
-def check_boxes(
+def missing_guidance(
     protocol: Protocol, data: Path, methods: Sequence[Method], items: Sequence[Item]
 ) -> list[str]:
-    """Return a note for each method that runs without the boxes that it accepts.
+    """Return a note for each kind of guidance that a method accepts and that no side file contains.
 
     Raises:
         DataError: The protocol requires boxes.
     """
-    if any(item.boxes is not None for item in items):
-        return []
     notes = []
     for method in methods:
         model = method.model
-        if model is None or "boxes" not in model.accepts:
+        if model is None or "boxes" not in model.accepts or any(item.boxes is not None for item in items):
             continue
         if isinstance(model, DetectionModel) and model.detects:
             continue
@@ -240,20 +238,12 @@ def check_boxes(
                 "pixels; images without rows have no objects)."
             )
         notes.append(f"{method.name} ran without boxes, because {BOXES_FILE} is missing")
+    kinds = [kind for kind in guidance_kinds() if kind.help and not kind.optional]
+    for method in methods:
+        for kind in kinds:
+            if kind.name in method.accepts and not any(kind.name in item.hints for item in items):
+                notes.append(f"{method.name} ran without {kind.name}, because {kind.name}.csv is missing")
     return notes
-
-
-def hint_notes(methods: Sequence[Method], items: Sequence[Item]) -> list[str]:
-    """Return a note for each kind of guidance that a method accepts and that no side file contains."""
-    return [
-        f"{method.name} ran without {kind.name}, because {kind.name}.csv is missing"
-        for method in methods
-        for kind in guidance_kinds()
-        if kind.help
-        and not kind.optional
-        and kind.name in method.accepts
-        and not any(kind.name in item.hints for item in items)
-    ]
 
 
 def registered_name(name: str) -> str:

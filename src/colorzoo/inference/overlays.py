@@ -17,9 +17,9 @@ import torch
 from PIL import ImageColor
 from torch import Tensor
 
-from colorzoo.color import at_lightness, lab_to_rgb, rgb_to_lab
-from colorzoo.color.lab import lab_to_linear_rgb, lightness_to_luminance, linear_rgb_to_lab
-from colorzoo.guidance import ColorReplacement, PaintStroke, PointHint, Recipe
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color.lab import at_lightness, lab_to_linear_rgb, lightness_to_luminance, linear_rgb_to_lab
+from colorzoo.guidance import ColorReplacement, PaintStroke, Recipe
 from colorzoo.guidance.edits import Finish
 from colorzoo.guidance.hints import color_lab
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay
@@ -34,15 +34,6 @@ def ab_at_lightness(color: str, lightness: Tensor) -> Tensor:
     The chroma is reduced where the color would lie outside sRGB at this lightness.
     """
     return _look_up(_ab_table(color), lightness)
-
-
-def ab_in_light(color: str, lightness: Tensor) -> Tensor:
-    """Return the ab ``(2, h, w)`` of a ``#rrggbb`` color, with less chroma in dark pixels.
-
-    In pixels darker than the color, the linear RGB of the color is scaled down, so the chroma decreases with
-    the lightness.
-    """
-    return _look_up(_shaded_table(color), lightness)
 
 
 def _look_up(table: Tensor, lightness: Tensor) -> Tensor:
@@ -61,7 +52,11 @@ def _ab_table(color: str) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _shaded_table(color: str) -> Tensor:
-    """Return ab ``(2, _LIGHTNESSES)`` of a color with less chroma in dark pixels."""
+    """Return ab ``(2, _LIGHTNESSES)`` of a color with less chroma in dark pixels.
+
+    In pixels darker than the color, the linear RGB of the color is scaled down, so the chroma decreases with
+    the lightness.
+    """
     lab = torch.tensor(color_lab(color)).view(3, 1)
     light = lightness_to_luminance(torch.linspace(0, 100, _LIGHTNESSES)) / lightness_to_luminance(lab[0])
     shaded = linear_rgb_to_lab(lab_to_linear_rgb(lab, dim=0) * light)[1:]
@@ -115,9 +110,6 @@ def _smooth(share: Tensor) -> Tensor:
 Cover = tuple[slice, slice, Map]  # rows, columns and coverage
 
 
-_PAINT_PLACES = 64  # maximum number of points along a stroke that determine its reach
-_PAINT_APART = 0.25  # distance between these points in brush diameters
-_PAINT_CORE = 0.1  # half the side of a point's square in brush diameters
 _PAINT_LEAST_CHROMA = 1.0  # chroma in CIE units below which a color has no hue
 
 
@@ -160,7 +152,7 @@ def _paint_strokes(
             target = torch.tensor(paint_ab).view(2, 1, 1).expand_as(below)
             target_light = torch.full_like(light, paint_light)
         else:
-            target = ab_in_light(stroke.color, light) * recipe.strength
+            target = _look_up(_shaded_table(stroke.color), light) * recipe.strength
             if stroke.blend != "color":  # blend modes of the W3C: hue and chroma of different colors
                 hued, other = (target, below) if stroke.blend == "hue" else (below, target)
                 target = hued * torch.hypot(*other) / torch.hypot(*hued).clamp(min=_PAINT_LEAST_CHROMA)
@@ -241,18 +233,6 @@ def _coats(
             covers.append(cover)
         if covers:
             yield numbered_strokes[0][1], _joined(covers)
-
-
-def points_along(stroke: PaintStroke) -> list[PointHint]:
-    """Return evenly spaced points along a stroke, for computing the reach of the stroke."""
-    path = np.array(stroke.path if len(stroke.path) > 1 else stroke.path * 2)
-    lengths = np.hypot(*np.diff(path, axis=0).T)
-    ends = np.concatenate([[0.0], np.cumsum(lengths)])
-    apart = max(_PAINT_APART * stroke.size, 1.0)
-    at = np.linspace(0, ends[-1], min(_PAINT_PLACES, 1 + int(ends[-1] // apart)))
-    xs, ys = (np.interp(at, ends, path[:, axis]).tolist() for axis in (0, 1))
-    radius = _PAINT_CORE * stroke.size
-    return [PointHint(x, y, radius, reach=stroke.reach) for x, y in zip(xs, ys, strict=True)]
 
 
 def _joined(covers: Sequence[Cover]) -> Cover:
