@@ -50,6 +50,7 @@ function sample(plane, w, h, x, y, width, height) { // bilinear interpolation
 }
 
 const [model, source, target] = process.argv.slice(2);
+if (!target) throw new Error("usage: node colorize.mjs MODEL.onnx OLD.ppm NEW.ppm");
 const file = await readFile(source);
 const header = /^P6\s(?:#.*\n)*(\d+)\s+(\d+)\s+255\s/.exec(file.subarray(0, 200).toString("latin1"));
 if (!header) throw new Error(`${source} is not a PPM file (P6, 8 bits)`);

@@ -369,6 +369,23 @@ def test_stopping_the_server_returns_busy_for_unfinished_requests(
     assert not any(record.exc_info for record in caplog.records)
 
 
+def test_serve_reads_the_token_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokens: list[str | None] = []
+    monkeypatch.setattr(ColorService, "load", lambda _: None)
+    monkeypatch.setattr(
+        "colorzoo.apps.studio.service.serve_requests", lambda _, token, **__: tokens.append(token)
+    )
+    for variable, words in (("hidden", []), ("hidden", ["--token", "named"]), ("", [])):
+        monkeypatch.setenv("COLORZOO_TOKEN", variable)
+        assert main(["serve", *words]) == 0
+    assert tokens == ["hidden", "named", None]
+    monkeypatch.setenv("COLORZOO_TOKEN", "two words")
+    assert main(["serve"]) == 2
+    assert "COLORZOO_TOKEN" in capsys.readouterr().err
+
+
 def test_serve_reports_invalid_options(capsys: pytest.CaptureFixture[str]) -> None:
     for words, problem in ((["--token", "two words"], "--token"), (["--model", "nothing"], "unknown model")):
         assert main(["serve", *words]) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -550,6 +551,21 @@ def test_package_of_the_documentation_passes_the_contract_checks() -> None:
     for check in contract_checks():
         if str(check) not in SLOW:
             check(card)
+
+
+@pytest.mark.usefixtures("package")
+def test_strokes_of_the_documentation_are_drawn_at_the_size_of_the_network_input() -> None:
+    kind = import_module("strokes2031").Strokes()
+    value = kind.parse('[{"path": [[60, 30], [100, 30]], "color": "#ff0000"}]', "--strokes")
+    value = kind.moved(value, Rectangle(20, 10, 80, 40))
+    a, b, mask = kind.tensors(value, torch.zeros(1, 1, 20, 40), (80, 40))[0]
+    assert mask[10, 21:39].all()
+    assert not mask[10, :18].any()
+    assert not mask[:8].any()
+    assert (100 * a[10, 30]).item() == pytest.approx(80.1, abs=0.2)
+    assert (100 * b[10, 30]).item() == pytest.approx(67.2, abs=0.2)
+    with pytest.raises(GuidanceError, match="--strokes must be"):
+        kind.parse('[{"path": 3}]', "--strokes")
 
 
 @pytest.mark.usefixtures("package")

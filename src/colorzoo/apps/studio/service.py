@@ -77,7 +77,8 @@ _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>colorzoo</title>
 <h1>colorzoo serve</h1>
 <p>This server colorizes images for other programs:</p>
-<pre>curl -H "Authorization: Bearer TOKEN" -F image=@old.jpg -o colored.jpg ADDRESS/colorize</pre>
+<pre>curl --fail-with-body -H "Authorization: Bearer TOKEN" \\
+  -F image=@old.jpg -o colored.jpg ADDRESS/colorize</pre>
 <ul>
 <li><code>POST /colorize</code>: colorize an image</li>
 <li><a href="models"><code>GET /models</code></a>: the models</li>
