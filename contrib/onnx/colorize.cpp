@@ -83,10 +83,7 @@ int main(int argc, char** argv) try {
   in.read(reinterpret_cast<char*>(pixels.data()), static_cast<std::streamsize>(pixels.size()));
 
   Ort::Env env;
-  Ort::SessionOptions options;
-  // release 1.23 fuses products of double to an operator that it does not support
-  options.SetGraphOptimizationLevel(GraphOptimizationLevel::ORT_ENABLE_BASIC);
-  Ort::Session session(env, argv[1], options);
+  Ort::Session session(env, argv[1], Ort::SessionOptions{});
   Ort::AllocatorWithDefaultOptions allocator;
   const std::string output = session.GetOutputNameAllocated(0, allocator).get();
   const bool is_drawing = output == "rgb";

@@ -23,7 +23,8 @@ from colorzoo.card import ModelCard
 from colorzoo.errors import GuidanceError
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import digest_of, sha256_of
-from colorzoo.guidance import Mask, Recipe
+from colorzoo.guidance import Recipe
+from colorzoo.guidance.areas import Mask
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.registry import list_models, model_card

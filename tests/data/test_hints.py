@@ -16,11 +16,10 @@ from colorzoo.data import (
     ExemplarPairsDataModule,
     FolderDataModule,
     ImageDataModule,
-    ShardOptions,
     SketchDataModule,
     StreamingDataModule,
-    shard_folder,
 )
+from colorzoo.data.shards import ShardOptions, shard_folder
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GuidanceKind, decode_text, kinds, register_kind
 from colorzoo.testing.samples import write_sample_images

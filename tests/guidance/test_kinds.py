@@ -26,25 +26,17 @@ from colorzoo.engines.samples import sample_guidance
 from colorzoo.errors import GuidanceError
 from colorzoo.evaluation import evaluate
 from colorzoo.evaluation.protocol import parse_protocol
-from colorzoo.guidance import (
-    Guidance,
-    GuidanceKind,
-    Recipe,
-    Rectangle,
-    Regions,
-    decode_text,
-    guidance_kind,
-    guidance_kinds,
-    kinds,
-    register_kind,
-)
+from colorzoo.guidance import Guidance, GuidanceKind, Recipe, Regions, decode_text, kinds, register_kind
+from colorzoo.guidance.border import Rectangle
+from colorzoo.guidance.kinds import guidance_kind, guidance_kinds
 from colorzoo.guidance.recipe import recipe_schema
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.inference.border import crop_recipe
 from colorzoo.inference.choice import choose_model
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
-from colorzoo.simulation import InputFunction, SessionResult, TargetImage, list_users, make_user
+from colorzoo.simulation import SessionResult, TargetImage, list_users, make_user
+from colorzoo.simulation.session import InputFunction
 from colorzoo.testing import contract_checks
 from colorzoo.testing.samples import contract_test_batch
 from colorzoo.zoo.gray.model import GrayModel

@@ -12,7 +12,7 @@ from PIL import Image
 from colorzoo.apps.cli.main import main
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.testing.processes import in_processes
-from colorzoo.training import run_command as run
+from colorzoo.training.command import run_command as run
 from colorzoo.training.configs import find_config
 
 NAME = "zhang2017_local"

@@ -15,12 +15,12 @@ from colorzoo.data.sources import Sources, digest_of, find_sources
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.files import sha256_of
+from colorzoo.options import constructor_parameters
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.settings import constructor_parameters
 from colorzoo.testing import sample_batch, sample_guidance
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
-from colorzoo.training import run_command as run
-from colorzoo.training.callbacks import RunRecord
+from colorzoo.training.callbacks.run_files import RunRecord
+from colorzoo.training.command import run_command as run
 from colorzoo.training.initial_weights import load_initial_weights
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights import read_weights

@@ -21,8 +21,8 @@ from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.references import recipe_reference_files
 from colorzoo.inference.result import ColorizedImage
+from colorzoo.options import full_repr
 from colorzoo.registry import list_models, model_card
-from colorzoo.settings import full_repr
 from colorzoo.weights.catalog import ResolvedWeights, find_weights
 from colorzoo.weights.load import UNTRAINED, read_weights
 

@@ -28,9 +28,10 @@ from colorzoo.batch.provenance import (
 )
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask
+from colorzoo.console import unexpected_message
 from colorzoo.drawing.lines import PROBE, LineArt, has_midtones, shrink
 from colorzoo.environment import is_on
-from colorzoo.errors import ColorzooError, DiskFullError, ImageError, unexpected_message
+from colorzoo.errors import ColorzooError, DiskFullError, ImageError
 from colorzoo.files import remove_leftovers
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.image_io.frames import (

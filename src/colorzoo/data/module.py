@@ -46,16 +46,9 @@ from colorzoo.data.loader import (
 )
 from colorzoo.data.sources import Originals, Sources, digest_of
 from colorzoo.errors import DataError
+from colorzoo.options import check_arguments, plain_arguments
 from colorzoo.randomness import image_generators
-from colorzoo.settings import (
-    Fraction,
-    NonNegativeInt,
-    PositiveInt,
-    Probability,
-    Range,
-    check_arguments,
-    plain_arguments,
-)
+from colorzoo.settings import Fraction, NonNegativeInt, PositiveInt, Probability, Range
 
 log = logging.getLogger(__name__)
 

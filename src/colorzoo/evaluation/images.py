@@ -26,7 +26,8 @@ from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.protocol import Protocol, Sketches
 from colorzoo.files import digest_of
-from colorzoo.guidance import Boxes, guidance_kinds
+from colorzoo.guidance import Boxes
+from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.image_io.find import natural_sort_key
 from colorzoo.image_io.raster_image import fill_hidden
 from colorzoo.image_io.read import read_pixels

@@ -36,7 +36,8 @@ from colorzoo.metrics.fid import FID, frechet_distance
 from colorzoo.metrics.named import all_metrics, inputs_of, named_metric, parse_name
 from colorzoo.metrics.perceptual import MeanLPIPS
 from colorzoo.metrics.video import histogram_consistency, level_histograms
-from colorzoo.simulation import SessionResult, bled_edges
+from colorzoo.simulation import SessionResult
+from colorzoo.simulation.scribbles import bled_edges
 
 Values = list[list[float]]
 """Metric states (moments) of one image, with a list for each output of a measure."""

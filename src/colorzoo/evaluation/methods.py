@@ -25,7 +25,8 @@ from colorzoo.evaluation.images import BOXES_FILE, Item, Truth, digest, read_res
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import sha256_of
-from colorzoo.guidance import Guidance, Recipe, guidance_kinds
+from colorzoo.guidance import Guidance, Recipe
+from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.image_io.formats import READABLE
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
@@ -37,9 +38,8 @@ from colorzoo.prediction import clip_colors
 from colorzoo.registry import card_of, model_card
 from colorzoo.simulation import SessionResult, TargetImage
 from colorzoo.simulation.session import ColorFunction
-from colorzoo.weights import model_of_file
 from colorzoo.weights.catalog import find_weights
-from colorzoo.weights.load import Provenance, existing_file
+from colorzoo.weights.load import Provenance, existing_file, model_of_file
 
 TRUTH = "truth"
 BASELINES = (TRUTH, "gray")

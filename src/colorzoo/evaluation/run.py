@@ -45,7 +45,8 @@ from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_prot
 from colorzoo.evaluation.report import create_report_folder, write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
 from colorzoo.evaluation.tables import image_rows, score_rows
-from colorzoo.guidance import Boxes, Guidance, guidance_kind
+from colorzoo.guidance import Boxes, Guidance
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.inference.network import choose_device
 from colorzoo.simulation import SessionResult, Turn, play
 from colorzoo.simulation.session import merged

@@ -24,9 +24,10 @@ from PIL import Image
 
 from colorzoo.color.levels import lightness_of_levels
 from colorzoo.errors import GuidanceError, OtherImageError
-from colorzoo.guidance import Mask, Recipe, guidance_kind
-from colorzoo.guidance.areas import KeptColors
+from colorzoo.guidance import Recipe
+from colorzoo.guidance.areas import KeptColors, Mask
 from colorzoo.guidance.border import BorderSetting, Rectangle
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.raster_image import RasterImage
 
@@ -309,7 +310,7 @@ def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
     """Return the rectangle that a border setting selects; None for the whole image.
 
     Examples:
-        >>> from colorzoo.guidance import Rectangle
+        >>> from colorzoo.guidance.border import Rectangle
         >>> from colorzoo.image_io import read_image
         >>> select_part(read_image("photo.png"), Rectangle(4, 4, 40, 24))
         Rectangle(x=4, y=4, width=40, height=24)
@@ -339,7 +340,7 @@ def check_inside(inside: Rectangle, image_size: tuple[int, int]) -> Rectangle | 
     """Validate a rectangle in an image; return None if the rectangle covers the whole image.
 
     Examples:
-        >>> from colorzoo.guidance import Rectangle
+        >>> from colorzoo.guidance.border import Rectangle
         >>> check_inside(Rectangle(0, 0, 48, 32), image_size=(48, 32)) is None
         True
 
@@ -361,7 +362,8 @@ def crop_recipe(
     """Convert the coordinates of a recipe from the whole image to a part of the image.
 
     Examples:
-        >>> from colorzoo.guidance import PointHint, Rectangle
+        >>> from colorzoo.guidance import PointHint
+        >>> from colorzoo.guidance.border import Rectangle
         >>> recipe = Recipe(width=48, height=32, points=(PointHint(x=20, y=10),))
         >>> recipe, notes = crop_recipe(recipe, (48, 32), Rectangle(4, 4, 40, 24))
         >>> recipe.points[0].x, recipe.points[0].y

@@ -25,9 +25,10 @@ from torch import Tensor, nn
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import digest_of
-from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe, guidance_kind
+from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
 from colorzoo.guidance.hints import points_to_hints, resize_maps
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.guidance.recipe import MAX_STRENGTH
 from colorzoo.image_io.raster_image import (
     RasterImage,

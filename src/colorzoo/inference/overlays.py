@@ -17,8 +17,8 @@ import torch
 from PIL import ImageColor
 from torch import Tensor
 
-from colorzoo.color import at_lightness, lab_to_rgb, rgb_to_lab
-from colorzoo.color.lab import lab_to_linear_rgb, lightness_to_luminance, linear_rgb_to_lab
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color.lab import at_lightness, lab_to_linear_rgb, lightness_to_luminance, linear_rgb_to_lab
 from colorzoo.guidance import ColorReplacement, PaintStroke, Recipe
 from colorzoo.guidance.edits import Finish
 from colorzoo.guidance.hints import color_lab

@@ -20,17 +20,10 @@ from colorzoo.abilities import (
     SimilarityModel,
 )
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import (
-    Area,
-    DrawingSettings,
-    Guidance,
-    PointHint,
-    Points,
-    Reach,
-    Regions,
-    guidance_kind,
-)
+from colorzoo.guidance import Area, DrawingSettings, Guidance, PointHint, Points, Regions
+from colorzoo.guidance.fields import Reach
 from colorzoo.guidance.hints import boxes_of, rasterize_points
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.inference.full_size import map_size
 from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
 from colorzoo.inference.steps.areas import (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.guidance import Rectangle
+from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.raster_image import RasterImage, composite_on_paper
 from colorzoo.inference.full_size import (
     FullLightness,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.guidance import Mask
+from colorzoo.guidance.areas import Mask
 from colorzoo.inference.full_size import map_size
 from colorzoo.inference.steps.areas import polygon_map
 from colorzoo.networks.click_segmenter import PARTS, ClickSegmenter, SegmenterFeatures

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from colorzoo.abilities import RegionModel
-from colorzoo.guidance import Crop, Exemplar, Guidance, Recipe, Rectangle
+from colorzoo.guidance import Crop, Exemplar, Guidance, Recipe
+from colorzoo.guidance.border import Rectangle
 from colorzoo.guidance.recipe import is_recipe_text
 from colorzoo.image_io.raster_image import AlphaArray
 from colorzoo.inference.full_size import FullLightness, LightnessShift, map_size

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from fsspec.core import url_to_fs
 
-from colorzoo.errors import WeightsError, first_words
+from colorzoo.console import first_words
+from colorzoo.errors import WeightsError
 from colorzoo.registry import DEFAULT_MODELS, all_cards, load_task_class, model_card
 from colorzoo.training.configs import find_config, load_config
 

@@ -32,17 +32,10 @@ from colorzoo.training.arguments import (
     with_registered_model,
     with_value,
 )
-from colorzoo.training.callbacks import (
-    FinalValidation,
-    ImageGrid,
-    NonFiniteGuard,
-    ResumeGuard,
-    RunLock,
-    RunRecord,
-    SignalCheckpoint,
-    StepSeed,
-)
-from colorzoo.training.callbacks.checkpoints import CheckpointFile, missing_checkpoints
+from colorzoo.training.callbacks import ImageGrid
+from colorzoo.training.callbacks.checkpoints import CheckpointFile, SignalCheckpoint, missing_checkpoints
+from colorzoo.training.callbacks.guards import FinalValidation, NonFiniteGuard, ResumeGuard, StepSeed
+from colorzoo.training.callbacks.run_files import RunLock, RunRecord
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.initial_weights import load_initial_weights
 from colorzoo.training.loggers import RUNS, default_loggers, keep_table, run_version

@@ -14,8 +14,8 @@ import torch
 from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.files import sha256_of
+from colorzoo.options import constructor_arguments, constructor_parameters
 from colorzoo.registry import load_model_class
-from colorzoo.settings import constructor_arguments, constructor_parameters
 from colorzoo.weights.catalog import entry_without_hash, find_entry, listed_record
 from colorzoo.weights.load import (
     CONVENTIONS,

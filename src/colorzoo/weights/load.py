@@ -32,7 +32,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from safetensors import SafetensorError, safe_open
 
 from colorzoo._files import begins_with
-from colorzoo.errors import WeightsError, first_words
+from colorzoo.console import first_words
+from colorzoo.errors import WeightsError
 from colorzoo.files import write_atomic
 from colorzoo.settings import check_choice
 from colorzoo.weights.hub import HUB, WEIGHTS_FILE, hub_file

@@ -33,16 +33,17 @@ from torch import Tensor, nn
 import colorzoo
 from colorzoo._files import similar_paths
 from colorzoo.card import ModelCard, Use
-from colorzoo.errors import ColorzooError, UnknownModelError, WeightsError, first_words
+from colorzoo.console import first_words
+from colorzoo.errors import ColorzooError, UnknownModelError, WeightsError
 from colorzoo.files import write_atomic
-from colorzoo.registry import card_of, cards_of, load_model_class, model_card
-from colorzoo.settings import (
+from colorzoo.options import (
     check_arguments,
     constructor_arguments,
     constructor_parameters,
     full_repr,
     plain_arguments,
 )
+from colorzoo.registry import card_of, cards_of, load_model_class, model_card
 from colorzoo.weights.hub import HUB, REPOSITORY, WEIGHTS_FILE, hub_errors, hub_file, is_offline
 from colorzoo.weights.load import (
     CONVENTIONS,

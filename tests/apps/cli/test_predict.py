@@ -29,9 +29,8 @@ from colorzoo.inference.task import ColorizeTask
 from colorzoo.registry import all_cards, model_card
 from colorzoo.testing.processes import in_processes
 from colorzoo.training import predicting
-from colorzoo.training import run_command as run
-from colorzoo.weights import weight_file
-from colorzoo.weights.catalog import missing_weights_advice
+from colorzoo.training.command import run_command as run
+from colorzoo.weights.catalog import missing_weights_advice, weight_file
 from tiny_model import tiny_task
 
 NAME = "zhang2017_local_small"

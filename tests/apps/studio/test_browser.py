@@ -23,7 +23,8 @@ from colorzoo.apps.studio.app import StudioLoader
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.server import run_server
 from colorzoo.apps.studio.studio import Studio
-from colorzoo.color import at_lightness, reduce_chroma, rgb_to_lab
+from colorzoo.color import rgb_to_lab
+from colorzoo.color.lab import at_lightness, reduce_chroma
 
 pytestmark = pytest.mark.browser
 

@@ -14,7 +14,7 @@ from types import NoneType
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import ColorzooError
-from colorzoo.guidance import guidance_kinds
+from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.settings import Range
 
 _NEGATIVE = re.compile(r"-\.?\d")
@@ -27,8 +27,8 @@ class Command:
     Attributes:
         help: One-line description of the command, for the list of commands.
         example: Example command lines for ``--help``.
-        options: Dataclass with one field per option. `colorzoo.settings.option` and
-            `colorzoo.settings.argument` create the fields.
+        options: Dataclass with one field per option. `colorzoo.options.option` and
+            `colorzoo.options.argument` create the fields.
         run: Function that receives the parsed options and returns the exit code.
     """
 

@@ -18,9 +18,9 @@ from types import ModuleType
 
 import colorzoo.apps.cli
 from colorzoo.apps.cli._options import Command
-from colorzoo.console import printed_warnings
+from colorzoo.console import printed_warnings, unexpected_message
 from colorzoo.environment import installed_version, is_on
-from colorzoo.errors import ColorzooError, unexpected_message
+from colorzoo.errors import ColorzooError
 from colorzoo.registry import all_cards, plugins
 
 VERBS = {  # module of each command
@@ -121,7 +121,7 @@ def _dispatch(words: list[str]) -> int:
         if asks_help:
             print(_TRAINING_HELP.format(verb=name, about=LIGHTNING_VERBS[name].capitalize()))
             return 0
-        from colorzoo.training import run_command
+        from colorzoo.training.command import run_command
 
         return run_command(words)
     if name not in VERBS:

@@ -9,8 +9,9 @@ from typing import Annotated
 
 from colorzoo.apps.cli._options import Command
 from colorzoo.errors import ColorzooError
+from colorzoo.options import MODEL, option
 from colorzoo.registry import model_card
-from colorzoo.settings import MODEL, Range, option
+from colorzoo.settings import Range
 
 HELP = "colorize images for other programs over HTTP"
 EXAMPLE = """

@@ -13,7 +13,7 @@ from colorzoo.apps.cli._options import Command, check_output
 from colorzoo.apps.cli.colorize import import_torch
 from colorzoo.console import print_line
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import guidance_kind
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.registry import model_card
 
 HELP = "colorize a video or a folder of frames with temporally stable colors"

@@ -27,7 +27,7 @@ from colorzoo.engines import graph_samples, write_graph
 from colorzoo.errors import ColorzooError
 from colorzoo.files import remove_leftovers, sha256_of, whole_file, write_atomic
 from colorzoo.image_io import read_image
-from colorzoo.weights import WeightFile, cache_home, fetch, list_weights
+from colorzoo.weights.catalog import WeightFile, cache_home, fetch, list_weights
 
 _SETTINGS = "page.json"  # lists the files of a page, which a later page in the folder may replace
 _GENERATOR = "colorzoo studio --static"

@@ -49,7 +49,7 @@ from colorzoo.apps.video.planes import (
     samples,
 )
 from colorzoo.files import sha256_of
-from colorzoo.guidance import Rectangle
+from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io import ImageProvenance, RasterImage
 
 _DEFAULT_RATE = Fraction(25)

@@ -28,7 +28,7 @@ from colorzoo.apps.video.frames import (
 )
 from colorzoo.errors import ImageError
 from colorzoo.files import sha256_of
-from colorzoo.guidance import Rectangle
+from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io import (
     READABLE,
     ImageProvenance,

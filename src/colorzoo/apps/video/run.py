@@ -47,7 +47,8 @@ from colorzoo.color import lab_to_rgb
 from colorzoo.console import progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
 from colorzoo.files import sha256_of
-from colorzoo.guidance import BorderSetting, Recipe, Rectangle, parse_border
+from colorzoo.guidance import Recipe
+from colorzoo.guidance.border import BorderSetting, Rectangle, parse_border
 from colorzoo.image_io import (
     IN_COLOR,
     ImageProvenance,

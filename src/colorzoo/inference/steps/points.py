@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import at_lightness, reduce_chroma
+from colorzoo.color.lab import at_lightness, reduce_chroma
 from colorzoo.guidance import PointHint, Points
 from colorzoo.guidance.hints import color_lab, covered
 from colorzoo.guidance.propagate import Propagator

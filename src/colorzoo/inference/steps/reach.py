@@ -84,8 +84,8 @@ class PointPatches:
 
     Examples:
         >>> numbers = PointPatches(((20, 10, 3),), image_size=(48, 32)).numbers((32, 48))
-        >>> (numbers >= 0).sum()  # pixels of the square
-        np.int64(36)
+        >>> int((numbers >= 0).sum())  # pixels of the square
+        36
 
     Attributes:
         squares: Center and half the side of each square, in pixels of the image.

@@ -14,7 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from colorzoo._machine import describe_run
 from colorzoo.data import ImageDataModule
 from colorzoo.errors import ColorzooError
-from colorzoo.settings import plain_arguments
+from colorzoo.options import plain_arguments
 from colorzoo.training.loggers import RECORD, run_folder, write_text
 from colorzoo.training.module import ColorizationModule
 
