@@ -31,7 +31,7 @@ from colorzoo.weights.catalog import (
     resolve_weights,
 )
 from colorzoo.weights.hub import HUB
-from colorzoo.weights.load import UNTRAINED, Provenance, is_safetensors, model_of_file, untrained_reason
+from colorzoo.weights.load import Provenance, is_safetensors, model_of_file
 
 if TYPE_CHECKING:
     from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk
@@ -239,8 +239,7 @@ def _create(model_class: type[M], settings: Mapping[str, Any], file: ResolvedWei
     if file is not None:
         content = read_weights(file.path)
         created.load_weights(content.state_dict, name=str(file.path), published=file.published)
-        if untrained_parts := content.stored.get(UNTRAINED):
-            reason = untrained_reason(type(created).__name__, file.path, untrained_parts)
+        if reason := content.untrained_reason(type(created).__name__):
             network = coloring_model(created)
             network.trained, network.untrained_reason = False, reason
             warnings.warn(reason, UntrainedWarning, stacklevel=3)

@@ -199,11 +199,9 @@ def open_methods(
             model = copy.deepcopy(coloring_model(source)).to(device).eval()
             card = card_of(type(model), model.hparams)
             sha256 = model.provenance.sha256
-            about = _properties(model, card, protocol, f"{type(model).__name__} in memory", sha256)
-            color_function = _color_function(model, protocol)
-            name = card.name if card else ""
+            weights = f"{type(model).__name__} in memory"
             # results are never reused, because the code of the model can change
-            methods.append(Method(row, IN_MEMORY, color_function, about, model, name))
+            methods.append(_model_method(row, IN_MEMORY, model, card, protocol, weights, sha256))
         elif source is None and row == TRUTH:
             methods.append(truth_method())
         elif source is None:
@@ -324,23 +322,31 @@ def _registered_method(
     if resolved is not None:
         file_name = resolved.path.name
         sha256 = resolved.sha256 or sha256_of(resolved.path)
-    about = _properties(model, card, protocol, file_name, sha256)
     identity = digest(card.name, sha256, repr(sorted(card.hparams.items())))
-    return Method(row, identity, _color_function(model, protocol), about, model, card.name)
+    return _model_method(row, identity, model, card, protocol, file_name, sha256)
 
 
-def _properties(
-    model: ColoringModel, card: ModelCard | None, protocol: Protocol, weights: str, sha256: str
-) -> dict[str, str]:
-    """Return properties of a model for the report.
+def _model_method(
+    row: str,
+    identity: str,
+    model: ColoringModel,
+    card: ModelCard | None,
+    protocol: Protocol,
+    weights: str,
+    sha256: str,
+) -> Method:
+    """Return the method of a model, with its properties for the report.
 
     Args:
+        row: Row name in reports.
+        identity: See `Method`.
         model: The model.
         card: Card of the model; None if the model is not registered.
         protocol: Protocol that determines the size of the network input.
         weights: Name of the weight file.
         sha256: SHA-256 of the weight file; empty if it is unknown.
     """
+    function = model_function(model) if protocol.coloring == "network" else colorizer_function(model)
     parameter_count = sum(parameter.numel() for parameter in model.parameters())
     # text of the card for weights on the card, otherwise the training record as JSON
     record = model.provenance
@@ -353,7 +359,7 @@ def _properties(
     else:
         trained_on = json.dumps(asdict(record), sort_keys=True, default=str)
     input_size = "the images'" if protocol.coloring == "network" else f"{model.working_size} pixels"
-    return {
+    about = {
         "weights": weights,
         "sha256": sha256,
         "trained_on": trained_on,
@@ -362,11 +368,8 @@ def _properties(
         "guidance": ", ".join(sorted(model.accepts)) or "none",
         "paper": card.paper if card else "",
     }
-
-
-def _color_function(model: ColoringModel, protocol: Protocol) -> Callable[[Item, Truth], ColorFunction]:
-    function = model_function(model) if protocol.coloring == "network" else colorizer_function(model)
-    return lambda _item, _truth: function
+    name = card.name if card else ""
+    return Method(row, identity, lambda _item, _truth: function, about, model, name)
 
 
 def model_function(model: ColoringModel) -> ColorFunction:

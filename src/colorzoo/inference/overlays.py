@@ -113,7 +113,7 @@ Cover = tuple[slice, slice, Map]  # rows, columns and coverage
 _PAINT_LEAST_CHROMA = 1.0  # chroma in CIE units below which a color has no hue
 
 
-def _paint_strokes(
+def _paint(
     recipe: Recipe,
     image_size: tuple[int, int],
     shape: tuple[int, int],
@@ -123,7 +123,10 @@ def _paint_strokes(
     lightness: Tensor,
     first: int,
 ) -> None:
-    """Paint the brush strokes of a recipe; see `Overlay`. Later strokes cover earlier strokes.
+    """Paint the brush strokes of a recipe, then multiply the colors by its shading; see `Overlay`.
+
+    Later strokes cover earlier strokes. Shading strokes have the blend mode ``"multiply"``. In photos, they
+    change only hue and chroma.
 
     Args:
         recipe: Recipe with strokes in pixels of the image. Its strength is a factor on their chroma, except
@@ -137,11 +140,10 @@ def _paint_strokes(
         lightness: ``(rows, W)`` of the band, changed in place for drawings.
         first: First row of the band.
     """
+    scale = image_size[0] / shape[1], image_size[1] / shape[0]
     strokes = [(number, stroke) for number, stroke in enumerate(recipe.paint) if stroke.blend != "multiply"]
     has_erasers = any(stroke.color is None for _, stroke in strokes)
     unpainted, unpainted_lightness = (ab.clone(), lightness.clone()) if has_erasers else (ab, lightness)
-
-    scale = image_size[0] / shape[1], image_size[1] / shape[0]
     for stroke, (rows, columns, coverage) in _coats(strokes, scale, reaches, first, ab):
         below, light = ab[:, rows, columns], lightness[rows, columns]
         target_light = light
@@ -160,25 +162,11 @@ def _paint_strokes(
         ab[:, rows, columns] += opacity * (target - below)
         if on_paper:
             lightness[rows, columns] += opacity * (target_light - light)
-
-
-def _multiply_shading(
-    recipe: Recipe,
-    image_size: tuple[int, int],
-    shape: tuple[int, int],
-    reaches: Sequence[BicubicUpsampler | None],
-    on_paper: bool,
-    ab: Tensor,
-    lightness: Tensor,
-    first: int,
-) -> None:
-    """Multiply the colors by the shading, the strokes with the blend mode ``"multiply"``; see `Overlay`.
-
-    In photos, only hue and chroma change. See `_paint_strokes` for the arguments.
-    """
-    shading = torch.ones(3, *lightness.shape)  # factor on sRGB
+    # combine the shading strokes to a factor on sRGB, and multiply the colors by the factor
     strokes = [(number, stroke) for number, stroke in enumerate(recipe.paint) if stroke.blend == "multiply"]
-    scale = image_size[0] / shape[1], image_size[1] / shape[0]
+    if not strokes:
+        return
+    shading = torch.ones(3, *lightness.shape)
     for stroke, (rows, columns, coverage) in _coats(strokes, scale, reaches, first, ab):
         rgb = (255, 255, 255) if stroke.color is None else ImageColor.getrgb(stroke.color)
         below = shading[:, rows, columns]
@@ -208,7 +196,7 @@ def _coats(
     Args:
         strokes: Strokes with their numbers in the recipe.
         scale: See `_cover`.
-        reaches: See `_paint_strokes`.
+        reaches: See `_paint`.
         first: First row of the band.
         ab: ``(2, rows, W)`` of the band.
     """
@@ -402,9 +390,7 @@ def overlays_of(
         overlays.append(outside_locks(partial(_replace_colors, recipe.replacements)))
     if recipe.paint:
         limits = tuple(None if reach is None else BicubicUpsampler(reach[None], size) for reach in reaches)
-        overlays.append(partial(_paint_strokes, recipe, image_size, size, limits, on_paper))
-        if any(stroke.blend == "multiply" for stroke in recipe.paint):
-            overlays.append(partial(_multiply_shading, recipe, image_size, size, limits, on_paper))
+        overlays.append(partial(_paint, recipe, image_size, size, limits, on_paper))
     if recipe.finish is not None:
         overlays.append(outside_locks(partial(_adjust_colors, recipe.finish)))
     return tuple(overlays)

@@ -130,6 +130,20 @@ class WeightContent:
         """
         return self._parse("provenance")
 
+    def untrained_reason(self, model: str) -> str:
+        """Return the reason why a model is untrained although it loads this file; empty if it is trained.
+
+        Args:
+            model: Class name of the model.
+        """
+        parts = self.stored.get(UNTRAINED)
+        if not parts:
+            return ""
+        return (
+            f"{model} is untrained: {self.path} does not contain trained weights of {parts}. Train the model "
+            f"with --init_from {self.path}."
+        )
+
     def _parse(self, name: str) -> dict[str, Any] | None:
         value = self.stored.get(name)
         if value is None:
@@ -268,20 +282,6 @@ def model_of_file(path: str | Path | None) -> str | None:
     if file is None or not (is_safetensors(file) or begins_with(file, b"PK\x03\x04")):
         return None
     return read_weights(file).stored.get("model")
-
-
-def untrained_reason(name: str, path: Path, parts: str) -> str:
-    """Return the reason why a model is untrained although a weight file was loaded.
-
-    Args:
-        name: Class name of the model.
-        path: Weight file.
-        parts: Names of the parts with random weights, see `UNTRAINED`.
-    """
-    return (
-        f"{name} is untrained: {path} does not contain trained weights of {parts}. Train the model with "
-        f"--init_from {path}."
-    )
 
 
 def is_safetensors(path: Path) -> bool:

@@ -56,7 +56,6 @@ from colorzoo.weights.load import (
     read_weights,
     require_finite,
     save_weights,
-    untrained_reason,
 )
 
 if TYPE_CHECKING:
@@ -220,9 +219,8 @@ class PretrainedMixin(nn.Module):
             ) from error
         require_finite(content.state_dict, str(path))
         apply_weights(model, content.state_dict, name=str(path))
-        if untrained_parts := content.stored.get(UNTRAINED):
-            model.trained = False
-            model.untrained_reason = untrained_reason(model_class.__name__, path, untrained_parts)
+        if reason := content.untrained_reason(model_class.__name__):
+            model.trained, model.untrained_reason = False, reason
         model.provenance = Provenance.of(content.provenance)
         return model.eval()
 
