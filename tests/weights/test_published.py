@@ -16,7 +16,7 @@ from colorzoo.evaluation.images import subset_names
 from colorzoo.files import sha256_of
 from colorzoo.metrics.named import parse_name
 from colorzoo.registry import model_card
-from colorzoo.weights import weight_file
+from colorzoo.weights.catalog import weight_file
 from tiny_evaluation import write_image
 
 ROOT = Path(__file__).parents[2]
