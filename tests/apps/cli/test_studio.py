@@ -61,6 +61,17 @@ def test_port_in_use_is_an_error(refused: Refused) -> None:
         assert "--port" in refused("studio", "--no-browser", "--port", port)
 
 
+def test_studio_names_the_report_for_the_images_of_a_folder(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "album").mkdir()
+    with socket.socket() as other:  # a used port ends the command
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        assert main(["studio", "album", "--no-browser", "--port", str(other.getsockname()[1])]) == 2
+    assert "`colorzoo studio report.html`" in capsys.readouterr().out
+
+
 def test_missing_extra_prints_the_install_command(monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "uvicorn" else object())
     assert '`python -m pip install "colorzoo[studio]"`' in refused("studio")

@@ -131,6 +131,12 @@ def run(args: StudioOptions) -> int:
                 f"--host must be a loopback address such as 127.0.0.1 if IMAGE is a report, got {args.host}"
             )
         report, image_path = serve_report(image_path), None
+    if image_path is not None and image_path.is_dir():
+        print(
+            f"{image_path} is opened as a film. To edit its images one by one, run `colorzoo colorize "
+            f"{image_path} -o OUT --report report.html`, then `colorzoo studio report.html`.",
+            flush=True,
+        )
     serve(
         lambda: _make_studio(args, image_path),
         host=args.host,
