@@ -162,7 +162,7 @@ def open_source(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
     if isinstance(source, bytes):
         if not source:
             raise ImageError("the image is empty (0 bytes)")
-        yield io.BytesIO(source), "the image"
+        yield io.BytesIO(source), "the image file"
         return
     path = Path(source)
     try:

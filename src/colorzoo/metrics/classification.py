@@ -52,6 +52,7 @@ class ClassifierAccuracy(ColorMetric):
     """Top-k accuracy of an image classifier on colorized images (SPColor, Table I).
 
     Examples:
+        >>> from colorzoo.metrics.feature_networks import FeatureNetwork
         >>> mean = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
         >>> classifier = FeatureNetwork("mine", "whole", mean, 3)
         >>> accuracy = ClassifierAccuracy(classifier)

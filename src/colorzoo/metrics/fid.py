@@ -23,6 +23,7 @@ class FID(ColorMetric, FrechetInceptionDistance):
     """Fréchet distance between features of results and ground truth (Heusel et al. 2017).
 
     Examples:
+        >>> from colorzoo.metrics.feature_networks import FeatureNetwork
         >>> pool = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
         >>> fid = FID(FeatureNetwork("colors", "whole", pool, 3))
         >>> truth = torch.rand(4, 3, 8, 8)

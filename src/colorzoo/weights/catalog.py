@@ -288,7 +288,7 @@ def find_weights(
         if not card.trainable:
             return None, ""
         choices = "a tag or to the path of a file" if card.weights else "the path of a file"
-        return None, failure or f"{known_tags(card)}. Set 'weights' to {choices}"
+        return None, failure or f"{known_tags(card)}. Set 'weights' (--weights) to {choices}"
     # another tag of the card
     text = str(weights)
     shown = repr(text if len(text) <= 200 else f"{text[:200]}...")

@@ -180,9 +180,6 @@ def read_weights(path: Path) -> WeightContent:
     """Read the metadata and the tensors of a weight file; tensors of safetensors files are read when used.
 
     Examples:
-        >>> path = weight_file(colorzoo.model_card("zhang2017_local_small"), "default").path
-        >>> sorted(read_weights(path).hparams)
-        ['hint_attention', 'scene_blocks', 'width']
         >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
         >>> read_weights(Path("mine.safetensors")).state_dict["layer.weight"].shape
         torch.Size([2, 3])
