@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import select
@@ -108,6 +109,21 @@ def test_results_equal_those_of_the_command_line(
     record = read_provenance(out)
     assert record is not None
     assert record.name == photo.name
+
+
+def test_models_for_photos_and_drawings_are_loaded_before_the_first_request(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = ColorService(device="cpu")
+    service.load()
+    monkeypatch.setattr("colorzoo.batch.runner.Colorizer", lambda *_, **__: pytest.fail("a model was loaded"))
+    lines = np.full((300, 200), 255, np.uint8)
+    lines[50:250:40, 20:180] = lines[50:250, 20:180:40] = 0
+    data = io.BytesIO()
+    Image.fromarray(lines).save(data, "PNG")
+    with client_of(service) as client:
+        replies = [post(client, each) for each in (photo, data.getvalue())]
+    assert [reply.headers["colorzoo-model"] for reply in replies] == ["colorzoo2026", "colorzoo2026_drawing"]
 
 
 def test_references_are_sent_as_files(tmp_path: Path, photo: Path) -> None:

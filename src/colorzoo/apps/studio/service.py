@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import logging
 import re
@@ -23,7 +24,7 @@ from typing import TypeVar
 from weakref import WeakSet
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from starlette.applications import Starlette
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -135,6 +136,7 @@ class ColorService:
     ) -> None:
         self.limits = limits or ServiceLimits()
         self.requests = 0  # number of requests in progress
+        self._selects_model = model is None and weights == "default" and colorizer is None
         self._files = partial(
             FileColorizer,
             model=model,
@@ -154,12 +156,22 @@ class ColorService:
         self._cancellable: WeakSet[Colorizer] = WeakSet()
 
     def load(self) -> None:
-        """Load the model for photos.
+        """Load the models and libraries for photos and drawings, which then need no more memory.
 
         Raises:
             ColorzooError: The model, its weights or the device cannot be used.
         """
-        self._files().load()
+        files = self._files()
+        files.load()
+        if not self._selects_model:
+            return
+        # colorize a small drawing
+        drawing = Image.new("L", (256, 256), 255)
+        ImageDraw.Draw(drawing).ellipse((40, 40, 200, 200), outline=0, width=3)
+        data = io.BytesIO()
+        drawing.save(data, "PNG")
+        with TemporaryDirectory(prefix="colorzoo-serve-") as folder:
+            files.process(FileTask(data.getvalue, Path(folder, "drawing.png"), "drawing.png"))
 
     def close(self) -> None:
         """Wait for the running steps of cancelled requests."""
