@@ -194,10 +194,10 @@ def public_names(docs: Path) -> str:
     """Return mkdocstrings directives for the public names without a page in ``docs/api``."""
     stub = (files("colorzoo") / "__init__.pyi").read_text(encoding="utf-8")
     members: dict[str, list[str]] = {}
-    for module, name in re.findall(r"^from colorzoo\.(\S+) import (\w+)", stub, re.MULTILINE):
+    for module, name in re.findall(r"^from \.(\S+) import (\w+)", stub, re.MULTILINE):
         if not (docs / "api" / f"{module}.md").is_file():
             members.setdefault(module, []).append(name)
-    options = "    options:\n      show_root_heading: false\n      members: "
+    options = "    options:\n      show_root_heading: false\n      inherited_members: true\n      members: "
     return "\n".join(
         f"::: colorzoo.{module}\n{options}[{', '.join(names)}]\n" for module, names in members.items()
     )

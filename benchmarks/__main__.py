@@ -63,7 +63,11 @@ def make_parser(known: Sequence[str]) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("names", nargs="*", metavar="NAME", help=f"{', '.join(known)} (default: all)")
     add("--json", type=Path, help="write the rows as JSON")
-    add("--data", type=Path, help="folder of photos; of `video`: of clips, of `reach`: COCO images")
+    add(
+        "--data",
+        type=Path,
+        help="folder of photos; of `video`: of clips, of `reach`: COCO images, of `published`: data sets",
+    )
     add("--weights", type=Path, help="weights instead of the embedded weights")
     add("--images", type=int, help="number of images")
     add(
@@ -72,10 +76,20 @@ def make_parser(known: Sequence[str]) -> argparse.ArgumentParser:
     )
     add("--strength", type=float, default=1.0, help="`appearance`: factor on the colors (default: 1)")
     add("--aged", action="store_true", help="`appearance`: colorize a simulated old print of each photo")
-    add("--models", type=names, default=(), help="`published`, `gpu`, `startup`, `references`: A,B,...")
-    add("--sizes", type=sizes, default=(), help="`published`, `gpu`, `xu2020`: sides in pixels, 256,512,...")
-    add("--repeats", type=int, help="`published`, `startup`: timed rounds; `studio`: edits")
-    add("--device", default="", help="`gpu`: cuda (default), or cpu for a dry run")
+    add(
+        "--models",
+        type=names,
+        default=(),
+        help="`direct`, `gpu`, `published`, `startup`, `references`: A,B,...",
+    )
+    add("--sizes", type=sizes, default=(), help="`direct`, `gpu`: sides in pixels, 256,512,...")
+    add("--repeats", type=int, help="`direct`, `startup`: timed rounds; `studio`: edits")
+    add(
+        "--device",
+        default="",
+        help="`gpu`: cuda (default), or cpu for a dry run; `published`: cpu (default) or cuda",
+    )
+    add("--download", action="store_true", help="`published`: download the weights of the authors")
     add("--quick", action="store_true", help="`gpu`: dry run on tiny crops")
     return parser
 

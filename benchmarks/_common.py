@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import platform
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -59,6 +60,7 @@ class Options:
         repeats: Number of timed rounds.
         device: Device to measure on; empty for the benchmark's default.
         quick: Dry run on tiny inputs with meaningless results.
+        download: Download published weights.
     """
 
     data: Path | None = None
@@ -72,6 +74,7 @@ class Options:
     repeats: int | None = None
     device: str = ""
     quick: bool = False
+    download: bool = False
 
 
 @dataclass(frozen=True)
@@ -244,6 +247,25 @@ def imagenet_classes(listed: Path, folder: str) -> dict[str, int]:
 def lab_of(rgb: NDArray[np.float32]) -> Tensor:
     """Return Lab ``(3, H, W)`` of RGB ``(H, W, 3)`` in [0, 1]."""
     return rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1)[None])[0]
+
+
+def with_table(page: str, name: str, text: str, command: str) -> str:
+    """Return a page with a table in place of what stands between its comments.
+
+    Args:
+        page: Text of the page.
+        name: Name of the table in the comments.
+        text: The table.
+        command: Command that writes the table, as in the first comment.
+
+    Raises:
+        DataError: The page has no such comments.
+    """
+    begin, end = f"<!-- {name}: written by `{command}` -->", f"<!-- end of {name} -->"
+    found = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if not found.search(page):
+        raise DataError(f"the page has no {begin} ... {end}")
+    return found.sub(lambda _: f"{begin}\n\n{text}\n\n{end}", page)
 
 
 def weights_digest(name: str) -> str:

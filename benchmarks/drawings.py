@@ -25,7 +25,8 @@ from torch import Tensor
 
 from benchmarks._common import Options, Row, SkippedError, trained_model, where
 from benchmarks._faces import face_rows, read_characters
-from colorzoo.guidance import PointHint, Recipe, format_hex
+from colorzoo.guidance import PointHint, Recipe
+from colorzoo.guidance.fields import format_hex
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import map_size

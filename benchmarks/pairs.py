@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from benchmarks._common import Options, Row, SkippedError, where
 from benchmarks._held_out import unseen
-from colorzoo.guidance import PointHint, Recipe, format_hex
+from colorzoo.guidance import PointHint, Recipe
+from colorzoo.guidance.fields import format_hex
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.result import ColorizedImage

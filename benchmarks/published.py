@@ -1,304 +1,379 @@
-"""Networks with published weights: the `Colorizer` against the published code.
+"""The authors' weights with the protocols of the papers: ``python -m benchmarks published --download``.
 
-The reference is a plain call of the network in float32, in contiguous memory, without gradients; where our
-network needs fewer operations, the published operations are used (`PLAIN`). Networks without local weights
-use random weights, which the row states; their colors are scaled to the deviation of ab in photos before the
-comparison.
+The benchmark downloads the files that model cards list and prints their SHA-256. Then it measures the values
+of `VALUES` whose images are below ``--data``, and writes them beside the values of the papers into
+``docs/published.md``. A value on the page is measured again only if the weight file or the protocol has
+changed, or if it was measured on fewer images.
 """
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
-from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+import csv
+import math
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
-import torch
-from scipy.sparse import csc_array, eye_array
-from scipy.sparse.linalg import spsolve
-from torch import Tensor
-from torch.nn import functional as F
+from benchmarks._common import DOCS, Options, Row, SkippedError, with_table
+from colorzoo.data.sources import walk_files
+from colorzoo.errors import ColorzooError, DataError, WeightsError
+from colorzoo.evaluation import Protocol, evaluate, load_protocol
+from colorzoo.evaluation.images import LABELS_FILE, subset_names
+from colorzoo.evaluation.measures import named_measure
+from colorzoo.evaluation.methods import BASELINES
+from colorzoo.evaluation.run import print_notes
+from colorzoo.files import sha256_of, write_atomic
+from colorzoo.weights.catalog import fetch, list_weights
 
-from benchmarks._common import (
-    Options,
-    Row,
-    SkippedError,
-    share_of,
-    single_thread,
-    time_in_turn,
-    times_faster,
-    where,
+PAGE = DOCS / "published.md"
+COMMAND = "python -m benchmarks published --download"
+CACHE = Path("runs/published")
+"""Folder with the results of single images, with which an interrupted run continues."""
+VOC_LIST = Path(__file__).with_name("voc2012_1000.csv")
+"""Images of PASCAL VOC 2012, which need no registration, with their hashes."""
+THREADS = os.cpu_count() or 1
+TOLERANCE = 1.02
+"""Largest accepted ratio between a measured value and the value of the paper, a choice of this project."""
+HEADER = ("source", "protocol", "model", "value", "paper", "measured", "images", "date", "weights")
+EMPTY = "-"
+
+Key = tuple[str, str, str, str]
+"""First four cells of a row: source, protocol, model and value."""
+Cells = tuple[str, str, str, str]
+"""Cells of a measured value: value, images, date, and first digits of the SHA-256 of the weights."""
+
+
+@dataclass(frozen=True)
+class PublishedValue:
+    """Value of a paper that a protocol measures.
+
+    Attributes:
+        source: Paper and table, a heading of the page.
+        protocol: Name of the protocol.
+        model: Registered name.
+        value: Name of the value.
+        paper: Value as printed in the paper; `EMPTY` for images that no paper uses.
+        metric: Name of the metric as in ``--metrics``.
+        output: Index of the report column of the metric.
+        count: Number of interactions.
+        tag: Tag of the weights on the model card.
+        images: Subset of a data set; by default the subset of the protocol. ``voc2012_1000`` is `VOC_LIST`.
+    """
+
+    source: str
+    protocol: str
+    model: str
+    value: str
+    paper: str
+    metric: str
+    output: int = 0
+    count: int = 0
+    tag: str = "published"
+    images: str = ""
+
+    @property
+    def key(self) -> Key:
+        """First four cells of the row."""
+        tag = "" if self.tag == "published" else f" (`{self.tag}` weights)"
+        return self.source, f"`{protocol_of(self.protocol).label}`", f"`{self.model}`{tag}", self.value
+
+
+@cache
+def protocol_of(name: str) -> Protocol:
+    """Return a protocol. Its version is a part of each row, so that a later version is measured again."""
+    return load_protocol(name)
+
+
+def zhang2016(model: str, auc: str, rebalanced: str, top1: str) -> tuple[PublishedValue, ...]:
+    """Return the values of a row of Zhang et al. 2016, Table 1."""
+    row = "Zhang et al. 2016, Table 1", "zhang2016-table1", model
+    return (
+        PublishedValue(*row, "AuC", auc, "auc"),
+        PublishedValue(*row, "AuC, rebalanced", rebalanced, "auc", output=1),
+        PublishedValue(*row, "top-1 (VGG)", top1, "accuracy:vgg16.tv_in1k"),
+    )
+
+
+def kang2023(
+    model: str, colorfulness: str, psnr: str, tag: str = "published"
+) -> tuple[PublishedValue, PublishedValue]:
+    """Return the values of a row of Kang et al. 2023, Table 1, without FID, whose network differs."""
+    row = "Kang et al. 2023, Table 1", "imagenet-val5k", model
+    return (
+        PublishedValue(*row, "colorfulness", colorfulness, "colorfulness_absolute", tag=tag),
+        PublishedValue(*row, "PSNR [dB]", psnr, "psnr", tag=tag),
+    )
+
+
+def kim2021(model: str, lpips: str, psnr: str, cdr: str, images: str) -> tuple[PublishedValue, ...]:
+    """Return the values of a row of Kim et al. 2021 on a data set."""
+    row = "Kim et al. 2021, edges with color bleeding (K = 7)", "kim2021-edges", model
+    name = {"ctest10k": "ImageNet", "coco-val2017": "COCO-Stuff"}[images]
+    return (
+        PublishedValue(*row, f"{name}, LPIPS", lpips, "lpips_k7", images=images),
+        PublishedValue(*row, f"{name}, PSNR [dB]", psnr, "psnr_k7", images=images),
+        PublishedValue(*row, f"{name}, CDR", cdr, "cdr", images=images),
+    )
+
+
+def chen2023(
+    model: str, fid: str, top1: str, top5: str, count: int = 1, tag: str = "published"
+) -> tuple[PublishedValue, ...]:
+    """Return the values of a row of Chen et al. 2023, Table I."""
+    row = "Chen et al. 2023 (SPColor), Table I", "spcolor-exemplar", model
+    return (
+        PublishedValue(*row, "FID", fid, "fid", count=count, tag=tag),
+        PublishedValue(*row, "top-1", top1, "accuracy", count=count, tag=tag),
+        PublishedValue(*row, "top-5", top5, "accuracy", output=1, count=count, tag=tag),
+    )
+
+
+TABLE1 = "Zhang et al. 2017, Table 1", "zhang2017-automatic"
+POINTS = "Zhang et al. 2017, PSNR by number of points", "zhang2017-hints", "zhang2017_local"
+POINT_VALUES = {1: "25.37", 2: "26.20", 5: "27.39", 10: "28.42", 20: "29.34", 50: "30.42", 100: "31.13"}
+VOC_MODELS = ("gray", "zhang2016", "zhang2017_local", "kang2023", "kang2023_tiny", "yun2023")
+VALUES: tuple[PublishedValue, ...] = (
+    *(
+        PublishedValue(
+            "PASCAL VOC 2012, in no paper",
+            "zhang2017-automatic",
+            model,
+            "PSNR [dB]",
+            EMPTY,
+            "psnr",
+            images=VOC_LIST.stem,
+        )
+        for model in VOC_MODELS
+    ),
+    PublishedValue(*TABLE1, "gray", "PSNR [dB]", "22.82", "psnr"),
+    PublishedValue(*TABLE1, "zhang2016", "PSNR [dB]", "22.04", "psnr"),
+    PublishedValue(*TABLE1, "zhang2017_local", "PSNR [dB]", "24.43", "psnr"),
+    *(
+        PublishedValue(
+            *POINTS, f"PSNR [dB], {count} {'point' if count == 1 else 'points'}", paper, "psnr", count=count
+        )
+        for count, paper in POINT_VALUES.items()
+    ),
+    *zhang2016("gray", "0.891", "0.580", "0.527"),
+    *zhang2016("zhang2016", "0.895", "0.673", "0.560"),
+    *kang2023("zhang2016", "31.60", "22.64"),
+    *kang2023("antic2019", "21.29", "24.11"),
+    *kang2023("kang2023_tiny", "37.66", "23.54"),
+    *kang2023("kang2023", "38.26", "23.85", tag="paper"),
+    *kim2021("zhang2016", "0.248", "13.281", "0.383", "ctest10k"),
+    *kim2021("zhang2017_local", "0.246", "13.248", "0.385", "ctest10k"),
+    *kim2021("zhang2016", "0.247", "13.368", "0.401", "coco-val2017"),
+    *kim2021("zhang2017_local", "0.206", "14.755", "0.391", "coco-val2017"),
+    *chen2023("truth", "0.00", "0.7688", "0.9369", count=0)[1:],  # the FID of the truth is 0 by definition
+    *chen2023("gray", "15.98", "0.6584", "0.8793", count=0),
+    *chen2023("blanch2021", "6.16", "0.6803", "0.8921"),
+    *chen2023("zhao2021", "4.30", "0.6957", "0.9018"),
+    *chen2023("huang2022", "3.79", "0.6988", "0.8974", tag="imagenet"),  # last, as it takes minutes per image
 )
-from colorzoo.card import ModelCard
-from colorzoo.color import lightness_to_rgb, rgb_to_lab
-from colorzoo.factory import create_coloring_model
-from colorzoo.guidance import Guidance
-from colorzoo.inference.colorizer import Colorizer
-from colorzoo.model import ColoringModel
-from colorzoo.networks import gated_transfer
-from colorzoo.prediction import Prediction
-from colorzoo.registry import list_models, model_card
-from colorzoo.testing import sample_guidance, sample_input
-from colorzoo.weights.catalog import file_problem, weight_file
-from colorzoo.zoo.he2018 import model as he2018
-from colorzoo.zoo.he2018.model import SCALES, dense_matches, errors_of, read_at
-from colorzoo.zoo.larsson2016 import model as larsson2016
-from colorzoo.zoo.li2018.model import BETA, affinities, last_filter
-
-GOAL_WITH_MATRICES, GOAL_WITHOUT, GOAL_DELTA_E, GOAL_MEMORY = 2.5, 1.0, 0.5, 1.0
-SIZES, REPEATS = (256, 512), 3
-CHROMA = 13.0  # standard deviation of ab in photos
+"""Values of papers for models whose authors' weights have an address."""
 
 
 def run(options: Options) -> list[Row]:
-    """Return speed, color difference and peak memory of each network at each size."""
-    cards = {
-        card.name: card
-        for card in map(model_card, list_models())
-        if "published" in card.weights or card.name in PLAIN
-    }
-    names = options.models or tuple(cards)
-    if unknown := set(names) - set(cards):
-        raise SkippedError(f"no published weights or steps of {', '.join(sorted(unknown))}")
-    rows = []
-    for name in names:
-        for size in options.sizes or SIZES:
-            rows += measure(cards[name], size, options.repeats or REPEATS)
-    return rows
-
-
-def measure(card: ModelCard, size: int, repeats: int) -> list[Row]:
-    """Measure a network at one size."""
-    torch.manual_seed(0)
-    model, kind = load_model(card)
-    calls = {"ours": our_way(model, card, size), "theirs": their_way(model, card, size)}
-    ours, theirs = calls["ours"](), calls["theirs"]()
-    distance = float((ours - theirs).norm(dim=1).mean())  # Delta-E (1976), as L is equal
-    if kind == "random":
-        distance *= CHROMA / float(theirs.std())
-    seconds = time_in_turn(calls, runs=repeats, warmup=0)
-    # peak memory of each way in a new single-threaded process
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(2, mp_context=spawn, initializer=single_thread, max_tasks_per_child=1) as pool:
-        ours_mb, theirs_mb = (
-            pool.submit(peak, card.name, size, way).result() for way in (our_way, their_way)
-        )
-    goal = GOAL_WITH_MATRICES if torch.cpu._is_amx_tile_supported() else GOAL_WITHOUT
-    place = f"{kind} weights, {where()}"
-    title = f"{card.name} at {size} x {size}"
+    """Download the weights, measure what is missing, write the table, and return the compared values."""
+    if not options.download:
+        raise SkippedError("published requires --download, because the weights take several gigabytes")
+    files = [file for file in list_weights() if file.weights.urls]
+    names = {file.model for file in files} | {*BASELINES}
+    if unknown := {*options.models} - names:
+        raise SkippedError(f"no address of weights of {', '.join(sorted(unknown))}")
+    names = {*options.models} or names
+    # download the files and report their hashes
+    weights: dict[tuple[str, str], tuple[Path, str]] = {}
+    for file in files:
+        if file.model not in names:
+            continue
+        try:
+            found = fetch(file)
+        except WeightsError as error:
+            report(f"{file.model} {file.tag}", error)
+            continue
+        origin = "as on the model card" if file.weights.sha256 else f"computed: {file.weights.no_hash}"
+        sha256 = found.sha256 or sha256_of(found.path)  # a file that the user copied has no recorded hash
+        print(f"{file.model} {file.tag}: SHA-256 {sha256} ({origin})", flush=True)
+        weights[file.model, file.tag] = found.path, sha256
+    # measure what is missing, one model and protocol at a time
+    rows = read_rows(PAGE.read_text(encoding="utf-8"))
+    write_table(rows)
+    groups = defaultdict[tuple[str, str, str, str], list[PublishedValue]](list)
+    for value in VALUES:
+        if value.model in names:
+            images = value.images or protocol_of(value.protocol).subset or ""
+            groups[value.protocol, images, value.model, value.tag].append(value)
+    folders: dict[str, Path | None] = {}
+    with TemporaryDirectory() as temporary:
+        for (protocol, images, model, tag), values in groups.items():
+            if model not in BASELINES and (model, tag) not in weights:
+                continue
+            path, sha256 = weights.get((model, tag), (None, ""))
+            pending = [v for v in values if not is_measured(rows.get(v.key), sha256, options.images)]
+            if not pending:
+                continue
+            try:
+                if images not in folders:
+                    folders[images] = None  # a second error would repeat the first
+                    folders[images] = find_images(options.data or Path("data"), images, Path(temporary))
+                if (folder := folders[images]) is not None:
+                    rows |= measure(pending, path, sha256, folder, images, options)
+                    write_table(rows)
+            except (ColorzooError, OSError) as error:
+                report(f"{model}, protocol {protocol}" if folders[images] else images, error)
     return [
-        times_faster(f"{title}, seconds per image", seconds["ours"], seconds["theirs"], goal, place),
-        share_of(f"{title}, mean Delta-E in units of 1", distance, 1.0, GOAL_DELTA_E, place),
-        share_of(f"{title}, peak MB", ours_mb, theirs_mb, GOAL_MEMORY, place),
+        Row(
+            f"{value.model}, {value.value} ({value.source})",
+            measured := float(rows[value.key][0]),
+            paper := float(value.paper),
+            max(measured / paper, paper / measured) if measured > 0 else math.inf,
+            TOLERANCE,
+            "lower",
+            rows[value.key][1],
+        )
+        for value in VALUES
+        if value.model in names and value.key in rows and value.paper != EMPTY
     ]
 
 
-def load_model(card: ModelCard) -> tuple[ColoringModel, str]:
-    """Return a model and the origin of its weights."""
-    if "published" in card.weights and not file_problem(weight_file(card, "published")):
-        return create_coloring_model(card.name, "published", offline=True), "the authors'"
-    return create_coloring_model(card.name, None), "random"
+def report(subject: str, error: Exception) -> None:
+    """Print an error in one line."""
+    print(f"{subject}: {' '.join(str(error).split())}", flush=True)
 
 
-def our_way(model: ColoringModel, card: ModelCard, size: int) -> Callable[[], Tensor]:
-    """Return a call of the `Colorizer`."""
-    colorizer = Colorizer(model, device="cpu", allow_untrained=True)
-    lightness, guidance = sample_input(card.input, (size, size)), sample_guidance(card.guidance, (size, size))
+def find_images(data: Path, images: str, temporary: Path) -> Path:
+    """Return the first subfolder of a folder that contains all images of a subset, or the folder itself.
 
-    def call() -> Tensor:
-        nonlocal lightness
-        ab = colorizer.predict(lightness, guidance).to_ab()
-        lightness = lightness.roll(
-            1, dims=-1
-        )  # another image, because answers to the last ones are remembered
-        return ab
-
-    return call
-
-
-def their_way(model: ColoringModel, card: ModelCard, size: int) -> Callable[[], Tensor]:
-    """Return a plain call of the network in float32, without gradients."""
-    lightness, guidance = sample_input(card.input, (size, size)), sample_guidance(card.guidance, (size, size))
-
-    @torch.no_grad()
-    def call() -> Tensor:
-        return PLAIN.get(card.name, plain_call)(model, lightness, guidance)
-
-    return call
-
-
-def plain_call(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
-    """Call the network directly."""
-    prediction: Prediction = model(lightness, guidance)
-    return prediction.to_ab()
-
-
-def larsson_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
-    """Colorize with whole hypercolumns: every map is enlarged before the first layer of the head."""
-    network = model.network
-    fused = network.hidden_map
-
-    def hidden_map(maps: list[Tensor]) -> Tensor:
-        scales = zip(maps, larsson2016.SCALES, strict=True)
-        dense = [larsson2016.enlarge(larsson2016.at_quarter(m, s), max(1, s // 4)) for m, s in scales]
-        return network.hidden(torch.cat(dense, dim=1)).relu()
-
-    network.hidden_map = hidden_map
-    try:
-        return model(lightness, guidance).to_ab()
-    finally:
-        network.hidden_map = fused
-
-
-def he_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
-    """Colorize with features of every pixel, with which matched positions are compared."""
-    assert guidance.exemplar is not None
-    rgb = guidance.exemplar.rgb
-    other = rgb_to_lab(rgb)[:, :1]
-    ours, theirs = model.features(lightness), model.features(other)
-    sizes = [(each.shape[2], each.shape[3]) for each in (lightness, other)]
-    there, back = dense_matches(ours, theirs, *sizes), dense_matches(theirs, ours, *sizes[::-1])
-    found: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for pair in zip(ours, theirs, SCALES, strict=True):
-        dense = [
-            F.normalize(at_every_pixel(each, size, pair[2]), dim=1, eps=1e-8)
-            for each, size in zip(pair[:2], sizes, strict=True)
-        ]
-        for maps, own, seen, matches in zip(found, dense, dense[::-1], (there, back), strict=True):
-            maps.append(-(own * read_at(seen, matches)).sum(dim=1, keepdim=True))
-    forward, backward = (torch.cat(each, dim=1) for each in found)
-    errors = errors_of(torch.cat([forward, read_at(backward, there)], dim=1))
-    aligned = he2018.Aligned(there, back, errors)
-    ab: Tensor = model.generate(lightness, he2018.aligned_colors(rgb, aligned), errors)
-    return ab
-
-
-def gated_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
-    """Colorize with all positions of the image compared with the reference at once."""
-    usual = gated_transfer.POSITIONS_PER_CHUNK
-    gated_transfer.POSITIONS_PER_CHUNK = lightness.numel()
-    try:
-        return plain_call(model, lightness, guidance)
-    finally:
-        gated_transfer.POSITIONS_PER_CHUNK = usual
-
-
-def at_every_pixel(maps: Tensor, size: tuple[int, int], scale: int) -> Tensor:
-    """Interpolate maps at the pixels of an image, shifted by up to half a cell as published."""
-    if scale == 1:
-        return maps
-    places = [(torch.arange(side) + scale / 2) / scale for side in size]
-    low = [each.long().clamp(max=count - 1) for each, count in zip(places, maps.shape[-2:], strict=True)]
-    high = [(each + 1).clamp(max=count - 1) for each, count in zip(low, maps.shape[-2:], strict=True)]
-    y, x = (each - first for each, first in zip(places, low, strict=True))
-    rows = maps[:, :, low[0]] * (1 - y)[:, None] + maps[:, :, high[0]] * y[:, None]
-    return rows[..., low[1]] * (1 - x) + rows[..., high[1]] * x
-
-
-def li_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
-    """Colorize with the published transform and a direct solver; the last published filter requires CUDA."""
-    assert guidance.exemplar is not None
-    rgb = lightness_to_rgb(lightness)
-    image = li_transform(model.network, rgb, guidance.exemplar.rgb)[0].clamp(0, 1)
-    planes, guide = (each.permute(1, 2, 0).double().numpy() for each in (image, rgb[0]))
-    weights = affinities(guide)
-    scale = 1 / weights.sum(axis=0) ** 0.5
-    normalized = weights.multiply(scale[:, None]).multiply(scale[None])
-    system = csc_array(eye_array(len(scale)) - BETA * normalized)
-    solved = [spsolve(system, (1 - BETA) * plane) for plane in planes.reshape(-1, 3).T]
-    smooth = torch.stack([torch.from_numpy(each) for each in solved]).view(3, *guide.shape[:2]).float()
-    return rgb_to_lab(last_filter(smooth.clamp(0, 1), rgb[0])[None].clamp(0, 1))[:, 1:]
-
-
-def li_transform(network: Any, content: Tensor, style: Tensor) -> Tensor:
-    """Return the image ``(1, 3, H, W)`` of PhotoWCT, with each layer as its own module and SVD."""
-    hooks, image = li_encoded(network.encoders[3], style)[0], content
-    for level in (4, 3, 2, 1):
-        own, pools = li_encoded(network.encoders[level - 1], image)
-        x = li_moved(own[-1], hooks[level - 1])
-        decoder = network.decoders[level - 1]
-        for name in decoder.steps:
-            if name == "pool":
-                places, size = pools.pop()
-                x = F.max_unpool2d(x, places, [2, 2], [2, 2], output_size=size)
-            else:
-                x = li_convolved(decoder.get_submodule(name), x)
-                x = x if name == decoder.steps[-1] else F.relu(x, inplace=True)
-        image = x
-    return image
-
-
-def li_encoded(encoder: Any, rgb: Tensor) -> tuple[list[Tensor], list[tuple[Tensor, torch.Size]]]:
-    """Return the first map of each level of an encoder, and indices and sizes of its poolings."""
-    x, hooks, pools = encoder.conv0(rgb), [], []
-    for name in encoder.steps:
-        if name == "pool":
-            size = x.shape
-            x, places = F.max_pool2d(x, 2, 2, return_indices=True)
-            pools.append((places, size))
-            continue
-        x = F.relu(li_convolved(encoder.get_submodule(name), x), inplace=True)
-        if name.endswith("_1"):
-            hooks.append(x)
-    return hooks, pools
-
-
-def li_convolved(layer: Any, x: Tensor) -> Tensor:
-    """Return a convolution with reflection padding."""
-    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), layer.weight, layer.bias)
-
-
-def li_moved(content: Tensor, style: Tensor) -> Tensor:
-    """Return features with mean and covariance of other features; SVD in float64, which always converges."""
-    ours, theirs = (each[0].flatten(1) for each in (content, style))
-    centered, mean = ours - ours.mean(1, keepdim=True), theirs.mean(1, keepdim=True)
-    covariance = centered @ centered.T / (ours.shape[1] - 1) + torch.eye(len(ours))
-    wanted = (theirs - mean) @ (theirs - mean).T / (theirs.shape[1] - 1)
-    for matrix, power in ((covariance, -0.5), (wanted, 0.5)):
-        vectors, values, _ = torch.linalg.svd(matrix.double())
-        kept = int((values >= 1e-5).sum())
-        raised = vectors[:, :kept] * values[:kept] ** power @ vectors[:, :kept].T
-        centered = raised.float() @ centered
-    return (centered + mean).view(content.shape)
-
-
-PLAIN: Mapping[str, Callable[[Any, Tensor, Guidance], Tensor]] = {
-    "iizuka2016": plain_call,
-    "larsson2016": larsson_plain,
-    "he2018": he_plain,
-    "li2018": li_plain,
-    "lu2020": gated_plain,
-    "yin2021": gated_plain,
-    "bai2022": plain_call,
-    "ci2018": plain_call,
-    "lee2020": plain_call,
-    "xiao2020": plain_call,
-    "xia2022": plain_call,
-    "gupta2012": plain_call,
-    "pierre2015": plain_call,
-}
-"""The published steps of the models that papers compare with."""
-
-
-def peak(name: str, size: int, way: Callable[[ColoringModel, ModelCard, int], Callable[[], Tensor]]) -> float:
-    """Return the peak memory in MB for a model and an image, without reading the weights.
+    Args:
+        data: Folder of the data sets.
+        images: Name of a subset, or of `VOC_LIST`.
+        temporary: Folder for copies of the images of `VOC_LIST`, which is only a part of its data set.
 
     Raises:
-        SkippedError: The system is not Linux.
+        DataError: An image is missing, or has another hash than in `VOC_LIST`.
     """
-    status, card = Path("/proc/self/status"), model_card(name)
-    if not status.exists():
-        raise SkippedError("memory is measured on Linux only")
+    if not data.is_dir():
+        raise DataError(f"the folder {data} does not exist")
+    if images == VOC_LIST.stem:
+        with VOC_LIST.open(newline="", encoding="utf-8") as stream:
+            listed = {row["image"]: row["sha256"] for row in csv.DictReader(stream)}
+        found = {Path(path).name: Path(path) for path in walk_files(str(data))}
+        wrong = [name for name in listed if name not in found or sha256_of(found[name]) != listed[name]]
+        if wrong:
+            raise DataError(
+                f"{len(wrong)} of {len(listed)} images are missing below {data} or have another hash, the "
+                f"first: {wrong[0]}"
+            )
+        for name in listed:
+            shutil.copyfile(found[name], temporary / name)
+        return temporary
+    required = {*subset_names(images)}
+    for folder in (*sorted(path for path in data.iterdir() if path.is_dir()), data):
+        if required <= {Path(path).stem for path in walk_files(str(folder))}:
+            return folder
+    raise DataError(f"the {len(required)} images are not below {data}")
 
-    def megabytes(field: str) -> float:
-        lines = (line.split() for line in status.read_text(encoding="ascii").splitlines())
-        return next(int(line[1]) for line in lines if line[0] == f"{field}:") / 1024
 
-    before = megabytes("VmRSS")
-    model, _ = load_model(card)
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # reset the peak to the present memory
-    way(model, card, size)()
-    return megabytes("VmHWM") - before
+def measure(
+    values: Sequence[PublishedValue],
+    path: Path | None,
+    sha256: str,
+    folder: Path,
+    images: str,
+    options: Options,
+) -> dict[Key, Cells]:
+    """Measure values of one model with one protocol; print a line for each metric that is skipped.
+
+    Args:
+        values: Values to measure.
+        path: Weight file; None for a baseline.
+        sha256: SHA-256 of the weight file.
+        folder: Folder of the images.
+        images: Name of the subset of the images.
+        options: ``images`` limits the number of images; ``device`` is the device of the model.
+    """
+    metrics = []
+    for metric in dict.fromkeys(value.metric for value in values):
+        try:
+            if metric == "fid" and options.images:
+                raise DataError("a distance between image sets requires all images, not --images")
+            if metric.startswith("accuracy") and not (folder / LABELS_FILE).is_file():
+                raise DataError(f"{LABELS_FILE} is missing in {folder}")
+            named_measure(metric)
+            metrics.append(metric)
+        except (DataError, WeightsError) as error:
+            report(f"{values[0].model}, {metric}", error)
+    values = [value for value in values if value.metric in metrics]
+    if not values:
+        return {}
+    protocol = protocol_of(values[0].protocol)
+    outcome = evaluate(
+        {values[0].model: path},
+        folder,
+        replace(protocol, subset=None if images == VOC_LIST.stem else images),
+        metrics=metrics,
+        interactions=[value.count for value in values],
+        limit=options.images,
+        cache=CACHE,
+        device=options.device or "cpu",
+        threads=THREADS,
+    )
+    print_notes(outcome)
+    summary = outcome.summary
+    assert summary is not None, "only the first of several processes has a summary"
+    # format the values with the decimals of the paper
+    count = len(summary.items)
+    is_limited = options.images is not None and count + len(summary.skipped) >= options.images
+    cells = f"{'first ' if is_limited else ''}{count} of `{images}`", f"{datetime.now(UTC).date()}"
+    found = {}
+    for value in values:
+        output = summary.setup.measures[metrics.index(value.metric)].outputs[value.output]
+        row = next(row for row in summary.rows if row.count == value.count)
+        number = row.scores[output.key].estimate.value
+        if not math.isfinite(number):
+            print(f"{value.model}, {value.value}: no image has a value", flush=True)
+            continue
+        digits = output.digits if value.paper == EMPTY else len(value.paper.partition(".")[2])
+        found[value.key] = f"{number:.{digits}f}", *cells, sha256[:12] or EMPTY
+    return found
+
+
+def is_measured(cells: Cells | None, sha256: str, limit: int | None) -> bool:
+    """Return whether a value was measured with a weight file, and on enough images.
+
+    Args:
+        cells: Cells of the value on the page, or None.
+        sha256: SHA-256 of the weight file; empty for a baseline.
+        limit: Number of images; None for all images.
+    """
+    if cells is None or cells[3] != (sha256[:12] or EMPTY):
+        return False
+    first, _, rest = cells[1].partition(" ")
+    return first != "first" or (limit is not None and int(rest.partition(" ")[0]) >= limit)
+
+
+def read_rows(page: str) -> dict[Key, Cells]:
+    """Return the measured values of the table on a page."""
+    rows = {}
+    for line in page.splitlines():
+        cells = tuple(cell.strip() for cell in line.strip("|").split("|"))
+        if len(cells) == len(HEADER) and cells[5] not in (EMPTY, HEADER[5]) and set(cells[5]) - {"-", ":"}:
+            source, protocol, model, value, _, measured, images, date, weights = cells
+            rows[source, protocol, model, value] = measured, images, date, weights
+    return rows
+
+
+def write_table(rows: Mapping[Key, Cells]) -> None:
+    """Write the table of all values into the page, with `EMPTY` for values that were not measured."""
+    lines = [HEADER, ("---",) * 4 + ("---:",) * 2 + ("---",) * 3]
+    lines += [(*value.key, value.paper, *rows.get(value.key, (EMPTY,) * 4)) for value in VALUES]
+    text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    page = with_table(PAGE.read_text(encoding="utf-8"), "published", text, COMMAND)
+    write_atomic(PAGE, page.encode())

@@ -28,7 +28,8 @@ from benchmarks._common import Options, Row, SkippedError, share_of, where
 from benchmarks._held_out import unseen
 from colorzoo import Guidance
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
-from colorzoo.guidance import Area, PointHint, Recipe, format_hex
+from colorzoo.guidance import Area, PointHint, Recipe
+from colorzoo.guidance.fields import format_hex
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import working_size
 from colorzoo.inference.pipeline import colorize_task

@@ -171,8 +171,8 @@ def surface_seams(answer: ColorizedImage) -> int:
     """Count the seams on even surfaces within the border, before sRGB limits the colors."""
     full_size = answer.task.full_size
     assert full_size is not None, "results of `colored` have a full-size lightness"
-    inside = full_size.lightness
-    lightness = inside.whole()[0] if isinstance(inside, FullLightness) else inside[None]
+    part = full_size.part
+    lightness = part.whole()[0] if isinstance(part, FullLightness) else part[None]
     highest, lowest = (F.max_pool2d(sign * lightness, AROUND, 1, AROUND // 2) for sign in (1, -1))
     ab = F.interpolate(answer.ab[None], lightness.shape[1:], mode="bicubic")[0]
     return count_seams(torch.cat([lightness, ab]), (highest + lowest)[0] < SURFACE)

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from benchmarks._common import Options, Row, SkippedError, trained_model, where
 from colorzoo import Guidance
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import guidance_kind
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.model import ColoringModel
 from colorzoo.zoo.weng2022code.model import OBJECTS
 from colorzoo.zoo.weng2022code.task import HUES, KEPT_COLORS

@@ -33,8 +33,7 @@ from colorzoo.data.decode import decode_rgb
 from colorzoo.image_io.find import visible_entries
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import compose_image, shrink_lightness, working_size
-from colorzoo.metrics import MeanPSNR
-from colorzoo.metrics.video import chroma_flicker, color_consistency, warping_error
+from colorzoo.metrics import MeanPSNR, chroma_flicker, color_consistency, warping_error
 
 MODEL = "colorzoo2026"
 WIDTH, HEIGHT = 426, 240

@@ -282,7 +282,7 @@ HINTS = (
     Hint(
         "histogram",
         option="--histogram-of",
-        notes={"drawing": "does not use statistics"},
+        notes={"drawing": "does not use color histograms"},
         simulated={"name": "true_statistics", "give": "histogram"},
     ),
     Hint(

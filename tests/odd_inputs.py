@@ -151,6 +151,7 @@ ODD_INPUTS = (
     OddInput("cut short.jpg", cut(encoded(RGB.resize((320, 240)), "JPEG")), refused="truncated"),
     OddInput("text.jpg", raw(b"not an image at all"), refused="is not an image"),
     OddInput("film.jpg", raw(b"\0\0\0\x18ftypisom" + bytes(60)), refused="is not an image"),
+    OddInput("film.mp4", raw(b"\0\0\0\x18ftypisom" + bytes(60)), refused="Use `colorzoo video`"),
     OddInput("script.jpg", raw(b"%!PS-Adobe-3.0 EPSF-3.0\n"), refused="is not an image"),
     # TIFF
     OddInput("uint8.tif", tiff(GRAY)),
@@ -164,6 +165,7 @@ ODD_INPUTS = (
     OddInput("float NaN.tif", tiff(nan()), refused="NaN or infinite values (1 of 768)"),
     OddInput("complex.tif", tiff(UNIT.astype(np.complex64)), refused="complex numbers"),
     OddInput("12 bits.tif", tiff(GRAY.astype(np.uint16) * 16, bitspersample=12), depth=16),
+    OddInput("dark.tif", tiff(3 * GRAY.astype(np.uint16)), note="very dark", depth=16),
     OddInput("very dark.tif", tiff(GRAY.astype(np.uint16)), note="very dark", depth=16),
     OddInput("white is 0.tif", tiff(255 - GRAY, "miniswhite")),
     OddInput("palette.tif", pil(P)),

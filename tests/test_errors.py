@@ -5,7 +5,8 @@ from errno import EACCES, ENAMETOOLONG
 import pytest
 
 from colorzoo.batch.runner import failure_message
-from colorzoo.errors import ImageError, first_words
+from colorzoo.console import first_words
+from colorzoo.errors import ImageError
 
 
 def test_first_words_shortens_long_messages() -> None:

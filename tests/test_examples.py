@@ -4,7 +4,7 @@ import doctest
 import importlib
 import inspect
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,28 +14,29 @@ from PIL import Image
 import colorzoo
 from colorzoo.testing import write_sample_images
 
-# packages of the reference in which every function and class has an example
+ROOT = Path(colorzoo.__path__[0])
+# packages and modules with examples, which use the names in the modules of their package
 PACKAGES = sorted(
-    {page.stem for page in (Path(__file__).parents[1] / "docs" / "api").glob("*.md")}
-    - {"index", "card", "errors", "settings"}  # records, exceptions, types
+    {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    - {"__init__", "__main__", "_machine", "abilities", "apps", "errors", "options", "zoo"}
 )
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
-def names_of(package: str) -> dict[str, Any]:
-    module = importlib.import_module(f"colorzoo.{package}" if package else "colorzoo")
-    return {name: getattr(module, name) for name in module.__all__}
+def modules_of(package: str) -> list[ModuleType]:
+    paths = [ROOT / f"{package}.py", *sorted((ROOT / package).rglob("*.py"))]
+    parts = [path.relative_to(ROOT.parent).with_suffix("").parts for path in paths if path.is_file()]
+    return [importlib.import_module(".".join(each).removesuffix(".__init__")) for each in parts]
 
 
 def examples_of(value: object) -> list[doctest.Example]:
     return doctest.DocTestParser().get_examples(inspect.getdoc(value) or "")
 
 
-def documented(value: object) -> bool:
-    """Return whether a value needs an example: not a constant, exception or protocol."""
-    if inspect.isclass(value):
-        return not (issubclass(value, Exception) or getattr(value, "_is_protocol", False))
-    return inspect.isfunction(value)
+def is_documented(name: str, value: object, module: ModuleType) -> bool:
+    """Return whether a name is a public class or function that a module defines."""
+    is_public = name[0] != "_" and getattr(value, "__module__", "") == module.__name__
+    return is_public and (inspect.isclass(value) or inspect.isfunction(value))
 
 
 @pytest.fixture
@@ -48,18 +49,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("package", ["", *PACKAGES])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_docstring_examples_run(package: str) -> None:
-    known = names_of("") | (names_of(package) if package else {})
+    modules = modules_of(package)
+    known = {name: value for module in modules for name, value in vars(module).items() if name[0] != "_"}
+    known |= {name: getattr(colorzoo, name) for name in colorzoo.__all__}
     runner = doctest.DocTestRunner(optionflags=OPTIONS)
     said: list[str] = []
-    elsewhere = [] if package else [value for each in PACKAGES for value in names_of(each).values()]
-    for name, value in names_of(package).items():
-        if not documented(value) or value in elsewhere or not (examples := examples_of(value)):
-            continue
-        torch.manual_seed(0)
-        names = {**known, "torch": torch, "np": np, "Path": Path, "colorzoo": colorzoo}
-        test = doctest.DocTest(examples, names, name, None, None, None)
-        runner.run(test, out=said.append)
+    for module in modules:
+        for name, value in vars(module).items():
+            if not is_documented(name, value, module) or not (examples := examples_of(value)):
+                continue
+            torch.manual_seed(0)
+            names = {**known, "torch": torch, "np": np, "Path": Path, "colorzoo": colorzoo}
+            test = doctest.DocTest(examples, names, name, None, None, None)
+            runner.run(test, out=said.append)
     assert runner.tries > 0
     assert runner.failures == 0, "".join(said)

@@ -7,14 +7,19 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import colorzoo
+from colorzoo.apps.cli.new_paper import Guidance, Kind, paper_files
 
 # name -> first parameters of the call; null for names that are not callable
 INVENTORY = json.loads((Path(__file__).parent / "public_api.json").read_text())
 ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"^```py(?:thon)?\b[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 HEAVY = {"torch", "lightning", "kornia", "torchmetrics", "numpy", "PIL"}
 
 
@@ -74,7 +79,7 @@ def importable_names(module: ModuleType) -> set[str]:
 
 def test_importable_names_of_documented_modules_equal_the_promised_names() -> None:
     modules = documented_modules()
-    assert len(modules) > 25
+    assert len(modules) > 15
     surplus = {}
     for module in modules:
         promised = set(module.__all__) - {"__version__"}
@@ -83,6 +88,53 @@ def test_importable_names_of_documented_modules_equal_the_promised_names() -> No
         if importable - promised:
             surplus[module.__name__] = importable - promised
     assert surplus == {}  # new names must be promised or private
+
+
+def printed_code() -> Iterator[tuple[str, str]]:
+    """Yield the place and the code of examples for users: pages, notebooks and templates of papers."""
+    pages = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/colorzoo/zoo/*/README.md")]
+    for page in pages:
+        if page.name not in ("contributing.md", "release.md"):  # for developers of colorzoo
+            yield from ((str(page), code) for code in BLOCK.findall(page.read_text(encoding="utf-8")))
+    for path in ROOT.glob("notebooks/*.ipynb"):
+        for cell in json.loads(path.read_text())["cells"]:
+            if cell["cell_type"] == "code":
+                yield str(path), re.sub(r"^[%!].*", "", "".join(cell["source"]), flags=re.MULTILINE)
+    for guidance, kind in product(get_args(Guidance), get_args(Kind)):
+        for path, text in paper_files("toy2030", zoo=False, guidance=guidance, kind=kind).items():
+            if path.suffix == ".py":
+                yield f"{path} ({guidance}, {kind})", text
+
+
+def names_in(code: str, packages: set[str]) -> set[str]:
+    """Return the dotted names of colorzoo that code imports, and the names of packages that it reads."""
+    tree = ast.parse(code)
+    local = {}  # imported names in the code
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            local |= {each.asname or each.name: each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            local |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+    read = {
+        f"{local[node.value.id]}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and local.get(node.value.id) in packages
+    }
+    used = {name for name in read | {*local.values()} if name.partition(".")[0] == "colorzoo"}
+    return {name for name in used if not name.startswith("colorzoo.zoo.")}  # a subclass of a paper's task
+
+
+def test_examples_use_only_promised_names() -> None:
+    modules = documented_modules()
+    packages = {module.__name__ for module in modules}
+    promised = packages | {f"{module.__name__}.{name}" for module in modules for name in module.__all__}
+    code = list(printed_code())
+    assert len(code) > 100
+    assert names_in("import colorzoo\ncolorzoo.factory()", packages) - promised == {"colorzoo.factory"}
+    found = {f"{place}: {name}" for place, text in code for name in names_in(text, packages) - promised}
+    assert sorted(found) == []
 
 
 def test_importing_and_listing_models_imports_no_heavy_packages() -> None:

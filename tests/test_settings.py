@@ -11,7 +11,7 @@ from colorzoo import Colorizer, colorize
 from colorzoo.data import ExemplarPairsDataModule
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
-from colorzoo.settings import check_arguments, constructor_parameters
+from colorzoo.options import check_arguments, constructor_parameters
 
 
 class Options(TypedDict, total=False):

@@ -13,7 +13,7 @@ from colorzoo.errors import RecipeVersionError, WeightsError
 from colorzoo.image_io.provenance import ImageProvenance, read_provenance
 from colorzoo.testing.samples import write_sample_images
 from colorzoo.testing.trainer import silent_lightning
-from colorzoo.training import run_command
+from colorzoo.training.command import run_command
 from colorzoo.weights import read_weights, save_weights
 from colorzoo.weights.load import Provenance
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 from skimage import data
 
 from colorzoo.apps.cli.main import main
@@ -80,11 +80,15 @@ def test_tour_sketch_gets_colors_and_keeps_lines(folder: Path) -> None:
     painted, sketch = pixels(folder / "painted.png"), pixels(folder / "sketch.png").mean(axis=2)
     assert np.ptp(painted, axis=2).mean() > 2
     assert painted[sketch < 64].mean() < painted[sketch > 192].mean() - 40  # the lines stay
+    filled = pixels(folder / "filled.png")
+    regions = {(170, 425): "#4f9a45", (65, 65): "#f7d447", (130, 230): "#b0402c", (350, 256): "#86b060"}
+    for place, color in regions.items():
+        assert np.abs(filled[place] - ImageColor.getrgb(color)).max() <= 1, color
 
 
 @pytest.mark.nightly  # trains at full width
 def test_tour_training_and_evaluation_write_results(folder: Path) -> None:
     run_section("Train on a folder")
     assert (folder / "mine.jpg").is_file()
-    run_section("Compare two models")
-    assert "zhang2017_local_small" in (folder / "report" / "report.html").read_text(encoding="utf-8")
+    run_section("Compare models")
+    assert "mine" in (folder / "report" / "report.html").read_text(encoding="utf-8")

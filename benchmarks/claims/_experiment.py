@@ -181,7 +181,8 @@ def code_digest(begin: Callable[..., Any], models: Sequence[str]) -> str:
     """Return a digest of the code that decides the numbers of an experiment.
 
     These are its own module, the folders of its models and of the models that lend them layers, and the
-    packages that every coloring runs through. Comments, docstrings and the layout of lines do not count.
+    packages that every coloring runs through. Comments, docstrings, imports at the top and the layout of
+    lines do not count.
 
     Args:
         begin: See `Experiment`.
@@ -216,7 +217,8 @@ def _code_of(path: Path) -> str:
         is_text = isinstance(body, list) and body and isinstance(body[0], ast.Expr)
         if is_text and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
             body.pop(0)
-    return ast.dump(tree)
+    lines = (node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom))
+    return "\n".join(map(ast.dump, lines))
 
 
 def to_json(experiment: Experiment, rows: Iterable[Mapping[str, Any]]) -> str:

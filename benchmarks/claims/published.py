@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmarks._common import DOCS, time_in_turn
 from benchmarks.claims._claim import Claim, Result, estimate, make_claim
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
-from benchmarks.published import load_model, our_way, their_way
+from benchmarks.direct import load_model, our_way, their_way
 from colorzoo.evaluation.statistics import Estimate
 from colorzoo.registry import model_card
 

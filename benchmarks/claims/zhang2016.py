@@ -20,7 +20,7 @@ from colorzoo.factory import build_model, create_coloring_model
 from colorzoo.metrics import AbAUC
 from colorzoo.metrics.appearance import colorfulness
 from colorzoo.model import ColoringModel
-from colorzoo.training import load_initial_weights
+from colorzoo.training.initial_weights import load_initial_weights
 from colorzoo.zoo.zhang2016.task import Zhang2016
 
 PAPER = "zhang2016"

@@ -63,7 +63,7 @@ MASKS = TrainingData(
     None,
 )
 TEXT_IMAGES = TrainingData(
-    "4,437 images with class maps: the training images of coco_sample, COCO images, Clothing Co-Parsing and "
+    "images with class maps: the training images of coco_sample, COCO images, Clothing Co-Parsing and "
     "CamVid of the repositories in benchmarks/rebuild/text.py, and photos of photos/train",
     "text",
     4_437,

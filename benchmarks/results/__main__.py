@@ -1,5 +1,4 @@
-"""``python -m benchmarks.results [TABLE ...] --data DATA [--limit N]``: measure tables of the page *Results*,
-or with ``--published`` those of the authors' weights.
+"""``python -m benchmarks.results [TABLE ...] --data DATA [--limit N]``: measure tables of the page *Results*.
 
 Each table stands between two comments of ``docs/evaluation.md`` and is replaced as a whole.
 """
@@ -9,7 +8,6 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
-import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -18,17 +16,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks._common import DOCS, imagenet_classes, unseen_sources
-from benchmarks.results.published import measure_published
-from colorzoo.apps.cli.evaluate import print_scores
+from benchmarks._common import DOCS, imagenet_classes, unseen_sources, with_table
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import evaluate
-from colorzoo.evaluation.run import print_notes
 from colorzoo.evaluation.summary import Summary
 from colorzoo.evaluation.tables import markdown
 from colorzoo.files import write_atomic
 
 PAGE = DOCS / "evaluation.md"
+COMMAND = "python -m benchmarks.results"
 
 
 @dataclass(frozen=True)
@@ -115,27 +111,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, help="use only the first N images")
     parser.add_argument("--cache", type=Path, default=Path("runs/results"), help="folder that keeps results")
     parser.add_argument("--page", type=Path, default=PAGE, help="page to write into")
-    parser.add_argument(
-        "--published",
-        metavar="REPORT",
-        type=Path,
-        help="instead fetch the authors' weights, measure them on PASCAL VOC 2012 (or ImageNet's validation "
-        "images) below --data, and write a report",
-    )
     args = parser.parse_args(arguments)
     if unknown := sorted({*args.tables} - {*known}):
         print(f"no table {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
         return 2
     try:
-        if args.published:
-            outcome = measure_published(args.data, args.published)
-            print_notes(outcome)
-            print_scores(outcome, args.published)
-            return int(bool(outcome.skipped))
         for table in TABLES:
             if table.name in (args.tables or known):
                 text = measured(table, args.data, args.limit, args.cache)
-                page = with_table(args.page.read_text(encoding="utf-8"), table.name, text)
+                page = with_table(args.page.read_text(encoding="utf-8"), table.name, text, COMMAND)
                 write_atomic(args.page, page.encode())
     except (ColorzooError, OSError) as error:
         print(error, file=sys.stderr)
@@ -209,19 +193,6 @@ def source(table: Table, summary: Summary) -> str:
         f"- The images are the first {len(summary.items)} {kind} (digest {digest}).\n"
         f"- The results were measured on {today}."
     )
-
-
-def with_table(page: str, name: str, text: str) -> str:
-    """Return a page with a table in place of what stands between its comments.
-
-    Raises:
-        DataError: The page has no such comments.
-    """
-    begin, end = f"<!-- {name}: written by `python -m benchmarks.results` -->", f"<!-- end of {name} -->"
-    found = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if not found.search(page):
-        raise DataError(f"the page has no {begin} ... {end}")
-    return found.sub(lambda _: f"{begin}\n\n{text}\n\n{end}", page)
 
 
 if __name__ == "__main__":

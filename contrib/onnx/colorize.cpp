@@ -44,13 +44,16 @@ Rgb lab_to_rgb(double l, double a, double b) {
   return rgb;
 }
 
+// Return the first pixel that a new pixel covers, as in the box filter of Pillow.
+int bound(int index, int size, int new_size) { return (2 * int64_t(index) * size + new_size) / (2 * int64_t(new_size)); }
+
 // Return the mean of the pixels that each new pixel covers.
 std::vector<float> shrink(const std::vector<float>& plane, int width, int height, int w, int h) {
   std::vector<float> out(static_cast<size_t>(w) * h);
   for (int i = 0; i < h; ++i)
     for (int j = 0; j < w; ++j) {
-      const int top = int64_t(i) * height / h, bottom = std::max<int>(top + 1, int64_t(i + 1) * height / h);
-      const int left = int64_t(j) * width / w, right = std::max<int>(left + 1, int64_t(j + 1) * width / w);
+      const int top = bound(i, height, h), bottom = std::max(top + 1, bound(i + 1, height, h));
+      const int left = bound(j, width, w), right = std::max(left + 1, bound(j + 1, width, w));
       double sum = 0;
       for (int y = top; y < bottom; ++y)
         for (int x = left; x < right; ++x) sum += plane[static_cast<size_t>(y) * width + x];
@@ -83,10 +86,7 @@ int main(int argc, char** argv) try {
   in.read(reinterpret_cast<char*>(pixels.data()), static_cast<std::streamsize>(pixels.size()));
 
   Ort::Env env;
-  Ort::SessionOptions options;
-  // release 1.23 fuses products of double to an operator that it does not support
-  options.SetGraphOptimizationLevel(GraphOptimizationLevel::ORT_ENABLE_BASIC);
-  Ort::Session session(env, argv[1], options);
+  Ort::Session session(env, argv[1], Ort::SessionOptions{});
   Ort::AllocatorWithDefaultOptions allocator;
   const std::string output = session.GetOutputNameAllocated(0, allocator).get();
   const bool is_drawing = output == "rgb";

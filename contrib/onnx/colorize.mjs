@@ -30,8 +30,9 @@ function labToRgb(l, a, b) {
 function shrink(plane, width, height, w, h) { // mean of the pixels that each new pixel covers
   const out = new Float32Array(w * h);
   for (let i = 0; i < h; i++) for (let j = 0; j < w; j++) {
-    const top = Math.floor((i * height) / h), bottom = Math.max(top + 1, Math.floor(((i + 1) * height) / h));
-    const left = Math.floor((j * width) / w), right = Math.max(left + 1, Math.floor(((j + 1) * width) / w));
+    // the first pixel is rounded as in the box filter of Pillow
+    const top = Math.round((i * height) / h), bottom = Math.max(top + 1, Math.round(((i + 1) * height) / h));
+    const left = Math.round((j * width) / w), right = Math.max(left + 1, Math.round(((j + 1) * width) / w));
     let sum = 0;
     for (let y = top; y < bottom; y++) for (let x = left; x < right; x++) sum += plane[y * width + x];
     out[i * w + j] = sum / ((bottom - top) * (right - left));
@@ -49,6 +50,7 @@ function sample(plane, w, h, x, y, width, height) { // bilinear interpolation
 }
 
 const [model, source, target] = process.argv.slice(2);
+if (!target) throw new Error("usage: node colorize.mjs MODEL.onnx OLD.ppm NEW.ppm");
 const file = await readFile(source);
 const header = /^P6\s(?:#.*\n)*(\d+)\s+(\d+)\s+255\s/.exec(file.subarray(0, 200).toString("latin1"));
 if (!header) throw new Error(`${source} is not a PPM file (P6, 8 bits)`);

@@ -70,4 +70,6 @@ def main(model: str, source: str, target: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit("usage: python colorize.py MODEL.onnx OLD NEW")
     main(*sys.argv[1:])

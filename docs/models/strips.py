@@ -27,8 +27,9 @@ from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_gray, xdog
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import write_atomic
-from colorzoo.guidance import Guidance, Regions, format_hex
+from colorzoo.guidance import Guidance, Regions
 from colorzoo.guidance.color_statistics import region_means
+from colorzoo.guidance.fields import format_hex
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.references import describe_statistics
 from colorzoo.metrics.psnr import to_8bit

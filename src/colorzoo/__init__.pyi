@@ -5,6 +5,8 @@ from .batch import FileResult as FileResult
 from .card import ModelCard as ModelCard
 from .color import lab_to_rgb as lab_to_rgb
 from .color import rgb_to_lab as rgb_to_lab
+from .engines import export_model as export_model
+from .factory import create_backbone as create_backbone
 from .factory import create_coloring_model as create_coloring_model
 from .feature_extraction import features as features
 from .guidance import Boxes as Boxes
@@ -19,6 +21,7 @@ from .guidance import Scribbles as Scribbles
 from .inference import Colorizer as Colorizer
 from .model import ColoringModel as ColoringModel
 from .prediction import AbPrediction as AbPrediction
+from .prediction import Distribution as Distribution
 from .prediction import Prediction as Prediction
 from .prediction import RgbPrediction as RgbPrediction
 from .registry import list_models as list_models
@@ -36,6 +39,7 @@ __all__ = [
     "ColoringModel",
     "ColorizationModule",
     "Colorizer",
+    "Distribution",
     "Exemplar",
     "FileResult",
     "GlobalStatistics",
@@ -52,8 +56,10 @@ __all__ = [
     "colorize",
     "colorize_file",
     "colorize_files",
+    "create_backbone",
     "create_coloring_model",
     "create_model",
+    "export_model",
     "features",
     "lab_to_rgb",
     "list_models",

@@ -28,7 +28,7 @@ from colorzoo.inference.colorizer import (
 )
 from colorzoo.inference.references import recipe_reference_files, reference_notes
 from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
-from colorzoo.settings import check_arguments
+from colorzoo.options import check_arguments
 
 
 @overload

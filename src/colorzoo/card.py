@@ -38,9 +38,8 @@ class Weights:
     """Weight file of a model.
 
     Attributes:
-        sha256: SHA-256 of the file. None if the authors do not publish a hash; the hash is then recorded
-            after the download.
-        size: File size in bytes; an estimate if a third party hosts the file.
+        sha256: SHA-256 of the file. None if no hash is known; the hash is then recorded after the download.
+        size: File size in bytes; an estimate for a file without a hash.
         license: License of the weights.
         file: Name of a file in ``colorzoo/weights/embedded``; mutually exclusive with ``urls``.
         urls: URLs of the file and its mirrors, in order of preference.
@@ -50,6 +49,7 @@ class Weights:
         code_license: License of the code that the weights come from; empty for weights trained by colorzoo.
         seen: Name of a table in ``colorzoo/data/subsets`` that lists images of evaluation data sets among the
             training images; empty if none are known.
+        no_hash: Reason for a missing hash of a file with ``urls``, in one sentence.
     """
 
     sha256: str | None
@@ -62,6 +62,7 @@ class Weights:
     trained_on: str = ""
     code_license: str = ""
     seen: str = ""
+    no_hash: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,9 +155,10 @@ class ModelCard:
     def plain_guidance(self) -> tuple[str, ...]:
         """Accepted kinds of guidance, excluding optional references and classes.
 
-        References and classes are optional if the model also colorizes automatically.
+        References and classes are optional if the model also colorizes automatically. They are also
+        optional for sketch models that accept points.
         """
-        if "automatic" not in self.uses:
+        if "automatic" not in self.uses and not (self.input == "sketch" and "points" in self.guidance):
             return self.guidance
         return tuple(kind for kind in self.guidance if kind not in ("exemplar", "classes"))
 

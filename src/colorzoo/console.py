@@ -1,4 +1,4 @@
-"""Terminal output: progress bars, lines, tables and warnings; handling of Ctrl+C."""
+"""Terminal output: progress bars, lines, tables, warnings and errors; handling of Ctrl+C."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from textwrap import shorten
 from types import FrameType
 from typing import Protocol, TextIO
 
 __all__ = [
     "align",
+    "first_words",
     "print_line",
     "print_table",
     "printed_warnings",
     "progress_bar",
     "record_interrupts",
+    "unexpected_message",
 ]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # control characters in file names, such as line breaks
@@ -133,3 +136,22 @@ def printed_warnings() -> Iterator[None]:
         yield
     for warning in caught:
         print_line(f"colorzoo: {' '.join(str(warning.message).split())}", sys.stderr)
+
+
+def first_words(error: Exception, most: int = 120) -> str:
+    """Return the first line of an error message, shortened to ``most`` characters."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return shorten(line, most, placeholder=" ...")
+
+
+def unexpected_message(error: Exception) -> str:
+    """Return a one-line message about an error that is not a `ColorzooError`.
+
+    Errors of the file system, such as a file name that is too long, are not errors of this package.
+    """
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return (
+        f"unexpected {type(error).__name__}: {error}. Report this error with the output of "
+        "`colorzoo doctor`. To print a traceback, set COLORZOO_DEBUG=1 and run the command again."
+    )

@@ -5,8 +5,6 @@ The command line prints the message of such an error in one line and exits with 
 
 from __future__ import annotations
 
-from textwrap import shorten
-
 __all__ = [
     "ColorzooError",
     "DataError",
@@ -18,8 +16,6 @@ __all__ = [
     "UnknownModelError",
     "UntrainedWarning",
     "WeightsError",
-    "first_words",
-    "unexpected_message",
 ]
 
 
@@ -76,22 +72,3 @@ class RecipeVersionError(GuidanceError):
 
 class DataError(ColorzooError):
     """Error for a data set that is missing or empty, or has an unexpected layout."""
-
-
-def first_words(error: Exception, most: int = 120) -> str:
-    """Return the first line of an error message, shortened to ``most`` characters."""
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return shorten(line, most, placeholder=" ...")
-
-
-def unexpected_message(error: Exception) -> str:
-    """Return a one-line message about an error that is not a `ColorzooError`.
-
-    Errors of the file system, such as a file name that is too long, are not errors of this package.
-    """
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return (
-        f"unexpected {type(error).__name__}: {error}. Report this error with the output of "
-        "`colorzoo doctor`. To print a traceback, set COLORZOO_DEBUG=1 and run the command again."
-    )

@@ -16,14 +16,22 @@ import torch
 from torch import nn
 
 from colorzoo.card import ModelCard
-from colorzoo.errors import ColorzooError, UntrainedWarning, WeightsError, first_words
+from colorzoo.console import first_words
+from colorzoo.errors import ColorzooError, UntrainedWarning, WeightsError
 from colorzoo.model import ColoringModel, coloring_model
+from colorzoo.options import constructor_arguments, constructor_parameters
 from colorzoo.registry import load_model_class, load_task_class, model_card
-from colorzoo.settings import constructor_arguments, constructor_parameters
-from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
-from colorzoo.weights.catalog import entry_without_hash, hub_weights, listed_record, missing_weights_advice
+from colorzoo.weights import read_weights
+from colorzoo.weights.catalog import (
+    ResolvedWeights,
+    entry_without_hash,
+    hub_weights,
+    listed_record,
+    missing_weights_advice,
+    resolve_weights,
+)
 from colorzoo.weights.hub import HUB
-from colorzoo.weights.load import UNTRAINED, Provenance, is_safetensors, untrained_reason
+from colorzoo.weights.load import Provenance, is_safetensors, model_of_file
 
 if TYPE_CHECKING:
     from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk
@@ -231,8 +239,7 @@ def _create(model_class: type[M], settings: Mapping[str, Any], file: ResolvedWei
     if file is not None:
         content = read_weights(file.path)
         created.load_weights(content.state_dict, name=str(file.path), published=file.published)
-        if untrained_parts := content.stored.get(UNTRAINED):
-            reason = untrained_reason(type(created).__name__, file.path, untrained_parts)
+        if reason := content.untrained_reason(type(created).__name__):
             network = coloring_model(created)
             network.trained, network.untrained_reason = False, reason
             warnings.warn(reason, UntrainedWarning, stacklevel=3)

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = [
     "COLORS",
     "Curve",
-    "ImageLike",
-    "draw_curve",
     "draw_curves",
     "draw_difference",
     "draw_gamut",
@@ -38,7 +36,7 @@ __all__ = [
     "report_curves",
 ]
 
-ImageLike = Image.Image | NDArray[np.uint8]
+_ImageLike = Image.Image | NDArray[np.uint8]
 """Pillow image, or an 8-bit sRGB array ``(H, W, 3)``."""
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a3d9a", "#555555")
@@ -140,7 +138,7 @@ def draw_curves(
     axes = _axes(axes)
     axes.set_xscale("function", functions=(np.log1p, np.expm1))
     for index, curve in enumerate(curves):
-        draw_curve(curve, COLORS[index % len(COLORS)], axes)
+        _draw_curve(curve, COLORS[index % len(COLORS)], axes)
     ticks = sorted({at for curve in curves for at in curve.at})
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set(xlabel=xlabel, ylabel=ylabel)
@@ -149,7 +147,7 @@ def draw_curves(
     return axes
 
 
-def draw_curve(curve: Curve, color: str, axes: Axes) -> None:
+def _draw_curve(curve: Curve, color: str, axes: Axes) -> None:
     """Draw one curve with its intervals as a band.
 
     A curve with a single position is drawn as a dashed horizontal line.
@@ -158,7 +156,7 @@ def draw_curve(curve: Curve, color: str, axes: Axes) -> None:
         >>> import matplotlib.pyplot as plt
         >>> figure, axes = plt.subplots()
         >>> curve = Curve("mine", at=(0, 10), value=(22.0, 27.0), low=(21.0, 26.0), high=(23.0, 28.0))
-        >>> draw_curve(curve, "#0072b2", axes)
+        >>> _draw_curve(curve, "#0072b2", axes)
     """
     if len(curve.at) == 1:
         axes.axhline(curve.value[0], color=color, linestyle="--", label=curve.name)
@@ -168,7 +166,7 @@ def draw_curve(curve: Curve, color: str, axes: Axes) -> None:
 
 
 def draw_difference(
-    image: ImageLike, truth: ImageLike, *, axes: Axes | None = None, largest: float = 60.0
+    image: _ImageLike, truth: _ImageLike, *, axes: Axes | None = None, largest: float = 60.0
 ) -> Axes:
     """Draw a map of the ab distance between two images, with the mean distance as the title.
 
@@ -202,7 +200,7 @@ def draw_difference(
     return axes
 
 
-def draw_gamut(image: ImageLike, *, axes: Axes | None = None) -> Axes:
+def draw_gamut(image: _ImageLike, *, axes: Axes | None = None) -> Axes:
     """Draw a histogram of an image over the 313 ab bins of Zhang et al. 2016.
 
     Each bin is drawn in its own color. The area of a bin is proportional to the square root of its fraction
@@ -243,7 +241,7 @@ def _axes(axes: Axes | None) -> Axes:
     return axes
 
 
-def _lab(image: ImageLike) -> NDArray[np.float32]:
+def _lab(image: _ImageLike) -> NDArray[np.float32]:
     """Return ``(3, H, W)`` Lab of an 8-bit image; raise an error for arrays of another type."""
     rgb: NDArray[Any] = np.array(image.convert("RGB") if hasattr(image, "convert") else image)
     if rgb.dtype != np.uint8:

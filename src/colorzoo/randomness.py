@@ -13,6 +13,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+__all__ = [
+    "Generators",
+    "copy_to",
+    "draw_normal",
+    "draw_uniform",
+    "image_generators",
+    "sample_image",
+    "stream_seed",
+]
+
 Generators = torch.Generator | Sequence[torch.Generator]
 """A generator for the whole batch, or a generator for each image."""
 

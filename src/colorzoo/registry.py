@@ -20,7 +20,7 @@ from typing import Any
 import colorzoo.zoo
 from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, UnknownModelError
-from colorzoo.settings import plain_arguments
+from colorzoo.options import plain_arguments
 
 __all__ = [
     "DEFAULT_MODELS",

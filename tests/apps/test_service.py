@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import select
 import socket
 import threading
@@ -346,6 +347,43 @@ def test_time_limit_stops_an_image(tiny: Colorizer, photo: Path, monkeypatch: py
         network.release.set()
         assert status_of(connection) == 503
         assert network.colored == 0
+
+
+def test_stopping_the_server_returns_busy_for_unfinished_requests(
+    tiny: Colorizer, photo: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = BlockedNetwork(monkeypatch)
+    caplog.set_level("ERROR", "uvicorn.error")
+    monkeypatch.setattr(logging.getLogger("uvicorn"), "propagate", True)
+    with running(ColorService(colorizer=tiny, limits=LIMITS)) as url:
+        coloring, uploading = raw_post(url, form_of(photo)), raw_post(url, form_of(photo)[:200], 9000)
+        eventually(network.started.is_set)
+        threading.Timer(3, network.release.set).start()  # after the grace period of the server
+    for connection in (coloring, uploading):
+        with connection, connection.makefile("rb") as file:
+            head, _, body = file.read().partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 5" in head.lower()
+        assert json.loads(body)["error"]["code"] == "busy"
+    assert network.colored == 0
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def test_serve_reads_the_token_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokens: list[str | None] = []
+    monkeypatch.setattr(ColorService, "load", lambda _: None)
+    monkeypatch.setattr(
+        "colorzoo.apps.studio.service.serve_requests", lambda _, token, **__: tokens.append(token)
+    )
+    for variable, words in (("hidden", []), ("hidden", ["--token", "named"]), ("", [])):
+        monkeypatch.setenv("COLORZOO_TOKEN", variable)
+        assert main(["serve", *words]) == 0
+    assert tokens == ["hidden", "named", None]
+    monkeypatch.setenv("COLORZOO_TOKEN", "two words")
+    assert main(["serve"]) == 2
+    assert "COLORZOO_TOKEN" in capsys.readouterr().err
 
 
 def test_serve_reports_invalid_options(capsys: pytest.CaptureFixture[str]) -> None:

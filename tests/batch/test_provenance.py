@@ -23,8 +23,10 @@ from colorzoo.card import ModelCard
 from colorzoo.errors import GuidanceError
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import digest_of, sha256_of
-from colorzoo.guidance import Mask, Recipe
+from colorzoo.guidance import Recipe
+from colorzoo.guidance.areas import Mask
 from colorzoo.image_io.provenance import ImageProvenance
+from colorzoo.inference import region_memory
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights import load as load_module
@@ -229,6 +231,29 @@ def test_settings_hash_depends_on_the_content_of_files_in_model_settings(here: P
         record = result_provenance(NAME, Recipe(), ColorSettings(), weights=None, loaded=colorizer)
         hashes.append(record.settings)
     assert hashes[0] != hashes[1]
+
+
+def test_settings_hash_of_drawings_depends_on_the_network_that_matches_regions(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several references, and pages with the same characters, use the encoder of colorzoo2026."""
+
+    def hashes(name: str) -> list[str]:
+        options = ({}, {"matches_sheets": True}, {"same_characters": True})
+        return [FileColorizer(model=name, **each).provenance().settings for each in options]
+
+    drawing, photo = hashes("colorzoo2026_drawing"), hashes("zhang2017_local_small")
+    find_weights = region_memory.find_weights
+
+    def find_changed_weights(card: ModelCard, tag: str) -> tuple[ResolvedWeights | None, str]:
+        found, reason = find_weights(card, tag)
+        is_changed = card.name == "colorzoo2026" and found is not None
+        return replace(found, sha256="0" * 64) if is_changed else found, reason
+
+    monkeypatch.setattr(region_memory, "find_weights", find_changed_weights)
+    changed = [new != old for new, old in zip(hashes("colorzoo2026_drawing"), drawing, strict=True)]
+    assert changed == [False, True, True]
+    assert hashes("zhang2017_local_small") == photo
 
 
 @pytest.mark.parametrize("name", list_models(with_weights=True))

@@ -7,17 +7,13 @@ import torch
 
 from colorzoo.color import (
     annealed_mean,
-    bilinear_bins,
-    grid_centers,
-    grid_index,
     hull_centers,
-    hull_mask,
     nearest_bin,
     prior_probabilities,
     rebalancing_weights,
     soft_encode,
-    soft_neighbors,
 )
+from colorzoo.color.bins import bilinear_bins, grid_centers, grid_index, hull_mask, soft_neighbors
 
 AB = 200 * torch.rand(50, 2, generator=torch.Generator().manual_seed(0)) - 100
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from colorzoo.color import canny, sobel, sobel_gradients
+from colorzoo.color.edges import canny, sobel, sobel_gradients
 from colorzoo.testing import sample_image
 
 IMAGE = sample_image((24, 31), batch=2)

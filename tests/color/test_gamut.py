@@ -9,21 +9,17 @@ from coloraide import Color as Base
 from coloraide.spaces.ipt import IPT
 from gamut_tables import compute_tables, max_chroma
 
-from colorzoo.color import (
-    at_lightness,
-    in_gamut,
-    lab_to_rgb,
-    lab_to_rgb_in_gamut,
-    reduce_chroma,
-    rgb_to_lab,
-)
+from colorzoo.color import lab_to_rgb, lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.color.lab import (
     TABLES,
+    at_lightness,
     fit_chroma,
+    in_gamut,
     lab_to_linear_rgb,
     lightness_to_luminance,
     luminance_of,
     mix_with_gray,
+    reduce_chroma,
     to_oklab,
 )
 

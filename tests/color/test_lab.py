@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import color as skcolor
 
-from colorzoo.color import in_gamut, lab_to_rgb, lab_to_rgb_in_gamut, rgb_to_lab
+from colorzoo.color import lab_to_rgb, lab_to_rgb_in_gamut, rgb_to_lab
+from colorzoo.color.lab import in_gamut
 from colorzoo.testing import sample_image
 
 RGB = sample_image((7, 9), batch=2)

@@ -16,11 +16,10 @@ from colorzoo.data import (
     ExemplarPairsDataModule,
     FolderDataModule,
     ImageDataModule,
-    ShardOptions,
     SketchDataModule,
     StreamingDataModule,
-    shard_folder,
 )
+from colorzoo.data.shards import ShardOptions, shard_folder
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GuidanceKind, decode_text, kinds, register_kind
 from colorzoo.testing.samples import write_sample_images
@@ -103,6 +102,28 @@ def samples_of(data: ImageDataModule) -> dict[str, dict[str, Any]]:
     data.setup("fit")
     samples = [data.train_data[index, index] for index in range(3)]  # type: ignore[index]
     return {Path(sample["name"]).stem: sample for sample in samples}
+
+
+def test_data_hash_depends_on_captions(album: Path) -> None:
+    def digest(**options: Any) -> dict[str, Any]:
+        data = FolderDataModule(str(album), **SMALL, **options)
+        data.setup("fit")
+        found = data.digest()
+        assert found is not None
+        return found
+
+    write_csv(album)
+    write_val(album)
+    plain, first = digest(), digest(hints=["text"])
+    assert "annotations_sha256" not in plain
+    assert first == plain | {"annotations_sha256": first["annotations_sha256"]}
+    assert digest(hints=["text"]) == first
+    table = album / "metadata.csv"
+    table.write_text(table.read_text().replace("red car", "green car"))
+    assert digest() == plain
+    changed = digest(hints=["text"])
+    assert changed["annotations_sha256"] != first["annotations_sha256"]
+    assert changed["sha256"] == first["sha256"]
 
 
 @pytest.mark.parametrize("write", [write_csv, write_jsonl, write_named_tables, write_files, write_tars])

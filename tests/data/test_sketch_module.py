@@ -9,7 +9,8 @@ import torch
 from PIL import Image, ImageOps
 from runs import colorful
 
-from colorzoo.color import canny_sketch, rgb_to_gray, xdog
+from colorzoo.color import rgb_to_gray, xdog
+from colorzoo.color.sketch import canny_sketch
 from colorzoo.data import SketchDataModule
 from colorzoo.errors import DataError
 

@@ -15,7 +15,7 @@ import torch
 from colorzoo.abilities import DiffusionModel
 from colorzoo.apps.cli.main import main
 from colorzoo.engines import export
-from colorzoo.engines.export import TOLERANCE, compare_traced, export_model, write_graph
+from colorzoo.engines.export import TOLERANCE, compare_traced, export_model, guidance_tensors, write_graph
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GlobalStatistics, Guidance, statistics_of
 from colorzoo.model import ColoringModel
@@ -82,6 +82,68 @@ def test_exported_graph_of_a_large_model_is_a_single_file(
     exported = write_graph(Convolutions().eval(), traced, [other], tmp_path / "large.onnx", {})
     assert [path.name for path in tmp_path.iterdir()] == ["large.onnx"]
     assert onnxruntime.InferenceSession(exported.path).get_inputs()[0].name == "lightness"
+
+
+class Covariances(ColoringModel):
+    """Model that solves a float64 system, whose matrix is a product with a transposed matrix."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.nn.Conv2d(1, 2, 1))
+        self.trained = True
+
+    def forward(self, lightness: torch.Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        rows = lightness.mean(3).transpose(1, 2)[:, :8].double() / 100  # (B, 8, 1)
+        covariance = rows @ rows.mT + torch.eye(8)
+        weights = torch.cholesky_solve(rows, torch.linalg.cholesky_ex(covariance).L)
+        ab = self.network(lightness) * weights.sum(1).float()[:, :, None, None]
+        for tensor in guidance_tensors(guidance or Guidance()).values():
+            ab = ab + tensor.flatten(1).mean(1)[:, None, None, None]
+        return AbPrediction(ab=ab)
+
+
+def test_onnx_runtime_fuses_no_float64_products(tmp_path: Path) -> None:
+    """ONNX Runtime 1.18 to 1.24 cannot load a graph with a FusedMatMul of float64."""
+    ir = pytest.importorskip("onnxscript").ir
+    traced, other = ((sample_input("gray", (16, 24), batch=size), Guidance()) for size in (2, 1))
+    exported = write_graph(Covariances().eval(), traced, [other], tmp_path / "graph.onnx", {})
+    assert max(exported.differences.values()) < TOLERANCE
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(exported.path, options)
+    operators = {node.op_type for node in ir.load(tmp_path / "optimized.onnx").graph.all_nodes()}
+    assert "MatMul" in operators
+    assert "FusedMatMul" not in operators
+
+
+@pytest.mark.parametrize(
+    ("card", "guidance", "inputs"),
+    [
+        (
+            "colorzoo2026",
+            None,
+            ["points_ab", "points_mask", "statistics_histogram", "statistics_saturation"],
+        ),
+        ("colorzoo2026_drawing", None, ["points_ab", "points_mask"]),
+        ("colorzoo2026_drawing", ["none"], []),
+        ("colorzoo2026_drawing", ["points", "exemplar"], ["exemplar_rgb", "points_ab", "points_mask"]),
+    ],
+)
+def test_references_are_inputs_of_a_graph_only_on_request(
+    card: str, guidance: list[str] | None, inputs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "create_coloring_model", lambda *_: Covariances().eval())
+    words = [word for kind in guidance or [] for word in ("--guidance", kind)]
+    out = tmp_path / "graph.onnx"
+    assert main(["weights", "export", card, str(out), *words]) == 0
+    names = [value.name for value in onnxruntime.InferenceSession(out).get_inputs()]
+    assert sorted(names) == sorted(["lightness", *inputs])
+
+
+def test_export_error_names_guidance_that_the_model_does_not_accept(tmp_path: Path, refused) -> None:
+    message = refused("weights", "export", "colorzoo2026", tmp_path / "a.onnx", "--guidance", "boxes")
+    assert "colorzoo2026" in message
+    assert "boxes" in message
 
 
 class Sampler(DiffusionModel, ColoringModel):

@@ -16,7 +16,8 @@ from colorzoo.evaluation.measures import Bleeding, MeasuredImage, list_metrics, 
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.metrics.edges import band_psnr, edge_band
 from colorzoo.metrics.named import all_metrics
-from colorzoo.simulation import SessionResult, bled_edges
+from colorzoo.simulation import SessionResult
+from colorzoo.simulation.scribbles import bled_edges
 from colorzoo.testing import sample_image
 
 SIZE = (64, 72)

@@ -18,7 +18,7 @@ from colorzoo.evaluation.images import select_images, subset_names
 from colorzoo.evaluation.measures import choose_measures
 from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.image_io.read import read_image
-from colorzoo.metrics import color_consistency
+from colorzoo.metrics.video import color_consistency
 from colorzoo.simulation import UniformPoints
 from tiny_evaluation import write_image
 from tiny_model import NAME

@@ -19,7 +19,8 @@ from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.evaluation.run import print_notes
 from colorzoo.evaluation.summary import count_seen, seen_images
 from colorzoo.registry import model_card
-from colorzoo.weights import convert_weights, weight_file
+from colorzoo.weights import convert_weights
+from colorzoo.weights.catalog import weight_file
 from tiny_evaluation import Plan, write_image
 
 SHA = model_card("colorzoo2026").weights["default"].sha256

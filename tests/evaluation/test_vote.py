@@ -20,7 +20,8 @@ from colorzoo.evaluation import evaluate, methods
 from colorzoo.evaluation.vote import bradley_terry, count_votes, write_vote
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.simulation import ColorFunction, SessionResult, TargetImage
+from colorzoo.simulation import SessionResult, TargetImage
+from colorzoo.simulation.session import ColorFunction
 from colorzoo.zoo.su2020.model import InstanceColorization
 from tiny_evaluation import PROTOCOL, write_image
 from tiny_model import Refused

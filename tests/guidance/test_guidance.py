@@ -2,7 +2,7 @@
 
 import pytest
 
-from colorzoo.guidance import guidance_kinds
+from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.testing import sample_guidance
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,25 +27,17 @@ from colorzoo.engines.samples import sample_guidance
 from colorzoo.errors import GuidanceError
 from colorzoo.evaluation import evaluate
 from colorzoo.evaluation.protocol import parse_protocol
-from colorzoo.guidance import (
-    Guidance,
-    GuidanceKind,
-    Recipe,
-    Rectangle,
-    Regions,
-    decode_text,
-    guidance_kind,
-    guidance_kinds,
-    kinds,
-    register_kind,
-)
+from colorzoo.guidance import Guidance, GuidanceKind, Recipe, Regions, decode_text, kinds, register_kind
+from colorzoo.guidance.border import Rectangle
+from colorzoo.guidance.kinds import guidance_kind, guidance_kinds
 from colorzoo.guidance.recipe import recipe_schema
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.inference.border import crop_recipe
 from colorzoo.inference.choice import choose_model
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
-from colorzoo.simulation import InputFunction, SessionResult, TargetImage, list_users, make_user
+from colorzoo.simulation import SessionResult, TargetImage, list_users, make_user
+from colorzoo.simulation.session import InputFunction
 from colorzoo.testing import contract_checks
 from colorzoo.testing.samples import contract_test_batch
 from colorzoo.zoo.gray.model import GrayModel
@@ -558,6 +551,21 @@ def test_package_of_the_documentation_passes_the_contract_checks() -> None:
     for check in contract_checks():
         if str(check) not in SLOW:
             check(card)
+
+
+@pytest.mark.usefixtures("package")
+def test_strokes_of_the_documentation_are_drawn_at_the_size_of_the_network_input() -> None:
+    kind = import_module("strokes2031").Strokes()
+    value = kind.parse('[{"path": [[60, 30], [100, 30]], "color": "#ff0000"}]', "--strokes")
+    value = kind.moved(value, Rectangle(20, 10, 80, 40))
+    a, b, mask = kind.tensors(value, torch.zeros(1, 1, 20, 40), (80, 40))[0]
+    assert mask[10, 21:39].all()
+    assert not mask[10, :18].any()
+    assert not mask[:8].any()
+    assert (100 * a[10, 30]).item() == pytest.approx(80.1, abs=0.2)
+    assert (100 * b[10, 30]).item() == pytest.approx(67.2, abs=0.2)
+    with pytest.raises(GuidanceError, match="--strokes must be"):
+        kind.parse('[{"path": 3}]', "--strokes")
 
 
 @pytest.mark.usefixtures("package")

@@ -21,10 +21,9 @@ from colorzoo.guidance import (
     Regions,
     Scribbles,
     Stroke,
-    ab_histogram,
-    mean_saturation,
     statistics_of,
 )
+from colorzoo.guidance.color_statistics import ab_histogram, mean_saturation
 from colorzoo.guidance.hints import rasterize_scribbles
 
 

@@ -16,7 +16,8 @@ import torch
 
 from colorzoo.apps.cli._colorize import parse_point
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Area, Mask, PointHint, Recipe
+from colorzoo.guidance import Area, PointHint, Recipe
+from colorzoo.guidance.areas import Mask
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.task import read_guidance

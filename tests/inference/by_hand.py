@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from colorzoo.guidance import PointHint, Reach, Recipe
+from colorzoo.guidance import PointHint, Recipe
+from colorzoo.guidance.fields import Reach
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.pipeline import colorize_task

@@ -22,15 +22,15 @@ from colorzoo import Colorizer
 from colorzoo.abilities import ExemplarModel, SimilarityModel
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_model
-from colorzoo.guidance import Area, Guidance, Mask, Points, Recipe
-from colorzoo.guidance.areas import KeptColors
+from colorzoo.guidance import Area, Guidance, Points, Recipe
+from colorzoo.guidance.areas import KeptColors, Mask
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.steps.areas import encode_locked_colors
 from colorzoo.model import ColoringModel
+from colorzoo.options import constructor_parameters
 from colorzoo.prediction import AbPrediction
 from colorzoo.registry import load_model_class, model_card
-from colorzoo.settings import constructor_parameters
 from inference.by_hand import Results
 from pseudo_weights import pseudo_state_dict
 from tiny_model import tiny_model, tiny_painter

@@ -13,17 +13,8 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import (
-    Area,
-    BoxHint,
-    Guidance,
-    Mask,
-    PaintStroke,
-    Points,
-    Recipe,
-    Regions,
-    Stroke,
-)
+from colorzoo.guidance import Area, BoxHint, Guidance, PaintStroke, Points, Recipe, Regions, Stroke
+from colorzoo.guidance.areas import Mask
 from colorzoo.guidance.border import Rectangle
 from colorzoo.guidance.hints import rasterize_scribbles
 from colorzoo.image_io.raster_image import RasterImage

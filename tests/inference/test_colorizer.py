@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import colorzoo
-from colorzoo.color import at_lightness, rgb_to_lab
+from colorzoo.color import rgb_to_lab
+from colorzoo.color.lab import at_lightness
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Guidance, PointHint, Recipe
 from colorzoo.guidance.border import Rectangle

@@ -14,7 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
-from colorzoo.color import reduce_chroma, rgb_to_lab
+from colorzoo.color import rgb_to_lab
+from colorzoo.color.lab import reduce_chroma
 from colorzoo.data.decode import decode_rgb
 from colorzoo.drawing import is_line_art
 from colorzoo.errors import GuidanceError

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from colorzoo import create_model
-from colorzoo.color import hull_centers, in_gamut, rgb_to_lab
+from colorzoo.color import hull_centers, rgb_to_lab
+from colorzoo.color.lab import in_gamut
 from colorzoo.inference.palette import (
     next_point,
     suggest_colors,

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import Mask
+from colorzoo.guidance.areas import Mask
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.selection import (
     find_parts,

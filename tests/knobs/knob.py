@@ -12,8 +12,9 @@ from torch import Tensor
 from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.data import Batch
 from colorzoo.factory import build_model
+from colorzoo.options import constructor_parameters
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.settings import Range, constructor_parameters
+from colorzoo.settings import Range
 from colorzoo.testing import sample_batch, sample_input
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer
 from colorzoo.training.module import ColorizationModule

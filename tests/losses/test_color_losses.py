@@ -4,13 +4,10 @@ import math
 
 import torch
 
-from colorzoo.color import bilinear_bins, grid_index, nearest_bin
-from colorzoo.losses import (
-    bilinear_cross_entropy,
-    grid_cross_entropy,
-    rebalanced_cross_entropy,
-    smooth_l1_map,
-)
+from colorzoo.color import nearest_bin
+from colorzoo.color.bins import bilinear_bins, grid_index
+from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map
+from colorzoo.losses.color import bilinear_cross_entropy
 
 
 def test_smooth_l1_map_is_quadratic_then_linear() -> None:

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from colorzoo.losses import chi_square_distance, soft_histogram, total_variation
+from colorzoo.losses import total_variation
+from colorzoo.losses.statistics import chi_square_distance, soft_histogram
 
 
 def test_soft_histogram_splits_colors_between_adjacent_centers() -> None:

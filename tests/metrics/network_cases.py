@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch_fidelity.metric_fid import fid_statistics_to_metric
 
 from colorzoo import metrics
+from colorzoo.metrics.feature_networks import FeatureNetwork
 from metrics.cases import IMAGES, NAN, SIDE, select
 from metrics.common_checks import Batch, Case, Values
 
@@ -23,7 +24,7 @@ class Corners(nn.Module):
         return torch.cat([rgb[:, :, 2, 3], rgb[:, :, -3, -2]], dim=1)
 
 
-CORNERS = metrics.FeatureNetwork("corners", "none", Corners(), 6)
+CORNERS = FeatureNetwork("corners", "none", Corners(), 6)
 FID_KEY = "fid_corners_none"
 
 
@@ -48,7 +49,7 @@ class RedPatches(nn.Module):
         return nn.functional.avg_pool2d(rgb[:, :1], SIDE // 4).flatten(1)
 
 
-CLASSIFIER = metrics.FeatureNetwork("patches", "none", RedPatches(), 16)
+CLASSIFIER = FeatureNetwork("patches", "none", RedPatches(), 16)
 LABELED = [{"rgb": batch["rgb"], "labels": torch.arange(3, 3 + len(batch["rgb"])) % 16} for batch in IMAGES]
 
 

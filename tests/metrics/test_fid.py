@@ -8,7 +8,7 @@ import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 from torchmetrics.image.fid import _compute_fid
 
-from colorzoo.metrics import feature_network
+from colorzoo.metrics.feature_networks import feature_network
 from colorzoo.metrics.fid import frechet_distance
 from metrics.cases import IMAGES
 from pseudo_weights import pseudo_state_dict

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.errors import WeightsError
-from colorzoo.metrics import BandLPIPS, MeanLPIPS, edge_band
+from colorzoo.metrics import BandLPIPS, MeanLPIPS
+from colorzoo.metrics.edges import edge_band
 from metrics import common_checks
 from metrics.cases import IMAGES, NAN
 from metrics.common_checks import Batch, Case, Values

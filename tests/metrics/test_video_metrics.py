@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from colorzoo import metrics
 from colorzoo.errors import DataError
-from colorzoo.metrics.video import visible_in_both, warp
+from colorzoo.metrics.video import opencv_flow, visible_in_both, warp
 from metrics.cases import IMAGES, SIDE
 from metrics.common_checks import Batch
 
@@ -27,7 +27,7 @@ def moving_frames(columns: int) -> tuple[Tensor, Tensor]:
 
 def test_warp_with_opencv_flow_reverses_motion() -> None:
     first, second = moving_frames(3)
-    flow = metrics.opencv_flow(first, second)
+    flow = opencv_flow(first, second)
     inner = flow[..., 16:-16, 16:-16]
     torch.testing.assert_close(inner.mean(dim=(0, 2, 3)), torch.tensor([3.0, 0.0]), rtol=0, atol=0.2)
     assert float((warp(second, flow) - first)[..., 16:-16, 16:-16].abs().mean()) < 0.01

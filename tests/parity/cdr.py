@@ -6,8 +6,8 @@ import torch
 from skimage.color import rgb2lab
 from torch import Tensor
 
-from colorzoo.metrics import ClusterDiscrepancyRatio, edge_scores, truth_clusters
-from colorzoo.metrics.cdr import cluster_ab
+from colorzoo.metrics import ClusterDiscrepancyRatio
+from colorzoo.metrics.cdr import cluster_ab, edge_scores, truth_clusters
 from parity.cases import Golden, case
 
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 
 from colorzoo import color
+from colorzoo.color.bins import grid_centers, grid_index
+from colorzoo.color.lab import in_gamut
 from parity.cases import Golden, case
 
 
@@ -29,9 +31,9 @@ def lab_rgb(golden: Golden) -> None:
 
 def check_gamut_mask(golden: Golden) -> None:
     lightness, mask = golden.tensor("in_gamut_L"), golden.tensor("out_gamut_mask").bool()
-    ab = color.grid_centers().T.view(1, 2, *mask.shape[1:]).expand(len(lightness), -1, -1, -1)
+    ab = grid_centers().T.view(1, 2, *mask.shape[1:]).expand(len(lightness), -1, -1, -1)
     lab = torch.cat([lightness.view(-1, 1, 1, 1).expand_as(ab[:, :1]), ab], dim=1)
-    assert (color.in_gamut(lab)[:, 0] == mask).float().mean() >= 0.98  # the code tests a round trip
+    assert (in_gamut(lab)[:, 0] == mask).float().mean() >= 0.98  # the code tests a round trip
 
 
 @case("encode_ab")
@@ -45,7 +47,7 @@ def encode_ab(golden: Golden) -> None:
     weights = color.rebalancing_weights(color.prior_probabilities())
     golden.close("out_class_weight", weights)
     golden.close("out_pixel_weight", weights[soft10.argmax(dim=1)])
-    golden.close("out_index_529", color.grid_index(golden.tensor("in_ab_529").T[None, ..., None])[0, :, 0])
+    golden.close("out_index_529", grid_index(golden.tensor("in_ab_529").T[None, ..., None])[0, :, 0])
     check_decoding(golden)
 
 
@@ -59,7 +61,7 @@ def check_decoding(golden: Golden) -> None:
     golden.close("out_annealed_code", decode(logits, centers, 1 / 2.606), like="out_annealed_T038")
     golden.close("out_mean", decode(logits, centers, 1.0))
     golden.close("out_mode", decode(logits, centers, 1e-6))  # towards 0 the mean becomes the mode
-    golden.close("out_mean_529", decode(golden.tensor("in_logits_529"), color.grid_centers(), 1.0))
+    golden.close("out_mean_529", decode(golden.tensor("in_logits_529"), grid_centers(), 1.0))
 
 
 @case("xdog")

@@ -10,8 +10,8 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.randomness import image_generators
-from colorzoo.simulation import BledEdgeScribbles, SessionResult, TargetImage, bled_edges, bled_runs
-from colorzoo.simulation.scribbles import draw_runs, lost_edges, simulate_scribbles
+from colorzoo.simulation import BledEdgeScribbles, SessionResult, TargetImage
+from colorzoo.simulation.scribbles import bled_edges, bled_runs, draw_runs, lost_edges, simulate_scribbles
 from colorzoo.testing import sample_image
 
 SIDE, EDGE = 96, 32

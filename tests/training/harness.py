@@ -15,8 +15,8 @@ from torch.optim import AdamW
 
 from colorzoo.data import FolderDataModule
 from colorzoo.factory import build_model
-from colorzoo.training.callbacks import ResumeGuard, SignalCheckpoint, StepSeed
-from colorzoo.training.callbacks.checkpoints import CheckpointFile
+from colorzoo.training.callbacks.checkpoints import CheckpointFile, SignalCheckpoint
+from colorzoo.training.callbacks.guards import ResumeGuard, StepSeed
 from colorzoo.zoo.zhang2017.task import Zhang2017Local
 
 EPOCHS, BATCH = 3, 3

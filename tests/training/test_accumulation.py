@@ -16,13 +16,9 @@ from test_gan import DiscriminatorFirstToyGAN, ToyGAN, weights
 from torch import nn
 from torch.optim import SGD
 
-from colorzoo.training.callbacks import (
-    GrowingWeightAveraging,
-    LastCheckpoint,
-    ResumeGuard,
-    SignalCheckpoint,
-    StepSeed,
-)
+from colorzoo.training.callbacks import GrowingWeightAveraging, LastCheckpoint
+from colorzoo.training.callbacks.checkpoints import SignalCheckpoint
+from colorzoo.training.callbacks.guards import ResumeGuard, StepSeed
 from colorzoo.training.schedules import Cosine
 
 GROUP = {"max_epochs": 2, "val_check_interval": 3, "check_val_every_n_epoch": None}

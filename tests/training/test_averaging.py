@@ -13,7 +13,8 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from colorzoo.networks.spectral import StoredSpectralConv
-from colorzoo.training.callbacks import GrowingWeightAveraging, StepSeed, WeightEMA
+from colorzoo.training.callbacks import GrowingWeightAveraging, WeightEMA
+from colorzoo.training.callbacks.guards import StepSeed
 from colorzoo.training.configs import config_folders
 
 

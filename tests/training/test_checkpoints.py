@@ -7,7 +7,7 @@ from harness import small_data, small_model, small_trainer
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 
-from colorzoo.color import canny_sketch
+from colorzoo.color.sketch import canny_sketch
 from colorzoo.data import FolderDataModule, SketchDataModule
 from colorzoo.training.callbacks import LastCheckpoint
 from colorzoo.training.callbacks.checkpoints import missing_checkpoints

@@ -10,9 +10,9 @@ import yaml
 from PIL import Image
 
 from colorzoo.apps.cli.main import main
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.testing.processes import in_processes
-from colorzoo.training import run_command as run
+from colorzoo.training.command import run_command as run
 from colorzoo.training.configs import find_config
 
 NAME = "zhang2017_local"
@@ -97,6 +97,19 @@ def test_fit_accepts_the_saved_config(trained, tmp_path):
     words = ["--config", str(trained / "config.yaml"), "--trainer.default_root_dir", str(tmp_path)]
     assert run(["fit", *words, "--trainer.logger=false", "--trainer.enable_checkpointing=false"]) == 0
     assert torch.get_float32_matmul_precision() == "highest"  # the setting for CPUs
+
+
+def test_failed_start_leaves_no_run_folder(images, tmp_path):
+    """Pages and scripts name ``runs/version_0``, also after a first attempt with a wrong data folder."""
+    with pytest.raises(DataError, match="missing"):
+        run(fit_words(tmp_path / "missing", tmp_path))
+    assert not list(tmp_path.glob("runs/*"))
+    assert run(fit_words(images, tmp_path, "--trainer.max_steps=1", "--trainer.limit_val_batches=0")) == 0
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["version_0"]
+    resumed = [f"--ckpt_path={tmp_path}", "--trainer.max_steps=2"]
+    with pytest.raises(DataError, match="missing"):
+        run(fit_words(tmp_path / "missing", tmp_path, *resumed))
+    assert (tmp_path / "runs" / "version_0" / "checkpoints" / "last.ckpt").is_file()
 
 
 def test_predict_writes_an_image_per_input(trained, images, tmp_path):

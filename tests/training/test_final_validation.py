@@ -11,8 +11,9 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from test_gan import weights
 
-from colorzoo.training import run_command as run
-from colorzoo.training.callbacks import FinalValidation, LastCheckpoint, ResumeGuard, StepSeed
+from colorzoo.training.callbacks import LastCheckpoint
+from colorzoo.training.callbacks.guards import FinalValidation, ResumeGuard, StepSeed
+from colorzoo.training.command import run_command as run
 from colorzoo.training.configs import config_folders, find_config
 
 WORDS = [

@@ -13,7 +13,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
 from colorzoo.testing.processes import in_processes
-from colorzoo.training.callbacks import FinalValidation
+from colorzoo.training.callbacks.guards import FinalValidation
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ from colorzoo.errors import DataError
 from colorzoo.evaluation import evaluate
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.metrics import FeatureNetwork, MeanSSIM
+from colorzoo.metrics import MeanSSIM
+from colorzoo.metrics.feature_networks import FeatureNetwork
 from colorzoo.testing.processes import in_processes
-from colorzoo.training import run_command as run
+from colorzoo.training.command import run_command as run
 from colorzoo.training.validation import StageMetrics
 from tiny_model import NAME, write_tiny_weights
 

@@ -22,7 +22,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.registry import model_card
 from colorzoo.testing.processes import in_processes
 from colorzoo.testing.training import logged, write_overlay
-from colorzoo.training import run_command as run
+from colorzoo.training.command import run_command as run
 from colorzoo.training.configs import config_folders
 
 CLUSTER = config_folders()[0] / "cluster"

@@ -19,7 +19,9 @@ from colorzoo.testing.distributed import (
     require_same_metrics,
 )
 from colorzoo.testing.processes import in_processes
-from colorzoo.training.callbacks import ImageGrid, SignalCheckpoint, StepSeed
+from colorzoo.training.callbacks import ImageGrid
+from colorzoo.training.callbacks.checkpoints import SignalCheckpoint
+from colorzoo.training.callbacks.guards import StepSeed
 from colorzoo.training.gan import require_unscaled_gradients
 
 TWO = {"strategy": "ddp", "devices": 2}

@@ -17,8 +17,9 @@ from colorzoo.apps.cli.main import main
 from colorzoo.data import FolderDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.factory import build_model
+from colorzoo.options import check_arguments
 from colorzoo.registry import list_models, load_task_class, model_card
-from colorzoo.settings import NonNegativeFloat, NonNegativeInt, check_arguments
+from colorzoo.settings import NonNegativeFloat, NonNegativeInt
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.trainer import quiet_trainer
 from colorzoo.training.configs import config_folders

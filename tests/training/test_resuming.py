@@ -15,9 +15,9 @@ from harness import fit, make_images, small_trainer, trace
 
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.testing.processes import in_processes
-from colorzoo.training import run_command as run
 from colorzoo.training.arguments import find_checkpoint, with_folder_data
-from colorzoo.training.callbacks import RunLock
+from colorzoo.training.callbacks.run_files import RunLock
+from colorzoo.training.command import run_command as run
 
 KILL = signal.SIGKILL
 WORDS = [

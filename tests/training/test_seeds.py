@@ -17,8 +17,8 @@ from colorzoo.data.augment import jitter_colors
 from colorzoo.data.dataset import place_square
 from colorzoo.data.loader import SeededSampler
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.training import run_command as run
-from colorzoo.training.callbacks import StepSeed
+from colorzoo.training.callbacks.guards import StepSeed
+from colorzoo.training.command import run_command as run
 
 
 class RecordsBatches(Callback):

@@ -15,12 +15,12 @@ from colorzoo.data.sources import Sources, digest_of, find_sources
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.files import sha256_of
+from colorzoo.options import constructor_parameters
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.settings import constructor_parameters
 from colorzoo.testing import sample_batch, sample_guidance
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
-from colorzoo.training import run_command as run
-from colorzoo.training.callbacks import RunRecord
+from colorzoo.training.callbacks.run_files import RunRecord
+from colorzoo.training.command import run_command as run
 from colorzoo.training.initial_weights import load_initial_weights
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights import read_weights
@@ -227,6 +227,23 @@ def test_unknown_stage_raises():
         with pytest.raises(ColorzooError, match=r"stage must be|has no argument") as caught:
             model_of(name, stage="regresion")
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_resumed_run_records_an_earlier_segment_only_for_other_data(is_changed, images, tmp_path):
+    """Checkpoints of earlier versions of colorzoo contain fewer hashes of the data."""
+    checkpoint = fit(model_of("zhang2017_local_small"), images, tmp_path / "a")
+    content = torch.load(checkpoint, weights_only=True)
+    del content["provenance"]["data"]["content_sha256"]
+    if is_changed:
+        content["provenance"]["data"]["sha256"] = "0" * 64
+    torch.save(content, checkpoint)
+    saver = ModelCheckpoint(tmp_path / "b", save_last=True, save_top_k=0)
+    trainer = small_trainer(tmp_path / "b", saver, RunRecord(), max_epochs=2, limit_val_batches=0)
+    trainer.fit(model_of("zhang2017_local_small"), small_data(images), ckpt_path=checkpoint)
+    resumed = torch.load(tmp_path / "b" / "last.ckpt", weights_only=True)["provenance"]
+    assert [each["data"]["sha256"] for each in resumed["earlier"]] == ["0" * 64] * is_changed
+    assert len(resumed["data"]["content_sha256"]) == 64
 
 
 def test_convert_weights_adds_no_provenance_to_a_checkpoint_without_it(tmp_path, images):

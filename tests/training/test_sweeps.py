@@ -16,10 +16,10 @@ from docs.models import find_clusters
 from harness import make_images
 from lightning.pytorch import Trainer
 
+from colorzoo.options import constructor_parameters
 from colorzoo.registry import all_cards
-from colorzoo.settings import constructor_parameters
 from colorzoo.testing.training import logged, write_overlay
-from colorzoo.training import run_command
+from colorzoo.training.command import run_command
 from colorzoo.training.configs import config_folders, find_config
 
 # wandb ships no schema; https://docs.wandb.ai/models/sweeps/define-sweep-configuration lists these keys

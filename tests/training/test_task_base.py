@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from colorzoo import AbPrediction, ColoringModel
 from colorzoo.data import Batch
 from colorzoo.errors import ColorzooError
-from colorzoo.settings import NonNegativeFloat, PositiveInt, constructor_parameters
+from colorzoo.options import constructor_parameters
+from colorzoo.settings import NonNegativeFloat, PositiveInt
 from colorzoo.testing.persistence import save_checkpoint
 from colorzoo.testing.trainer import quiet_trainer
 from colorzoo.training import GANColorizationModule, SingleOptimizerModule

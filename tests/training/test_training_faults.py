@@ -18,7 +18,7 @@ from colorzoo.apps.cli.main import main
 from colorzoo.errors import ColorzooError
 from colorzoo.testing.processes import in_processes
 from colorzoo.training import command
-from colorzoo.training.callbacks import NonFiniteGuard
+from colorzoo.training.callbacks.guards import NonFiniteGuard
 from colorzoo.training.messages import translated
 from colorzoo.zoo.zhang2017.task import Zhang2017Local
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from colorzoo.card import ModelCard
+from colorzoo.options import constructor_parameters
 from colorzoo.registry import all_cards, load_task_class
-from colorzoo.settings import constructor_parameters
 from colorzoo.training.configs import config_folders
 from training_recipes.recipe import Parsed, Recipe, parse, rate_at
 from zoo import paper_modules

@@ -24,7 +24,7 @@ from colorzoo.testing import sample_guidance, sample_input
 from colorzoo.testing.persistence import save_checkpoint
 from colorzoo.testing.trainer import quiet_trainer
 from colorzoo.weights import read_weights
-from colorzoo.weights.catalog import EMBEDDED_FOLDER
+from colorzoo.weights.catalog import EMBEDDED_FOLDER, weight_file
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
 from narrow_weights import narrow_weights
@@ -79,6 +79,13 @@ def test_weights_convert_writes_pytorch_weights_with_metadata(authors, tmp_path:
     model = colorzoo.create_model(MODEL, out)  # width and mask_center come from the file
     assert model.model.network.mask_center == 0.5
     torch.testing.assert_close(predict(model), predict(reference(authors, mask_center=0.5)), atol=0, rtol=0)
+
+
+def test_file_of_another_model_is_named(tmp_path: Path) -> None:
+    source = weight_file(model_card("zhang2017_local_small"), "default").path
+    with pytest.raises(WeightsError, match="belongs to zhang2017_local_small"):
+        convert_weights(source, model_card("colorzoo2026"), tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()
 
 
 @pytest.mark.parametrize(("blob", "expected"), [([110.0], 110.0), ([95.0, 95.0], 95.0), (None, 100.0)])

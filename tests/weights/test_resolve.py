@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub
@@ -20,8 +22,15 @@ from colorzoo.errors import UntrainedWarning, WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.training.create import create_model
 from colorzoo.weights import catalog as catalog_module
-from colorzoo.weights import resolve_weights, save_weights, weight_file
-from colorzoo.weights.catalog import WeightFile, fetch, recorded_sha256
+from colorzoo.weights import save_weights
+from colorzoo.weights.catalog import (
+    WeightFile,
+    fetch,
+    list_weights,
+    recorded_sha256,
+    resolve_weights,
+    weight_file,
+)
 
 Entry = Callable[..., Weights]
 NAME = "zhang2017_local"
@@ -142,6 +151,14 @@ def test_resolve_weights_raises_short_errors_for_invalid_values(card, entry: Ent
         assert len(str(caught.value)) < 500
 
 
+def test_each_listed_address_has_a_hash_or_a_reason_for_its_absence() -> None:
+    entries = [file.weights for file in list_weights() if file.weights.urls]
+    assert entries
+    for weights in entries:
+        assert bool(weights.sha256) != bool(weights.no_hash), weights.urls
+        assert re.fullmatch(r"[0-9a-f]{64}", weights.sha256 or "0" * 64), weights.urls
+
+
 def test_resolve_weights_treats_raw_file_as_published_if_card_has_no_hash(tmp_path: Path, card) -> None:
     published = Weights(None, 100, "MIT", urls=("https://x.org/a.pth",), published=True, hparams={"width": 2})
     theirs = tmp_path / "theirs.pth"
@@ -149,6 +166,11 @@ def test_resolve_weights_treats_raw_file_as_published_if_card_has_no_hash(tmp_pa
     found = resolve_weights(card(published=published), theirs)
     assert found is not None
     assert (found.entry, found.sha256, found.hparams) == (published, None, {"width": 2})
+    # another version of the hashed file must not be treated as the file without a hash
+    hashed = replace(published, sha256="0" * 64)
+    found = resolve_weights(card(published=hashed, paper=published), theirs)
+    assert found is not None
+    assert (found.entry, found.published) == (None, False)
 
 
 def test_fetch_records_the_hash_of_unhashed_weights(narrow_zoo, server, authors_file: Path, capsys) -> None:
@@ -158,6 +180,12 @@ def test_fetch_records_the_hash_of_unhashed_weights(narrow_zoo, server, authors_
     assert main(["weights", "fetch", NAME]) == 0
     recorded = sha256_of(path)
     assert recorded_sha256(path) == recorded
+    # a copy is recognized by the recorded hash, even if the card lists another file first
+    entry = card.weights["published"]
+    several = replace(card, weights={"other": replace(entry, hparams={"width": 2}), "published": entry})
+    found = resolve_weights(several, shutil.copy(path, path.with_name("copy.pth")))
+    assert found is not None
+    assert found.entry == entry
     assert create_model(NAME, offline=True).trained
     torch.save({key: value + 1 for key, value in torch.load(path).items()}, path)
     with pytest.raises(WeightsError, match=f"{recorded}"):

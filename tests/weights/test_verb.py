@@ -13,8 +13,8 @@ from colorzoo import registry
 from colorzoo.apps.cli import weights as verb
 from colorzoo.card import ModelCard
 from colorzoo.errors import UnknownModelError, WeightsError
-from colorzoo.weights import cache_home, weight_file
 from colorzoo.weights import catalog as catalog_module
+from colorzoo.weights.catalog import cache_home, weight_file
 
 
 @pytest.fixture

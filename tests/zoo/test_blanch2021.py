@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.losses import least_squares_discriminator_loss, least_squares_loss, soft_histogram, weighted_sum
+from colorzoo.losses import least_squares_discriminator_loss, least_squares_loss, weighted_sum
+from colorzoo.losses.statistics import soft_histogram
 from colorzoo.networks.renaming import rename_keys
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer

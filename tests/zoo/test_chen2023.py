@@ -20,11 +20,10 @@ from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model, create_coloring_model
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
-from colorzoo.losses import (
-    contextual_loss,
+from colorzoo.losses import contextual_loss, relativistic_loss
+from colorzoo.losses.exemplar import (
     edge_aware_smoothness,
     neighbor_mean,
-    relativistic_loss,
     self_reference_l1,
     unmatched_perceptual,
 )

@@ -18,7 +18,8 @@ from colorzoo import Guidance
 from colorzoo.card import ModelCard
 from colorzoo.color import hull_centers, lab_to_rgb, rgb_to_lab
 from colorzoo.factory import create_coloring_model
-from colorzoo.guidance import ClassMap, Exemplar, GlobalStatistics, Points, mean_saturation, statistics_of
+from colorzoo.guidance import ClassMap, Exemplar, GlobalStatistics, Points, statistics_of
+from colorzoo.guidance.color_statistics import mean_saturation
 from colorzoo.networks.blocks import take_cells
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.registry import model_card

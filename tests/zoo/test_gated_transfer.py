@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.losses import least_squares_discriminator_loss, soft_histogram, total_variation
+from colorzoo.losses import least_squares_discriminator_loss, total_variation
+from colorzoo.losses.statistics import soft_histogram
 from colorzoo.networks import gated_transfer
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab
 from colorzoo.registry import model_card

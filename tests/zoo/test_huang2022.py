@@ -30,8 +30,8 @@ from colorzoo.networks.exemplar import convert_vgg19, convert_warp_net
 from colorzoo.networks.exemplar_features import VGGTrunk
 from colorzoo.networks.imagenet import vgg_layers
 from colorzoo.networks.matching import WarpNet
+from colorzoo.options import constructor_parameters
 from colorzoo.registry import model_card
-from colorzoo.settings import constructor_parameters
 from colorzoo.testing import sample_image
 from colorzoo.testing.samples import sample_batch
 from colorzoo.weights.load import Provenance

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.losses import chi_square_distance, soft_histogram, total_variation
+from colorzoo.losses import total_variation
+from colorzoo.losses.statistics import chi_square_distance, soft_histogram
 from colorzoo.networks import imagenet
 from colorzoo.networks.gated_transfer import Reference, Transferred
 from colorzoo.networks.levels import cosines, resize_and_concatenate

@@ -5,7 +5,8 @@ import torch
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import create_coloring_model
-from colorzoo.guidance import Guidance, guidance_kind
+from colorzoo.guidance import Guidance
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.testing import sample_batch
 from colorzoo.zoo.weng2022code.model import LENGTH, OBJECTS, WORDS, LanguageColorization, word_numbers
 from colorzoo.zoo.weng2022code.task import COCO_STUFF_WORDS, HUES, Weng2022Code, color_name, painted

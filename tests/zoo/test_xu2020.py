@@ -10,7 +10,8 @@ from torch import Tensor
 
 from colorzoo import create_model
 from colorzoo.abilities import ExemplarModel
-from colorzoo.color import grid_centers, grid_index, lab_to_rgb, rgb_to_lab
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color.bins import grid_centers, grid_index
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Points

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from colorzoo.losses import soft_histogram
+from colorzoo.losses.statistics import soft_histogram
 from colorzoo.networks.gated_transfer import Reference, Transferred
 from colorzoo.networks.levels import attention_weights, cosines, resize_and_concatenate
 from colorzoo.networks.renaming import rename_keys

@@ -21,8 +21,8 @@ from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.references import recipe_reference_files
 from colorzoo.inference.result import ColorizedImage
+from colorzoo.options import full_repr
 from colorzoo.registry import list_models, model_card
-from colorzoo.settings import full_repr
 from colorzoo.weights.catalog import ResolvedWeights, find_weights
 from colorzoo.weights.load import UNTRAINED, read_weights
 
@@ -265,5 +265,5 @@ def with_prediction(provenance: ImageProvenance, colored: ColorizedImage) -> Ima
         colored: Colorized image, which provides the scan border and the predicted uncertainty.
     """
     full, uncertainty = colored.task.full_size, colored.uncertainty
-    border = "" if full is None or full.surroundings is None else str(full.surroundings.inside)
+    border = "" if full is None or full.inside is None else str(full.inside)
     return replace(provenance, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

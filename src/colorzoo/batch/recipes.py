@@ -10,7 +10,8 @@ import torch
 
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import ExemplarHint, Guidance, Recipe, ReferenceFile, guidance_kind
+from colorzoo.guidance import ExemplarHint, Guidance, Recipe, ReferenceFile
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.inference.references import equal_or_given
 
 

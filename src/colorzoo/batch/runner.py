@@ -28,9 +28,10 @@ from colorzoo.batch.provenance import (
 )
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask
+from colorzoo.console import unexpected_message
 from colorzoo.drawing.lines import PROBE, LineArt, has_midtones, shrink
 from colorzoo.environment import is_on
-from colorzoo.errors import ColorzooError, DiskFullError, ImageError, unexpected_message
+from colorzoo.errors import ColorzooError, DiskFullError, ImageError
 from colorzoo.files import remove_leftovers
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.image_io.frames import (
@@ -74,7 +75,7 @@ from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.references import recipe_reference_files, reference_notes
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
-from colorzoo.registry import DEFAULT_MODELS
+from colorzoo.registry import DEFAULT_MODELS, model_card
 from colorzoo.weights.load import existing_file
 
 if TYPE_CHECKING:
@@ -322,8 +323,15 @@ class FileColorizer:
             loaded=loaded,
             size=size,
         )
-        if self.same_characters:  # the results of other pages influence a result
-            digest = hashlib.sha256(f"same characters {record.settings}".encode()).hexdigest()
+        # the results of other pages, and the network that matches regions, influence a result
+        decisive = ["same characters"] if self.same_characters else []
+        is_drawing = (loaded is None or loaded.is_registered) and model_card(name).input == "sketch"
+        if is_drawing and (self.same_characters or self.matches_sheets):
+            from colorzoo.inference.region_memory import RegionMemory
+
+            decisive.append(RegionMemory.weights_hash())
+        if decisive:
+            digest = hashlib.sha256(" ".join([*decisive, record.settings]).encode()).hexdigest()
             record = replace(record, settings=digest)
         self._records[size, name] = record
         return record

@@ -5,17 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from colorzoo.settings import (
-    COLORS,
-    FILES,
-    MODEL,
-    REFERENCES,
-    Engine,
-    Fraction,
-    Precision,
-    Range,
-    option,
-)
+from colorzoo.options import COLORS, FILES, MODEL, REFERENCES, option
+from colorzoo.settings import Engine, Fraction, Precision, Range
 
 Strength = Annotated[float, Range(0, 1.5)]
 Temperature = Annotated[float, Range(0.01, 10)]

@@ -1,19 +1,16 @@
 """Lightning DataModules that produce `Batch` dictionaries."""
 
 from colorzoo.data.coco_stuff import CocoStuffDataModule
-from colorzoo.data.dataset import Batch
+from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.data.exemplar_pairs import ExemplarPairsDataModule
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.imagenet import ImageNetDataModule
 from colorzoo.data.module import ImageDataModule
 from colorzoo.data.places import PlacesDataModule
-from colorzoo.data.prior import Prior, measure_prior
-from colorzoo.data.shards import ShardOptions, shard_folder
 from colorzoo.data.sketch import SketchDataModule
 from colorzoo.data.sources import find_sources
 from colorzoo.data.streaming import StreamingDataModule
-from colorzoo.data.verify import VerifyReport, verify_images
 
 __all__ = [
     "Batch",
@@ -24,13 +21,8 @@ __all__ = [
     "ImageNetDataModule",
     "ImageTable",
     "PlacesDataModule",
-    "Prior",
-    "ShardOptions",
     "SketchDataModule",
     "StreamingDataModule",
-    "VerifyReport",
     "find_sources",
-    "measure_prior",
-    "shard_folder",
-    "verify_images",
+    "sketches_of",
 ]

@@ -81,39 +81,28 @@ def check_images(sources: Sequence[StoredImage], *, drop_gray: bool, cache: Valu
     keys = image_keys(sources)
     states = cache.get(keys)
     unchecked = (states == _UNKNOWN).nonzero()[:, 0]
-    broken = _check_rows(sources, unchecked, keys, states, cache) if len(unchecked) else []
+    broken: list[tuple[str, str]] = []
+    if len(unchecked):
+        with progress_bar("checking images", len(unchecked)) as advance:
+            for block in torch.split(unchecked, _BLOCK):
+                images = (sources[row] for row in block.tolist())
+                results = bounded_map(check_image, images, core_count())
+                try:
+                    for row, result in zip(block.tolist(), results, strict=True):
+                        advance(1)
+                        if isinstance(result, str):  # the state of a broken image stays unknown
+                            broken.append((sources[row].name, result))
+                        else:
+                            states[row] = _GRAY if result else _COLORED
+                finally:  # store partial results, so an interrupted check continues with the other images
+                    checked = block[states[block] != _UNKNOWN]
+                    cache.add(keys[checked], states[checked])
     if not drop_gray:
         readable = (states != _UNKNOWN).nonzero()[:, 0]
         return CheckResult(readable, broken, gray=[])
     colored = (states == _COLORED).nonzero()[:, 0]
     gray = (states == _GRAY).nonzero()[:, 0].tolist()
     return CheckResult(colored, broken, [sources[row].name for row in gray])
-
-
-def _check_rows(
-    sources: Sequence[StoredImage], rows: Tensor, keys: Tensor, states: Tensor, cache: ValueCache
-) -> list[tuple[str, str]]:
-    """Check images, and store their states in ``states`` and in the cache.
-
-    Returns:
-        Name of each broken image and the reason. The state of a broken image stays unknown.
-    """
-    broken = []
-    with progress_bar("checking images", len(rows)) as advance:
-        for block in torch.split(rows, _BLOCK):
-            images = (sources[row] for row in block.tolist())
-            results = bounded_map(check_image, images, core_count())
-            try:
-                for row, result in zip(block.tolist(), results, strict=True):
-                    advance(1)
-                    if isinstance(result, str):
-                        broken.append((sources[row].name, result))
-                    else:
-                        states[row] = _GRAY if result else _COLORED
-            finally:  # store partial results, so an interrupted check continues with the remaining images
-                checked = block[states[block] != _UNKNOWN]
-                cache.add(keys[checked], states[checked])
-    return broken
 
 
 def check_table(images: ImageTable, *, drop_gray: bool, cache: ValueCache) -> CheckResult:

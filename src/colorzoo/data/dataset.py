@@ -153,21 +153,25 @@ class ImageDataset(Dataset[Sample]):
         square = place_square(rgb, self.side, seed if self.random_crop else None)
         sample = Sample(rgb=square.cut(rgb), seed=torch.tensor(seed), name=self.sources[index].name)
         images = self.images
-        if images.labels is not None:
-            sample["label"] = images.labels[index]
-        add_hints(sample, images, index)
+        add_annotations(sample, images, index)
         if images.classes is None and images.boxes is None:
             return sample
         frame = decode_frame(self.sources[index].read())
         if images.classes is not None:
             sample["classes"] = square.cut(read_classes(images.classes, index, rgb, frame.orientation))
         if images.boxes is not None:
-            sample["boxes"] = boxes_in(square, decoded_boxes(images.boxes[index], frame), rgb)
+            # relative boxes in pixels of the square; boxes smaller than a pixel are dropped
+            width_height = torch.tensor([rgb.shape[2], rgb.shape[1]]).repeat(2)
+            boxes = decoded_boxes(images.boxes[index], frame) * width_height
+            corner = torch.tensor([square.left, square.top]).repeat(2)
+            sample["boxes"] = clip_boxes(boxes - corner, square.side)
         return sample
 
 
-def add_hints(sample: Sample, images: ImageTable, index: int) -> None:
-    """Add the tensors of the kinds of guidance of an image to its sample, by the names of the kinds."""
+def add_annotations(sample: Sample, images: ImageTable, index: int) -> None:
+    """Add the label of an image and the tensors of its kinds of guidance, by their names, to its sample."""
+    if images.labels is not None:
+        sample["label"] = images.labels[index]
     if images.hints is not None:
         tensors = hint_tensors(images.hints.kinds, images.hints[index], sample["rgb"])
         cast(dict[str, Any], sample).update(tensors)
@@ -215,20 +219,6 @@ def read_classes(maps: ClassMaps, index: int, rgb: Tensor, orientation: int = 1)
         ) from error
     classes = maps.table[stored]  # looks up the class of each pixel value
     return torch.from_numpy(classes[np.newaxis])
-
-
-def boxes_in(square: Square, boxes: Tensor, rgb: Tensor) -> Tensor:
-    """Convert relative boxes of an image to pixels of a square crop, and clip them.
-
-    Boxes smaller than a pixel are dropped.
-
-    Args:
-        square: Position of the crop in the image.
-        boxes: ``(K, 4)`` left, top, right, bottom as fractions of the image width and height.
-        rgb: Decoded image ``(3, H, W)``.
-    """
-    width_height = torch.tensor([rgb.shape[2], rgb.shape[1]]).repeat(2)
-    return clip_boxes(boxes * width_height - torch.tensor([square.left, square.top]).repeat(2), square.side)
 
 
 def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:

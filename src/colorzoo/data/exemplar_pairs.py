@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from colorzoo.data.check import require_usable, unit_hash
-from colorzoo.data.dataset import Sample, add_hints, crop_square, read_rgb
+from colorzoo.data.dataset import Sample, add_annotations, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.image_table import ImageTable, Partners
 from colorzoo.data.layouts import SPLIT_NAMES, read_table
@@ -163,8 +163,7 @@ class ExemplarPairsDataModule(FolderDataModule):
     @cached_property
     def _library(self) -> tuple[ImageTable, ImageTable]:
         """Checked images of both splits; references come from the training images."""
-        train = self.filter_images(self._find_with_hints("train"), drop_gray=self.hparams.drop_gray)
-        val = self.filter_images(self._find_with_hints("val"), drop_gray=False)
+        train, val = self.find_checked("train"), self.find_checked("val")
         require_usable(train, "training", self.hparams.root)
         require_usable(val, "validation", self.hparams.root)
         return train, val
@@ -228,9 +227,7 @@ class ReferencedDataset(Dataset[Sample]):
         side = self.reference_side
         other = crop_square(read_rgb(reference, side), side)
         sample = Sample(rgb=rgb, seed=torch.tensor(seed), name=target.name, reference=other)
-        if self.images.labels is not None:
-            sample["label"] = self.images.labels[index]
-        add_hints(sample, self.images, index)
+        add_annotations(sample, self.images, index)
         return sample
 
 

@@ -18,7 +18,8 @@ from colorzoo.data.image_table import HintTable, ImageTable
 from colorzoo.data.layouts import read_table, table_columns
 from colorzoo.data.sources import StoredImage
 from colorzoo.errors import DataError
-from colorzoo.guidance import GuidanceKind, guidance_kind
+from colorzoo.guidance import GuidanceKind
+from colorzoo.guidance.kinds import guidance_kind
 
 METADATA = "metadata.csv", "metadata.jsonl"
 """Names of the tables in image folders of Hugging Face."""

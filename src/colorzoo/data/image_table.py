@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from colorzoo.data.sources import Sources, StoredImage
+from colorzoo.data.sources import Sources, StoredImage, byte_count
 from colorzoo.guidance import GuidanceKind
+from colorzoo.weights.load import data_digest
 
 
 class Column(Protocol):
@@ -165,6 +168,32 @@ class ImageTable:
             if column is not None:
                 selected[name] = column[rows.long()] if isinstance(column, Tensor) else column.select(rows)
         return replace(self, **selected)
+
+    def annotations_sha256(self, root: str | Path) -> str | None:
+        """Return a hash of the columns other than the images; None if there are none.
+
+        Files, such as references and class maps, are hashed by their names relative to ``root`` and their
+        sizes.
+        """
+        columns = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "sources"}
+        columns = {name: column for name, column in columns.items() if column is not None}
+        if not columns:
+            return None
+        if self.classes is not None:
+            columns["classes"] = self.classes.sources
+        prefix = f"{Path(root)}{os.sep}"
+
+        def plain(entry: Any) -> Any:
+            if isinstance(entry, StoredImage):
+                return [entry.name.removeprefix(prefix), byte_count(entry)]
+            return entry.tolist() if isinstance(entry, Tensor) else list(entry)
+
+        lines = []
+        for index, source in enumerate(self.sources):
+            entries = {name: column[index] for name, column in columns.items()}
+            text = json.dumps(entries, sort_keys=True, default=plain)
+            lines.append(f"{source.name.removeprefix(prefix)}\0{text}")
+        return str(data_digest(lines)["sha256"])
 
     def first(self, count: int | None) -> Self:
         """Return a table with the first ``count`` images; None for ``count`` keeps all images."""

@@ -32,11 +32,6 @@ SPLIT_NAMES = {
 """Split that a folder name or a value in a table stands for, by the name in lowercase."""
 
 
-def has_splits(root: Path) -> bool:
-    """Return whether a data folder has subfolders for training and validation; see `split_folders`."""
-    return bool(split_folders(root))
-
-
 def split_folder(root: Path, split: str) -> Path:
     """Return the folder of a split; without subfolders for the splits, ``root / split``."""
     return split_folders(root).get(split, root / split)

@@ -46,16 +46,9 @@ from colorzoo.data.loader import (
 )
 from colorzoo.data.sources import Originals, Sources, digest_of
 from colorzoo.errors import DataError
+from colorzoo.options import check_arguments, plain_arguments
 from colorzoo.randomness import image_generators
-from colorzoo.settings import (
-    Fraction,
-    NonNegativeInt,
-    PositiveInt,
-    Probability,
-    Range,
-    check_arguments,
-    plain_arguments,
-)
+from colorzoo.settings import Fraction, NonNegativeInt, PositiveInt, Probability, Range
 
 log = logging.getLogger(__name__)
 
@@ -257,7 +250,7 @@ class ImageDataModule(LightningDataModule):
         fitting = self.trainer is None or self.trainer.state.fn == TrainerFn.FITTING
         with suppress(DataError):  # raised again by `setup`, in all processes
             for split in ("train", "val") if fitting else ("val",):
-                self._checked[split] = self._find_checked(split)
+                self._checked[split] = self.find_checked(split)
 
     def setup(self, stage: str) -> None:
         """Find and check the images; training images are found only for the stage ``fit``.
@@ -270,17 +263,18 @@ class ImageDataModule(LightningDataModule):
         if self.val_data is None:
             self.val_data = self.make_dataset(self._find_once("val"), train=False)
 
-    def filter_images(self, images: ImageTable, *, drop_gray: bool) -> ImageTable:
-        """Return the images that pass the check; log a summary of the excluded images.
+    def find_checked(self, split: str) -> ImageTable:
+        """Find the images of a split with their values of ``hints``, without the images that fail the check.
 
-        Args:
-            images: Images to check; all are returned if ``check`` is False.
-            drop_gray: Whether to exclude images without color in addition to broken images.
+        Broken images and, if ``drop_gray`` is set, training images without color fail the check. A summary of
+        these images is logged. All images are returned if ``check`` is False.
         """
-        if not self.hparams.check:
+        hp, root = self.hparams, Path(self.hparams.root)
+        images = with_hints(self.find_images(split), self.hint_kinds, root)
+        if not hp.check:
             return images
-        cache = ValueCache(cache_file(Path(self.hparams.root), "checks"))
-        checked = check_table(images, drop_gray=drop_gray, cache=cache)
+        drop_gray = bool(hp.drop_gray and split == "train")
+        checked = check_table(images, drop_gray=drop_gray, cache=ValueCache(cache_file(root, "checks")))
         if self._is_first() and (summary := checked.summary()):
             log.warning(summary)
         return images.select(checked.rows)
@@ -402,10 +396,17 @@ class ImageDataModule(LightningDataModule):
     def digest(self) -> dict[str, Any] | None:
         """Return the number and hashes of the training images; None if they are not files.
 
-        See `colorzoo.data.sources.digest_of`.
+        See `colorzoo.data.sources.digest_of`. If the images have annotations, such as captions or labels,
+        the key ``annotations_sha256`` is a hash of them.
         """
         sources: Sources | None = getattr(self.train_data, "sources", None)
-        return None if sources is None else digest_of(sources, self.hparams.root)
+        images: ImageTable | None = getattr(self.train_data, "images", None)
+        if sources is None:
+            return None
+        found = digest_of(sources, self.hparams.root)
+        if images is not None and (sha256 := images.annotations_sha256(self.hparams.root)):
+            found["annotations_sha256"] = sha256
+        return found
 
     def ranks(self) -> dict[str, Any]:
         """Return the arguments ``rank`` and ``world_size`` of a `SeededSampler`."""
@@ -446,17 +447,10 @@ class ImageDataModule(LightningDataModule):
         if resumes and (before := state_dict["global_batches"]) != self.global_batches:
             raise DataError(f"--data.batch_size must be {before} to resume, got {self.global_batches}")
 
-    def _find_checked(self, split: str) -> ImageTable:
-        drop_gray = bool(self.hparams.drop_gray and split == "train")
-        return self.filter_images(self._find_with_hints(split), drop_gray=drop_gray)
-
-    def _find_with_hints(self, split: str) -> ImageTable:
-        return with_hints(self.find_images(split), self.hint_kinds, Path(self.hparams.root))
-
     def _find_once(self, split: str) -> ImageTable:
         """Find and check the images of a split in the first process; return them in all processes."""
         found = call_on_rank_zero(
-            self.trainer, lambda: self._checked.pop(split, None) or self._find_checked(split)
+            self.trainer, lambda: self._checked.pop(split, None) or self.find_checked(split)
         )
         if split == "val":
             found = found.first(self.hparams.val_limit)

@@ -22,6 +22,8 @@ from colorzoo.errors import DataError
 from colorzoo.files import write_atomic
 from colorzoo.weights.catalog import cache_home
 
+_BATCH = 32  # images per forward pass of the encoder
+
 
 @dataclass(frozen=True)
 class FeatureEncoder:
@@ -87,8 +89,9 @@ def find_neighbors(
 ) -> Neighbors:
     """Find each image's nearest training images, or return the stored result of an earlier search.
 
-    The nearest images have the highest cosine similarity of the encoder features. The result is stored in
-    colorzoo's cache and used until an image changes.
+    The nearest images have the highest cosine similarity of the encoder features. The search is exact; on a
+    GPU, it is fast enough for a million images. The result is stored in colorzoo's cache and used until an
+    image changes.
 
     Args:
         train: Training images, which are the candidates of the search.
@@ -112,7 +115,22 @@ def find_neighbors(
             )
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         pass  # missing or damaged
-    neighbors = search_neighbors(train, val, build_encoder(), k=k)
+    # compare the features of all images
+    encoder = build_encoder()
+    if len(train) < 2:
+        raise DataError(
+            f"--data.pairing nearest requires at least 2 training images, got {len(train)}. Add images, or "
+            "set --data.pairing self."
+        )
+    k = min(k, len(train) - 1)
+    with progress_bar(f"features of {encoder.name}", len(train) + len(val)) as advance:
+        train_features = _features(train, encoder, advance)
+        val_features = _features(val, encoder, advance)
+    neighbors = Neighbors(
+        train=_search(train_features, train_features, k, exclude_self=True),
+        val=_search(val_features, train_features, k, exclude_self=False),
+    )
+    # store the result
     stream = BytesIO()
     np.savez_compressed(stream, train=neighbors.train.int().numpy(), val=neighbors.val.int().numpy())
     try:
@@ -124,51 +142,14 @@ def find_neighbors(
     return neighbors
 
 
-def search_neighbors(
-    train: Sequence[StoredImage],
-    val: Sequence[StoredImage],
-    encoder: FeatureEncoder,
-    *,
-    k: int,
-    batch: int = 32,
-) -> Neighbors:
-    """Find each image's nearest training images by an exact search; see `find_neighbors`.
-
-    On a GPU, the search is fast enough for a million images.
-
-    Args:
-        train: Training images, which are the candidates of the search.
-        val: Validation images.
-        encoder: Encoder that computes the features.
-        k: Number of neighbors per image; reduced if there are not enough other training images.
-        batch: Number of images per forward pass of the encoder.
-
-    Raises:
-        DataError: There are fewer than two training images.
-    """
-    if len(train) < 2:
-        raise DataError(
-            f"--data.pairing nearest requires at least 2 training images, got {len(train)}. Add images, or "
-            "set --data.pairing self."
-        )
-    k = min(k, len(train) - 1)
-    with progress_bar(f"features of {encoder.name}", len(train) + len(val)) as advance:
-        train_features = _features(train, encoder, batch, advance)
-        val_features = _features(val, encoder, batch, advance)
-    return Neighbors(
-        train=_search(train_features, train_features, k, exclude_self=True),
-        val=_search(val_features, train_features, k, exclude_self=False),
-    )
-
-
 def _features(
-    sources: Sequence[StoredImage], encoder: FeatureEncoder, batch: int, advance: Callable[[int], None]
+    sources: Sequence[StoredImage], encoder: FeatureEncoder, advance: Callable[[int], None]
 ) -> Tensor:
     """Return ``(N, D)`` features of at least one image, normalized to unit length."""
     batches = []
     with ThreadPoolExecutor() as threads, torch.inference_mode():
-        for start in range(0, len(sources), batch):
-            images = sources[start : start + batch]
+        for start in range(0, len(sources), _BATCH):
+            images = sources[start : start + _BATCH]
             squares = threads.map(lambda source: read_square(source, encoder.size), images)
             features = encoder.features(torch.stack(list(squares)).to(encoder.device))
             batches.append(F.normalize(features.flatten(1).float(), dim=1).cpu())

@@ -63,30 +63,23 @@ class PlacesDataModule(ImageDataModule):
         """
         root, labels = Path(self.hparams.root), self.hparams.labels
         if self.hparams.edition == "205":
-            images = _images_205(root, split)
+            name = f"trainvalsplit_places205/{split}_places205.csv"
+            help_text = f"{_HELP_205} and unpack trainvalsplit_places205.tar.gz into the data folder"
+            file = require_path("list of Places205", [root / name], help_text)
+            help_text = f"{_HELP_205} and unpack imagesPlaces205_resize.tar.gz into the data folder"
+            folder = require_path("images of Places205", [root / _IMAGES_205], help_text)
         else:
-            images = _images_365(root, split, labels=labels)
+            in_folders = root / "places365_standard" / split
+            help_text = f"{_HELP_365} and unpack its archives into the data folder"
+            if in_folders.is_dir():
+                if not labels:
+                    return ImageTable(find_sources(in_folders))
+                train = require_path("train images of Places365", [in_folders.parent / "train"], help_text)
+                return labeled_by_folder(in_folders, class_folders(train))
+            folders = [root / name for name in _IMAGES_365[split]]
+            folder = require_path(f"{split} images of Places365", [*folders, in_folders], help_text)
+            name = "places365_val.txt" if split == "val" else "places365_train_standard.txt"
+            help_text = f"{_HELP_365} and unpack filelist_places365-standard.tar into the data folder"
+            file = require_path("list of Places365", [root / name], help_text)
+        images = read_image_list(file, folder)
         return images if labels else ImageTable(images.sources)
-
-
-def _images_205(root: Path, split: str) -> ImageTable:
-    name = f"trainvalsplit_places205/{split}_places205.csv"
-    help_text = f"{_HELP_205} and unpack trainvalsplit_places205.tar.gz into the data folder"
-    file = require_path("list of Places205", [root / name], help_text)
-    help_text = f"{_HELP_205} and unpack imagesPlaces205_resize.tar.gz into the data folder"
-    return read_image_list(file, require_path("images of Places205", [root / _IMAGES_205], help_text))
-
-
-def _images_365(root: Path, split: str, *, labels: bool) -> ImageTable:
-    in_folders = root / "places365_standard" / split
-    help_text = f"{_HELP_365} and unpack its archives into the data folder"
-    if in_folders.is_dir():
-        if not labels:
-            return ImageTable(find_sources(in_folders))
-        train = require_path("train images of Places365", [in_folders.parent / "train"], help_text)
-        return labeled_by_folder(in_folders, class_folders(train))
-    folders = [root / name for name in _IMAGES_365[split]]
-    folder = require_path(f"{split} images of Places365", [*folders, in_folders], help_text)
-    name = "places365_val.txt" if split == "val" else "places365_train_standard.txt"
-    help_text = f"{_HELP_365} and unpack filelist_places365-standard.tar into the data folder"
-    return read_image_list(require_path("list of Places365", [root / name], help_text), folder)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from colorzoo.color import hull_centers, rgb_to_lab, soft_neighbors
+from colorzoo.color import hull_centers, rgb_to_lab
+from colorzoo.color.bins import soft_neighbors
 from colorzoo.data.check import bounded_map
 from colorzoo.data.decode import UNREADABLE, decode_rgb
 from colorzoo.data.sources import StoredImage

@@ -29,6 +29,7 @@ import torch
 from fsspec.core import url_to_fs
 from PIL import Image
 
+from colorzoo.console import first_words
 from colorzoo.data.check import (
     ValueCache,
     cache_file,
@@ -43,7 +44,7 @@ from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import SPLITS, Split, class_names, split_folders
 from colorzoo.data.sources import digest_of, find_sources
 from colorzoo.environment import core_count
-from colorzoo.errors import DataError, first_words
+from colorzoo.errors import DataError
 from colorzoo.files import megabytes, write_atomic
 from colorzoo.image_io.read import open_pil
 from colorzoo.weights.catalog import cache_home

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from colorzoo.color.sketch import SIGMAS, drawn_lines, rgb_to_gray, xdog
 from colorzoo.data.augment import jitter_colors
-from colorzoo.data.dataset import Sample, add_hints, crop_square, read_rgb
+from colorzoo.data.dataset import Sample, add_annotations, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import pair_sketches, split_folder
@@ -236,7 +236,5 @@ class SketchedDataset(Dataset[Sample]):
         sample = Sample(
             rgb=crop[:3], seed=torch.tensor(seed), name=name, sketch=crop[3:], has_sketch=has_sketch
         )
-        if self.images.labels is not None:
-            sample["label"] = self.images.labels[index]
-        add_hints(sample, self.images, index)
+        add_annotations(sample, self.images, index)
         return sample

@@ -20,7 +20,7 @@ from colorzoo.data.check import bounded_map, is_gray
 from colorzoo.data.coco_stuff import CocoStuffDataModule
 from colorzoo.data.decode import decode_rgb, why_unreadable
 from colorzoo.data.imagenet import ImageNetDataModule
-from colorzoo.data.layouts import SPLITS, has_splits, split_folder
+from colorzoo.data.layouts import SPLITS, split_folders
 from colorzoo.data.module import ImageDataModule
 from colorzoo.data.places import PlacesDataModule
 from colorzoo.data.sources import Sources, StoredImage, find_sources, suffix_of
@@ -112,17 +112,16 @@ def verify_images(
         raise DataError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
     report = VerifyReport(str(root), layout)
     sources: dict[str, Sources] = {}
-    splits: tuple[str, ...] = SPLITS
+    folders = {"all": root}  # of each split; "all" is a folder without splits
     if layout == "folder":
         try:
-            splits = SPLITS if has_splits(root) else ("all",)
+            folders = split_folders(root) or folders
         except DataError as error:
             report.mistakes.append(str(error))
-            splits = ("all",)
-    for split in splits:
+    for split in folders if layout == "folder" else SPLITS:
         try:
-            if layout == "folder":  # "all": a folder without splits
-                sources[split] = find_sources(root if split == "all" else split_folder(root, split))
+            if layout == "folder":
+                sources[split] = find_sources(folders[split])
             else:
                 sources[split] = _DATA_MODULES[layout](str(root)).find_images(split).sources
             report.splits[split] = len(sources[split])

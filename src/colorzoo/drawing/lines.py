@@ -109,7 +109,19 @@ class LineArt:
         rgb = _unit_rgb(self.levels[first:last])
         if self.inverted:
             rgb = 1 - rgb
-        return np.minimum(rgb / self._paper_rows(first, last), 1)
+        # color of the paper in these rows
+        height, width = self.shape
+        rows = np.arange(first, min(last, height), dtype=np.float32)
+        y = ((rows + 0.5) * self.paper.shape[0] / height - 0.5)[:, None]
+        x = ((np.arange(width, dtype=np.float32) + 0.5) * self.paper.shape[1] / width - 0.5)[None]
+        parts = []
+        for left in range(0, width, _MOST_REMAPPED):
+            part_x = x[:, left : left + _MOST_REMAPPED]
+            columns, lines = (np.ascontiguousarray(each) for each in np.broadcast_arrays(part_x, y))
+            parts.append(
+                cv2.remap(self.paper, columns, lines, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            )
+        return np.minimum(rgb / np.concatenate(parts, axis=1), 1)
 
     @cached_property
     def darkness(self) -> Darkness:
@@ -124,21 +136,6 @@ class LineArt:
             lightest = np.minimum(np.minimum(ink[..., 0], ink[..., 1]), ink[..., 2])
             darkness[first : first + 256] = np.rint(255 * (1 - lightest))
         return _without_screentone(_with_dark_lines(darkness))
-
-    def _paper_rows(self, first: int, last: int) -> Map:
-        """Return the paper color of a band of rows, ``(rows, W, 3)``."""
-        height, width = self.shape
-        rows = np.arange(first, min(last, height), dtype=np.float32)
-        y = ((rows + 0.5) * self.paper.shape[0] / height - 0.5)[:, None]
-        x = ((np.arange(width, dtype=np.float32) + 0.5) * self.paper.shape[1] / width - 0.5)[None]
-        parts = []
-        for left in range(0, width, _MOST_REMAPPED):
-            part_x = x[:, left : left + _MOST_REMAPPED]
-            columns, lines = (np.ascontiguousarray(each) for each in np.broadcast_arrays(part_x, y))
-            parts.append(
-                cv2.remap(self.paper, columns, lines, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            )
-        return np.concatenate(parts, axis=1)
 
 
 def shrink_darkness(darkness: Darkness, size: tuple[int, int]) -> Darkness:

@@ -2,8 +2,9 @@
 
 Graphs support any batch size. The inputs are ``lightness`` and every tensor of the accepted guidance, such as
 ``points_ab`` and ``points_mask``. Zeros encode missing guidance, and a negative saturation encodes missing
-statistics. References cannot be missing, because a reference of zeros is a black image. The outputs are
-``ab`` or ``rgb`` and, if the model predicts a color distribution, ``logits``.
+statistics. References cannot be missing, because a reference of zeros is a black image, so a graph has inputs
+for optional references only on request. The outputs are ``ab`` or ``rgb`` and, if the model predicts a color
+distribution, ``logits``.
 """
 
 from __future__ import annotations
@@ -128,6 +129,7 @@ def export_model(
     *,
     weights: str | Path | None = "default",
     part: Part = "model",
+    guidance: Sequence[str] | None = None,
     report: Callable[[str], None] = lambda _: None,
     **hparams: Any,
 ) -> ExportedGraph:
@@ -138,12 +140,13 @@ def export_model(
         out: Output file with the extension ``.onnx``.
         weights: Weights as in `create_model`; None exports random weights.
         part: ``"denoiser"`` exports one step of a model that inherits from `DiffusionModel`.
+        guidance: Kinds of guidance that become inputs of the graph (default: `ModelCard.plain_guidance`).
         report: Function that is called with the name of each step, such as ``tracing``.
         **hparams: Model settings as in `create_model`.
 
     Raises:
-        ColorzooError: The extension is not ``.onnx``, the model cannot be exported, trained weights are not
-            available, or a package is missing.
+        ColorzooError: The extension is not ``.onnx``, the model cannot be exported or does not accept the
+            guidance, trained weights are not available, or a package is missing.
     """
     if out.suffix != ".onnx":
         raise ColorzooError(f"OUT must have the extension .onnx, got {out}")
@@ -151,11 +154,15 @@ def export_model(
         raise ColorzooError(
             f"{card.name} cannot be exported to ONNX, because parts of this model are not tensor operations"
         )
+    kinds = card.plain_guidance if guidance is None else tuple(guidance)
+    if unknown := [kind for kind in kinds if kind not in card.guidance]:
+        accepted = ", ".join(card.guidance) or "no guidance"
+        raise ColorzooError(f"guidance of {card.name} must be {accepted}, got {', '.join(unknown)}")
     require_onnx()
     model = create_coloring_model(card.name, weights, **hparams)
     if weights is not None and not model.trained:
         raise ColorzooError(f"export of {card.name} requires trained weights. {missing_weights_advice(card)}")
-    traced, others = graph_samples(card)
+    traced, others = graph_samples(replace(card, guidance=kinds))
     metadata = {"model": card.name, "paper": card.paper}
     if part == "model":
         return write_graph(model, traced, others, out, metadata, report)
@@ -424,6 +431,16 @@ def _write_onnx(
     assert graph is not None, "torch.onnx.export returns a program if no file is passed"
     # the exporter's default of two iterations with shapes takes eight times as long for the same result
     optimize_ir(graph.model, num_iterations=1, onnx_shape_inference=False)
+    # ONNX Runtime before 1.25 fuses Transpose and MatMul to an operator without a float64 kernel; a Concat of
+    # one tensor prevents the fusion
+    for node in list(graph.model.graph.all_nodes()):
+        if node.op_type != "MatMul" or node.outputs[0].dtype == ir.DataType.FLOAT:
+            continue
+        for index, factor in enumerate(node.inputs):
+            if factor and (producer := factor.producer()) and producer.op_type == "Transpose":
+                copy = ir.val(f"{factor.name}_unfused")
+                node.prepend(ir.node("Concat", [factor], {"axis": 0}, outputs=[copy]))
+                node.replace_input_with(index, copy)
     graph.model.metadata_props.update(metadata)
     ir.save(graph.model, path)  # `graph.save` moves weights of more than 1.5 GiB to a second file
     return load_onnx(path, inputs)

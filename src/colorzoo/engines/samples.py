@@ -8,7 +8,8 @@ from torch import Tensor
 
 from colorzoo.card import InputKind
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import Guidance, guidance_kind
+from colorzoo.guidance import Guidance
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.randomness import sample_image
 
 Size = tuple[int, int]

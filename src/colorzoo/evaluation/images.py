@@ -26,7 +26,8 @@ from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.protocol import Protocol, Sketches
 from colorzoo.files import digest_of
-from colorzoo.guidance import Boxes, guidance_kinds
+from colorzoo.guidance import Boxes
+from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.image_io.find import natural_sort_key
 from colorzoo.image_io.raster_image import fill_hidden
 from colorzoo.image_io.read import read_pixels
@@ -99,19 +100,12 @@ class Item:
         Raises:
             ImageError: A file cannot be read.
         """
+        files = self.source, self.reference, self.lines
         try:
-            return replace(
-                self,
-                sha256=_sha256(self.source),
-                reference_sha256=_sha256(self.reference),
-                lines_sha256=_sha256(self.lines),
-            )
+            image, reference, lines = ("" if file is None else digest_of(file.read()) for file in files)
         except OSError as error:
             raise ImageError(f"{self.name} cannot be read: {error.strerror or error}") from error
-
-
-def _sha256(file: StoredImage | None) -> str:
-    return "" if file is None else digest_of(file.read())
+        return replace(self, sha256=image, reference_sha256=reference, lines_sha256=lines)
 
 
 def require_outside(folder: Path, data: Path, option: str) -> None:

@@ -36,7 +36,8 @@ from colorzoo.metrics.fid import FID, frechet_distance
 from colorzoo.metrics.named import all_metrics, inputs_of, named_metric, parse_name
 from colorzoo.metrics.perceptual import MeanLPIPS
 from colorzoo.metrics.video import histogram_consistency, level_histograms
-from colorzoo.simulation import SessionResult, bled_edges
+from colorzoo.simulation import SessionResult
+from colorzoo.simulation.scribbles import bled_edges
 
 Values = list[list[float]]
 """Metric states (moments) of one image, with a list for each output of a measure."""
@@ -325,12 +326,12 @@ def sample_measures(measures: Sequence[Measure], count: int) -> tuple[SampleMeas
             found.append(SampleMeasure(tuple(outputs), partial(_over_samples, measure, columns)))
     key, title = f"ab_diversity_of_{count}", f"Diversity of {count}"
     output = Output(key, title, "CIE", "neither", mean_of_moments)
-    found.append(SampleMeasure((output,), partial(_diversity, _ab_distance)))
+    found.append(SampleMeasure((output,), partial(_diversity, None)))
     for measure in measures:
         if isinstance(measure.metric, MeanLPIPS):
             key = f"{measure.outputs[0].key.removesuffix('_mean')}_diversity_of_{count}"
             output = Output(key, f"LPIPS diversity of {count}", "", "neither", mean_of_moments)
-            found.append(SampleMeasure((output,), partial(_diversity, partial(_lpips, measure.metric))))
+            found.append(SampleMeasure((output,), partial(_diversity, measure.metric)))
     return tuple(found)
 
 
@@ -351,22 +352,20 @@ def _over_samples(measure: Measure, columns: Sequence[int], samples: Sequence[Me
     return found
 
 
-def _diversity(
-    distance: Callable[[MeasuredImage, MeasuredImage], float], samples: Sequence[MeasuredImage]
-) -> Values:
-    """Return the moments of the mean distance between two samples; 0 for one sample."""
-    distances = [distance(one, other) for one, other in combinations(samples, 2)]
+def _diversity(lpips: MeanLPIPS | None, samples: Sequence[MeasuredImage]) -> Values:
+    """Return the moments of the mean distance between two samples; 0 for one sample.
+
+    The distance is LPIPS, or the mean ab distance in CIE units if ``lpips`` is None.
+    """
+    distances = []
+    for one, other in combinations(samples, 2):
+        if lpips is None:
+            distances.append(float(torch.linalg.vector_norm(one.ab - other.ab, dim=1).mean()))
+        else:
+            lpips.reset()
+            lpips.update(one.rgb, other.rgb)
+            distances.append(float(lpips.mean()))
     return [value_moments(float(np.mean(distances)) if distances else 0.0)]
-
-
-def _ab_distance(one: MeasuredImage, other: MeasuredImage) -> float:
-    return float(torch.linalg.vector_norm(one.ab - other.ab, dim=1).mean())
-
-
-def _lpips(metric: MeanLPIPS, one: MeasuredImage, other: MeasuredImage) -> float:
-    metric.reset()
-    metric.update(one.rgb, other.rgb)
-    return float(metric.mean())
 
 
 def choose_measures(

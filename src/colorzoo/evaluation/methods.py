@@ -25,7 +25,8 @@ from colorzoo.evaluation.images import BOXES_FILE, Item, Truth, digest, read_res
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import sha256_of
-from colorzoo.guidance import Guidance, Recipe, guidance_kinds
+from colorzoo.guidance import Guidance, Recipe
+from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.image_io.formats import READABLE
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
@@ -37,9 +38,8 @@ from colorzoo.prediction import clip_colors
 from colorzoo.registry import card_of, model_card
 from colorzoo.simulation import SessionResult, TargetImage
 from colorzoo.simulation.session import ColorFunction
-from colorzoo.weights import model_of_file
 from colorzoo.weights.catalog import find_weights
-from colorzoo.weights.load import Provenance, existing_file
+from colorzoo.weights.load import Provenance, existing_file, model_of_file
 
 TRUTH = "truth"
 BASELINES = (TRUTH, "gray")
@@ -199,11 +199,9 @@ def open_methods(
             model = copy.deepcopy(coloring_model(source)).to(device).eval()
             card = card_of(type(model), model.hparams)
             sha256 = model.provenance.sha256
-            about = _properties(model, card, protocol, f"{type(model).__name__} in memory", sha256)
-            color_function = _color_function(model, protocol)
-            name = card.name if card else ""
+            weights = f"{type(model).__name__} in memory"
             # results are never reused, because the code of the model can change
-            methods.append(Method(row, IN_MEMORY, color_function, about, model, name))
+            methods.append(_model_method(row, IN_MEMORY, model, card, protocol, weights, sha256))
         elif source is None and row == TRUTH:
             methods.append(truth_method())
         elif source is None:
@@ -216,20 +214,18 @@ def open_methods(
     return tuple(methods)
 
 
-def check_boxes(
+def missing_guidance(
     protocol: Protocol, data: Path, methods: Sequence[Method], items: Sequence[Item]
 ) -> list[str]:
-    """Return a note for each method that runs without the boxes that it accepts.
+    """Return a note for each kind of guidance that a method accepts and that no side file contains.
 
     Raises:
         DataError: The protocol requires boxes.
     """
-    if any(item.boxes is not None for item in items):
-        return []
     notes = []
     for method in methods:
         model = method.model
-        if model is None or "boxes" not in model.accepts:
+        if model is None or "boxes" not in model.accepts or any(item.boxes is not None for item in items):
             continue
         if isinstance(model, DetectionModel) and model.detects:
             continue
@@ -240,20 +236,12 @@ def check_boxes(
                 "pixels; images without rows have no objects)."
             )
         notes.append(f"{method.name} ran without boxes, because {BOXES_FILE} is missing")
+    kinds = [kind for kind in guidance_kinds() if kind.help and not kind.optional]
+    for method in methods:
+        for kind in kinds:
+            if kind.name in method.accepts and not any(kind.name in item.hints for item in items):
+                notes.append(f"{method.name} ran without {kind.name}, because {kind.name}.csv is missing")
     return notes
-
-
-def hint_notes(methods: Sequence[Method], items: Sequence[Item]) -> list[str]:
-    """Return a note for each kind of guidance that a method accepts and that no side file contains."""
-    return [
-        f"{method.name} ran without {kind.name}, because {kind.name}.csv is missing"
-        for method in methods
-        for kind in guidance_kinds()
-        if kind.help
-        and not kind.optional
-        and kind.name in method.accepts
-        and not any(kind.name in item.hints for item in items)
-    ]
 
 
 def registered_name(name: str) -> str:
@@ -334,23 +322,31 @@ def _registered_method(
     if resolved is not None:
         file_name = resolved.path.name
         sha256 = resolved.sha256 or sha256_of(resolved.path)
-    about = _properties(model, card, protocol, file_name, sha256)
     identity = digest(card.name, sha256, repr(sorted(card.hparams.items())))
-    return Method(row, identity, _color_function(model, protocol), about, model, card.name)
+    return _model_method(row, identity, model, card, protocol, file_name, sha256)
 
 
-def _properties(
-    model: ColoringModel, card: ModelCard | None, protocol: Protocol, weights: str, sha256: str
-) -> dict[str, str]:
-    """Return properties of a model for the report.
+def _model_method(
+    row: str,
+    identity: str,
+    model: ColoringModel,
+    card: ModelCard | None,
+    protocol: Protocol,
+    weights: str,
+    sha256: str,
+) -> Method:
+    """Return the method of a model, with its properties for the report.
 
     Args:
+        row: Row name in reports.
+        identity: See `Method`.
         model: The model.
         card: Card of the model; None if the model is not registered.
         protocol: Protocol that determines the size of the network input.
         weights: Name of the weight file.
         sha256: SHA-256 of the weight file; empty if it is unknown.
     """
+    function = model_function(model) if protocol.coloring == "network" else colorizer_function(model)
     parameter_count = sum(parameter.numel() for parameter in model.parameters())
     # text of the card for weights on the card, otherwise the training record as JSON
     record = model.provenance
@@ -363,7 +359,7 @@ def _properties(
     else:
         trained_on = json.dumps(asdict(record), sort_keys=True, default=str)
     input_size = "the images'" if protocol.coloring == "network" else f"{model.working_size} pixels"
-    return {
+    about = {
         "weights": weights,
         "sha256": sha256,
         "trained_on": trained_on,
@@ -372,11 +368,8 @@ def _properties(
         "guidance": ", ".join(sorted(model.accepts)) or "none",
         "paper": card.paper if card else "",
     }
-
-
-def _color_function(model: ColoringModel, protocol: Protocol) -> Callable[[Item, Truth], ColorFunction]:
-    function = model_function(model) if protocol.coloring == "network" else colorizer_function(model)
-    return lambda _item, _truth: function
+    name = card.name if card else ""
+    return Method(row, identity, lambda _item, _truth: function, about, model, name)
 
 
 def model_function(model: ColoringModel) -> ColorFunction:

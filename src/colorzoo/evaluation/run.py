@@ -34,9 +34,8 @@ from colorzoo.evaluation.methods import (
     TRUTH,
     Method,
     MethodSource,
-    check_boxes,
     check_methods,
-    hint_notes,
+    missing_guidance,
     open_methods,
     parse_methods,
     proposer_of,
@@ -46,7 +45,8 @@ from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_prot
 from colorzoo.evaluation.report import create_report_folder, write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
 from colorzoo.evaluation.tables import image_rows, score_rows
-from colorzoo.guidance import Boxes, Guidance, guidance_kind
+from colorzoo.guidance import Boxes, Guidance
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.inference.network import choose_device
 from colorzoo.simulation import SessionResult, Turn, play
 from colorzoo.simulation.session import merged
@@ -173,7 +173,7 @@ def evaluate(
         selected, deviation = select_images(data, protocol, pairs, limit)
         measures, metric_notes = choose_measures(protocol, metrics, torch_device)
         methods = open_methods(sources, protocol, torch_device)
-        side_notes = check_boxes(protocol, data, methods, selected) + hint_notes(methods, selected)
+        side_notes = missing_guidance(protocol, data, methods, selected)
         machine = describe_machine(torch_device)
         if processes > 1:
             machines = [machine] * processes

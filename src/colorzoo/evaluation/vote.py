@@ -28,9 +28,8 @@ from colorzoo.evaluation.images import (
 )
 from colorzoo.evaluation.methods import (
     MethodSource,
-    check_boxes,
     check_methods,
-    hint_notes,
+    missing_guidance,
     open_methods,
     parse_methods,
 )
@@ -117,7 +116,7 @@ def write_vote(
     items, skipped = hash_all(selected)
     torch_device = torch.device(device)
     methods = open_methods(sources, protocol, torch_device)
-    for note in check_boxes(protocol, data, methods, items) + hint_notes(methods, items):
+    for note in missing_guidance(protocol, data, methods, items):
         warnings.warn(note, UserWarning, stacklevel=2)
     # colorize all images with all methods
     results = []

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import hull_centers, rgb_to_lab, soft_neighbors
+from colorzoo.color import hull_centers, rgb_to_lab
+from colorzoo.color.bins import soft_neighbors
 from colorzoo.guidance.hints import GlobalStatistics
 
 _SIZE = 256  # pixels; images are resized so that statistics do not depend on the image size

@@ -12,7 +12,8 @@ from types import NoneType
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 
 from colorzoo.errors import GuidanceError
-from colorzoo.settings import Range, constructor_parameters
+from colorzoo.options import constructor_parameters
+from colorzoo.settings import Range
 
 MAX_CORNERS = 10_000
 """Maximum number of corners in a path, checked before parsing."""

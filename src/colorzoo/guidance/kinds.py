@@ -290,6 +290,7 @@ class _StatisticsKind(GuidanceKind):
     """Color statistics of the whole image."""
 
     name = "statistics"
+    title = "color histograms and mean saturation"
 
     def parse(self, value: Any, name: str) -> StatisticsHint:
         fields = Fields(value, name)

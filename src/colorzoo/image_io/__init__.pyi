@@ -1,4 +1,3 @@
-from .find import VIDEO_EXTENSIONS as VIDEO_EXTENSIONS
 from .find import find_images as find_images
 from .find import images_and_videos as images_and_videos
 from .find import join_names as join_names
@@ -7,6 +6,7 @@ from .find import result_name as result_name
 from .find import skipped_files_message as skipped_files_message
 from .find import visible_entries as visible_entries
 from .formats import READABLE as READABLE
+from .formats import VIDEO_EXTENSIONS as VIDEO_EXTENSIONS
 from .formats import WRITABLE as WRITABLE
 from .layers import color_png as color_png
 from .layers import encode_layers as encode_layers

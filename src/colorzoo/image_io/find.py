@@ -14,15 +14,11 @@ from pathlib import Path
 
 from colorzoo._files import text_encoding
 from colorzoo.errors import ImageError
-from colorzoo.image_io.formats import READABLE, WRITABLE
+from colorzoo.image_io.formats import READABLE, VIDEO_EXTENSIONS, WRITABLE
 from colorzoo.image_io.provenance import read_provenance
 
 RESULT_SUFFIX = ".color"
 """Part of the file name before the extension, for results next to their sources."""
-VIDEO_EXTENSIONS = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv"}
-)
-"""Extensions of video files."""
 _DIGITS = re.compile("([0-9]+)")
 _OWN_RESULT = "a result of colorzoo; to colorize it again, pass its path"
 _NAMED_LIKE_RESULT = "named like a result of colorzoo; to colorize it, pass only its path"

@@ -30,6 +30,10 @@ WRITABLE = {
 _READ_ONLY = (".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".mpo", ".heic", ".heif", ".hif")
 READABLE = frozenset({*WRITABLE, *_READ_ONLY}) - {".ora", ".psd"}
 """Extensions of the images that a search in folders finds."""
+VIDEO_EXTENSIONS = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv"}
+)
+"""Extensions of video files."""
 
 
 def open_image(source: str | Path | IO[bytes]) -> Image.Image:

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.formats import FORMATS
+from colorzoo.image_io.formats import FORMATS, VIDEO_EXTENSIONS
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
     IPTC_RESOURCE,
@@ -274,6 +274,8 @@ def open_pil(file: IO[bytes], name: str) -> Iterator[Image.Image]:
     try:
         image = open_without_limit(file, formats)
     except UnidentifiedImageError:
+        if Path(name).suffix.lower() in VIDEO_EXTENSIONS:
+            raise ImageError(f"{name} is a video. Use `colorzoo video`.") from None
         raise ImageError(
             f"{name} is not an image that can be read. Use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG "
             "2000."

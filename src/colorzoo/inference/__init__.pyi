@@ -1,4 +1,3 @@
-from .border import Surroundings as Surroundings
 from .border import check_inside as check_inside
 from .border import crop_recipe as crop_recipe
 from .border import find_border as find_border
@@ -51,7 +50,6 @@ __all__ = [
     "ReadReference",
     "RegionMemory",
     "Suggestion",
-    "Surroundings",
     "as_reference",
     "check_inside",
     "choose_device",

@@ -19,19 +19,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from colorzoo.color.levels import lightness_of_levels
 from colorzoo.errors import GuidanceError, OtherImageError
-from colorzoo.guidance import Mask, Recipe, guidance_kind
-from colorzoo.guidance.areas import KeptColors
+from colorzoo.guidance import Recipe
+from colorzoo.guidance.areas import KeptColors, Mask
 from colorzoo.guidance.border import BorderSetting, Rectangle
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.inference.full_size import FullLightness, compose_image
 
 _LONGEST = 512  # longer side in pixels of the downscaled image in which lines are searched
 _DEEPEST = 0.26  # maximum depth of a border, as a fraction of the side
@@ -59,7 +57,6 @@ _MARGIN = 0.08  # maximum distance of a bar from a side, as a fraction of the si
 Array = NDArray[Any]
 Depths = tuple[int, int, int, int]  # depth in pixels at the top, left, bottom and right
 _SAMPLED = 1024  # about the longer side in pixels of the subsampled image that `find_border` receives
-NO_AB = torch.zeros(2, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -309,35 +306,11 @@ def _sheared(image: Array, rise: int) -> Array:
     return smooth
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """Whole image that contains the colorized part; pixels outside the part stay gray.
-
-    Attributes:
-        lightness: Lightness ``(H, W)`` of the whole image in [0, 100].
-        inside: Rectangle of the colorized part, in pixels of the whole image.
-    """
-
-    lightness: FullLightness | Tensor
-    inside: Rectangle
-
-    def around(self, colored: NDArray[Any], depth: int | None) -> NDArray[Any]:
-        """Return the whole image ``(H, W, 3)`` with the colorized part inserted.
-
-        Args:
-            colored: ``(height, width, 3)`` RGB of the colorized part: integers, or floats in [0, 1].
-            depth: Bit depth of the integers, 8 or 16; None for floats.
-        """
-        whole = compose_image(self.lightness, NO_AB, depth=depth)
-        whole[self.inside.slices] = colored
-        return whole
-
-
 def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
     """Return the rectangle that a border setting selects; None for the whole image.
 
     Examples:
-        >>> from colorzoo.guidance import Rectangle
+        >>> from colorzoo.guidance.border import Rectangle
         >>> from colorzoo.image_io import read_image
         >>> select_part(read_image("photo.png"), Rectangle(4, 4, 40, 24))
         Rectangle(x=4, y=4, width=40, height=24)
@@ -367,7 +340,7 @@ def check_inside(inside: Rectangle, image_size: tuple[int, int]) -> Rectangle | 
     """Validate a rectangle in an image; return None if the rectangle covers the whole image.
 
     Examples:
-        >>> from colorzoo.guidance import Rectangle
+        >>> from colorzoo.guidance.border import Rectangle
         >>> check_inside(Rectangle(0, 0, 48, 32), image_size=(48, 32)) is None
         True
 
@@ -389,7 +362,8 @@ def crop_recipe(
     """Convert the coordinates of a recipe from the whole image to a part of the image.
 
     Examples:
-        >>> from colorzoo.guidance import PointHint, Rectangle
+        >>> from colorzoo.guidance import PointHint
+        >>> from colorzoo.guidance.border import Rectangle
         >>> recipe = Recipe(width=48, height=32, points=(PointHint(x=20, y=10),))
         >>> recipe, notes = crop_recipe(recipe, (48, 32), Rectangle(4, 4, 40, 24))
         >>> recipe.points[0].x, recipe.points[0].y

@@ -25,9 +25,10 @@ from torch import Tensor, nn
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import digest_of
-from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe, guidance_kind
+from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
 from colorzoo.guidance.hints import points_to_hints, resize_maps
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.guidance.recipe import MAX_STRENGTH
 from colorzoo.image_io.raster_image import (
     RasterImage,
@@ -36,7 +37,7 @@ from colorzoo.image_io.raster_image import (
 )
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
-from colorzoo.inference.border import Surroundings, crop_recipe, select_part
+from colorzoo.inference.border import crop_recipe, select_part
 from colorzoo.inference.choice import choose_model
 from colorzoo.inference.full_size import FullLightness, map_size, preprocess
 from colorzoo.inference.network import NetworkRunner, States, choose_device
@@ -45,11 +46,11 @@ from colorzoo.inference.references import (
     ReadReference,
     equal_or_given,
     make_exemplar,
-    recipe_references,
+    recipe_reference_files,
     reference_notes,
 )
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.steps.points import CORRECTIONS
+from colorzoo.inference.steps.points import MOST_CORRECTED
 from colorzoo.inference.task import (
     ColorizeTask,
     FullSize,
@@ -268,8 +269,10 @@ class Colorizer:
             GuidanceError: The guidance does not match the image, or the strength is outside [0, 1.5].
         """
         log: list[StageRun] = []
+        is_sketch = self._network.is_sketch
         # guidance tensors cover the whole image
         recipe = guidance if isinstance(guidance, Recipe) else Recipe(border="none")
+        # notes about parts of the recipe that have no effect or belong to another image
         notes = tuple(f"unknown recipe field {name!r} was ignored" for name in recipe.unknown())
         source, sha256 = image.metadata.source, recipe.sha256
         if sha256 is not None and source is not None and digest_of(source) != sha256.lower():
@@ -277,43 +280,41 @@ class Colorizer:
         uses_references = "exemplar" in recipe.kinds() and "exemplar" in self.model.accepts
         if reference is None and uses_references and recipe.exemplar.files:
             notes += (_UNREAD_REFERENCES,)
+        # find the part inside the border of a scan
         setting = recipe.border if border is None else border
-        if self._network.is_sketch and setting not in BORDER_NAMES:
+        if is_sketch and setting not in BORDER_NAMES:
             notes += (f"{self.name} does not use borders; the whole image was colored",)
-        if self._network.is_sketch or (border is None and setting == "automatic" and recipe.classes.file):
+        if is_sketch or (border is None and setting == "automatic" and recipe.classes.file):
             setting = "none"  # drawings have no border, and label images require the whole image
         elif setting not in BORDER_NAMES:
             setting = read_border(setting, "border")
-        if self._network.is_sketch and image.alpha is not None:
+        if is_sketch and image.alpha is not None:
             image = composite_on_paper(image)
             notes += ("transparent parts were filled with paper",)
         filled = fill_hidden(image)  # the colors of visible pixels must not depend on hidden colors
         inside = timed(log, select_part, filled, setting)
-        if recipe.healing:  # healing does not change the border
+        # inpaint marked damage, which does not change the border
+        if recipe.healing:
             from colorzoo.inference.steps.healing import heal  # few images need it
 
             strokes = f"{len(recipe.healing)} strokes"
             healed = timed(log, heal, image.levels, recipe.healing, image.alpha, about=strokes)
             image = replace(image, levels=healed)
             filled = fill_hidden(image)
-
-        whole = FullLightness(image.levels)
-        filled_levels = filled.levels if inside is None else filled.levels[inside.slices]
-        surroundings = None
+        # crop the image and the coordinates of the recipe to the part
         if inside is None:
             recipe.check_inside(*image.size)
-            part, part_size, part_guidance = whole, image.size, guidance
+            part_levels, part_size, part_guidance = filled.levels, image.size, guidance
         elif isinstance(guidance, Guidance):
             raise GuidanceError(_WHOLE_IMAGE)
         else:
             part_guidance, crop_notes = crop_recipe(guidance, image.size, inside)
             notes = (f"only the image inside the scan border was colored ({inside})", *crop_notes, *notes)
-            part = FullLightness(image.levels[inside.slices])
-            part_size = inside.width, inside.height
-            surroundings = Surroundings(whole, inside)
+            part_levels, part_size = filled.levels[inside.slices], (inside.width, inside.height)
+        # compute the network input, and find the lines and regions of a drawing
         about = f"{image.size[0]} x {image.size[1]} pixels"
-        lightness = timed(log, preprocess, FullLightness(filled_levels), self.size, about=about)
-        if drawing is None and self._network.is_sketch:
+        lightness = timed(log, preprocess, FullLightness(part_levels), self.size, about=about)
+        if drawing is None and is_sketch:
             from colorzoo.inference.steps.drawing import read_drawing  # photos do not need it
 
             gap = (recipe.drawing or DrawingSettings()).gap
@@ -321,7 +322,7 @@ class Colorizer:
         task = self.prepare_lightness(
             lightness, part_size, part_guidance, reference, strength=strength, drawing=drawing
         )
-        full_size = FullSize(part, surroundings, recipe.crop, image.alpha)
+        full_size = FullSize(FullLightness(image.levels), inside, recipe.crop, image.alpha)
         return replace(task, notes=notes, full_size=full_size, log=log)
 
     def prepare_lightness(
@@ -355,8 +356,8 @@ class Colorizer:
                     raise GuidanceError(
                         f"guidance must be for one image, got points for {len(points.mask)} images"
                     )
-                hints = tuple(islice(points_to_hints(points), CORRECTIONS.most_points + 1))
-                if 0 < len(hints) <= CORRECTIONS.most_points:  # the recipe replaces the tensors
+                hints = tuple(islice(points_to_hints(points), MOST_CORRECTED + 1))
+                if 0 < len(hints) <= MOST_CORRECTED:  # the recipe replaces the tensors
                     x_scale = image_size[0] / points.mask.shape[-1]
                     y_scale = image_size[1] / points.mask.shape[-2]
                     recipe = Recipe(points=tuple(hint.scaled(x_scale, y_scale) for hint in hints))
@@ -424,8 +425,9 @@ class Colorizer:
             for image, weight in zip(images, image_weights, strict=True):
                 name = str(image) if isinstance(image, str | Path) else "image"
                 references.append(ReadReference(as_image(image), weight, name))
-        elif folder is not None and isinstance(guidance, Recipe):
-            references = recipe_references(guidance, folder)
+        else:
+            for path, weight in recipe_reference_files(guidance, folder):
+                references.append(ReadReference(read_image(path), weight, str(path)))
         return self.exemplar(references) if references else None
 
     def match_features(self, lightness: Tensor, states: States | None = None) -> Tensor:
@@ -464,11 +466,6 @@ class Colorizer:
     def digest(self) -> str:
         """SHA-256 of the weights, the settings and the size of the network input."""
         return self.model.digest(self.size).hex()
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the weights in memory, in bytes."""
-        return sum(tensor.nbytes for tensor in (*self.model.parameters(), *self.model.buffers()))
 
     @property
     def device(self) -> torch.device:

@@ -17,9 +17,9 @@ import torch
 from PIL import ImageColor
 from torch import Tensor
 
-from colorzoo.color import at_lightness, lab_to_rgb, rgb_to_lab
-from colorzoo.color.lab import lab_to_linear_rgb, lightness_to_luminance, linear_rgb_to_lab
-from colorzoo.guidance import ColorReplacement, PaintStroke, PointHint, Recipe
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color.lab import at_lightness, lab_to_linear_rgb, lightness_to_luminance, linear_rgb_to_lab
+from colorzoo.guidance import ColorReplacement, PaintStroke, Recipe
 from colorzoo.guidance.edits import Finish
 from colorzoo.guidance.hints import color_lab
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay
@@ -34,15 +34,6 @@ def ab_at_lightness(color: str, lightness: Tensor) -> Tensor:
     The chroma is reduced where the color would lie outside sRGB at this lightness.
     """
     return _look_up(_ab_table(color), lightness)
-
-
-def ab_in_light(color: str, lightness: Tensor) -> Tensor:
-    """Return the ab ``(2, h, w)`` of a ``#rrggbb`` color, with less chroma in dark pixels.
-
-    In pixels darker than the color, the linear RGB of the color is scaled down, so the chroma decreases with
-    the lightness.
-    """
-    return _look_up(_shaded_table(color), lightness)
 
 
 def _look_up(table: Tensor, lightness: Tensor) -> Tensor:
@@ -61,7 +52,11 @@ def _ab_table(color: str) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _shaded_table(color: str) -> Tensor:
-    """Return ab ``(2, _LIGHTNESSES)`` of a color with less chroma in dark pixels."""
+    """Return ab ``(2, _LIGHTNESSES)`` of a color with less chroma in dark pixels.
+
+    In pixels darker than the color, the linear RGB of the color is scaled down, so the chroma decreases with
+    the lightness.
+    """
     lab = torch.tensor(color_lab(color)).view(3, 1)
     light = lightness_to_luminance(torch.linspace(0, 100, _LIGHTNESSES)) / lightness_to_luminance(lab[0])
     shaded = linear_rgb_to_lab(lab_to_linear_rgb(lab, dim=0) * light)[1:]
@@ -115,13 +110,10 @@ def _smooth(share: Tensor) -> Tensor:
 Cover = tuple[slice, slice, Map]  # rows, columns and coverage
 
 
-_PAINT_PLACES = 64  # maximum number of points along a stroke that determine its reach
-_PAINT_APART = 0.25  # distance between these points in brush diameters
-_PAINT_CORE = 0.1  # half the side of a point's square in brush diameters
 _PAINT_LEAST_CHROMA = 1.0  # chroma in CIE units below which a color has no hue
 
 
-def _paint_strokes(
+def _paint(
     recipe: Recipe,
     image_size: tuple[int, int],
     shape: tuple[int, int],
@@ -131,7 +123,10 @@ def _paint_strokes(
     lightness: Tensor,
     first: int,
 ) -> None:
-    """Paint the brush strokes of a recipe; see `Overlay`. Later strokes cover earlier strokes.
+    """Paint the brush strokes of a recipe, then multiply the colors by its shading; see `Overlay`.
+
+    Later strokes cover earlier strokes. Shading strokes have the blend mode ``"multiply"``. In photos, they
+    change only hue and chroma.
 
     Args:
         recipe: Recipe with strokes in pixels of the image. Its strength is a factor on their chroma, except
@@ -145,11 +140,10 @@ def _paint_strokes(
         lightness: ``(rows, W)`` of the band, changed in place for drawings.
         first: First row of the band.
     """
+    scale = image_size[0] / shape[1], image_size[1] / shape[0]
     strokes = [(number, stroke) for number, stroke in enumerate(recipe.paint) if stroke.blend != "multiply"]
     has_erasers = any(stroke.color is None for _, stroke in strokes)
     unpainted, unpainted_lightness = (ab.clone(), lightness.clone()) if has_erasers else (ab, lightness)
-
-    scale = image_size[0] / shape[1], image_size[1] / shape[0]
     for stroke, (rows, columns, coverage) in _coats(strokes, scale, reaches, first, ab):
         below, light = ab[:, rows, columns], lightness[rows, columns]
         target_light = light
@@ -160,7 +154,7 @@ def _paint_strokes(
             target = torch.tensor(paint_ab).view(2, 1, 1).expand_as(below)
             target_light = torch.full_like(light, paint_light)
         else:
-            target = ab_in_light(stroke.color, light) * recipe.strength
+            target = _look_up(_shaded_table(stroke.color), light) * recipe.strength
             if stroke.blend != "color":  # blend modes of the W3C: hue and chroma of different colors
                 hued, other = (target, below) if stroke.blend == "hue" else (below, target)
                 target = hued * torch.hypot(*other) / torch.hypot(*hued).clamp(min=_PAINT_LEAST_CHROMA)
@@ -168,25 +162,11 @@ def _paint_strokes(
         ab[:, rows, columns] += opacity * (target - below)
         if on_paper:
             lightness[rows, columns] += opacity * (target_light - light)
-
-
-def _multiply_shading(
-    recipe: Recipe,
-    image_size: tuple[int, int],
-    shape: tuple[int, int],
-    reaches: Sequence[BicubicUpsampler | None],
-    on_paper: bool,
-    ab: Tensor,
-    lightness: Tensor,
-    first: int,
-) -> None:
-    """Multiply the colors by the shading, the strokes with the blend mode ``"multiply"``; see `Overlay`.
-
-    In photos, only hue and chroma change. See `_paint_strokes` for the arguments.
-    """
-    shading = torch.ones(3, *lightness.shape)  # factor on sRGB
+    # combine the shading strokes to a factor on sRGB, and multiply the colors by the factor
     strokes = [(number, stroke) for number, stroke in enumerate(recipe.paint) if stroke.blend == "multiply"]
-    scale = image_size[0] / shape[1], image_size[1] / shape[0]
+    if not strokes:
+        return
+    shading = torch.ones(3, *lightness.shape)
     for stroke, (rows, columns, coverage) in _coats(strokes, scale, reaches, first, ab):
         rgb = (255, 255, 255) if stroke.color is None else ImageColor.getrgb(stroke.color)
         below = shading[:, rows, columns]
@@ -216,7 +196,7 @@ def _coats(
     Args:
         strokes: Strokes with their numbers in the recipe.
         scale: See `_cover`.
-        reaches: See `_paint_strokes`.
+        reaches: See `_paint`.
         first: First row of the band.
         ab: ``(2, rows, W)`` of the band.
     """
@@ -241,18 +221,6 @@ def _coats(
             covers.append(cover)
         if covers:
             yield numbered_strokes[0][1], _joined(covers)
-
-
-def points_along(stroke: PaintStroke) -> list[PointHint]:
-    """Return evenly spaced points along a stroke, for computing the reach of the stroke."""
-    path = np.array(stroke.path if len(stroke.path) > 1 else stroke.path * 2)
-    lengths = np.hypot(*np.diff(path, axis=0).T)
-    ends = np.concatenate([[0.0], np.cumsum(lengths)])
-    apart = max(_PAINT_APART * stroke.size, 1.0)
-    at = np.linspace(0, ends[-1], min(_PAINT_PLACES, 1 + int(ends[-1] // apart)))
-    xs, ys = (np.interp(at, ends, path[:, axis]).tolist() for axis in (0, 1))
-    radius = _PAINT_CORE * stroke.size
-    return [PointHint(x, y, radius, reach=stroke.reach) for x, y in zip(xs, ys, strict=True)]
 
 
 def _joined(covers: Sequence[Cover]) -> Cover:
@@ -422,9 +390,7 @@ def overlays_of(
         overlays.append(outside_locks(partial(_replace_colors, recipe.replacements)))
     if recipe.paint:
         limits = tuple(None if reach is None else BicubicUpsampler(reach[None], size) for reach in reaches)
-        overlays.append(partial(_paint_strokes, recipe, image_size, size, limits, on_paper))
-        if any(stroke.blend == "multiply" for stroke in recipe.paint):
-            overlays.append(partial(_multiply_shading, recipe, image_size, size, limits, on_paper))
+        overlays.append(partial(_paint, recipe, image_size, size, limits, on_paper))
     if recipe.finish is not None:
         overlays.append(outside_locks(partial(_adjust_colors, recipe.finish)))
     return tuple(overlays)

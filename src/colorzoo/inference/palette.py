@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb, reduce_chroma
+from colorzoo.color import lab_to_rgb
+from colorzoo.color.lab import reduce_chroma
 from colorzoo.prediction import Distribution
 
 PALETTE_COLORS = 9

@@ -7,6 +7,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,18 +20,10 @@ from colorzoo.abilities import (
     SimilarityModel,
 )
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import (
-    Area,
-    DrawingSettings,
-    Guidance,
-    PaintStroke,
-    PointHint,
-    Points,
-    Reach,
-    Regions,
-    guidance_kind,
-)
+from colorzoo.guidance import Area, DrawingSettings, Guidance, PointHint, Points, Regions
+from colorzoo.guidance.fields import Reach
 from colorzoo.guidance.hints import boxes_of, rasterize_points
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.inference.full_size import map_size
 from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
 from colorzoo.inference.steps.areas import (
@@ -54,7 +47,7 @@ from colorzoo.inference.steps.points import (
     weaken_points,
 )
 from colorzoo.inference.steps.reach import (
-    REACH,
+    PROBED_FACTOR,
     Extent,
     Paths,
     PointPatches,
@@ -73,6 +66,9 @@ Hints = tuple[PointHint, ...]
 # fields of a point in the keys of stage results: predictions depend on the first fields, and colors with all
 # points at full strength also depend on the reach
 _PREDICTED = ("x", "y", "radius", "color", "ab")
+_MOST_STROKE_POINTS = 64  # maximum number of points along a paint stroke that determine its reach
+_STROKE_APART = 0.25  # distance between these points in brush diameters
+_STROKE_CORE = 0.1  # half the side of a point's square in brush diameters
 _predicted_fields = attrgetter(*_PREDICTED)
 _full_strength_fields = attrgetter(*_PREDICTED, "reach")
 
@@ -100,19 +96,13 @@ def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> Colorized
         ColorzooError: The prediction is not finite.
     """
     recipe = task.recipe
-    notes = [*task.notes, *_ignored_notes(task)]
-    if "regions" in task.network.model.accepts:
-        notes += _region_notes(task)
+    notes = [*task.notes, *_guidance_notes(task)]
     if task.network.is_sketch:
-        hints, base = _drawing_hints(task)
-        _, prediction = _predict_with_points(task, base)
-        flats = _flats_with_points(task, prediction, base, hints)
+        prediction, flats = _color_drawing(task)
         colors = Colors.of_drawing(flats, map_size(task.lightness))
         notes += drawing_of(task).notes
     else:
-        prediction, ab = _color_with_points(task, recipe.points)
-        if any(hint.strength < 1 for hint in recipe.points):
-            ab = _weaken_points(task, ab)
+        prediction, ab = _color_photo(task)
         colors = Colors(ab)
     if recipe.areas:
         filled = _fill_areas(task, colors).scaled(recipe.strength)
@@ -137,6 +127,23 @@ def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> Colorized
     )
 
 
+def _color_photo(task: ColorizeTask) -> tuple[Prediction, Tensor]:
+    """Return the prediction for a photo, and its colors ``(1, 2, h, w)`` with points at their strength."""
+    hints = task.recipe.points
+    prediction, strong = _color_with_points(task, hints)
+    weak = tuple(hint for hint in hints if hint.strength < 1)
+    if not weak:
+        return prediction, strong
+    # mix the colors with the colors without the weak points
+    _, without = _color_with_points(task, tuple(hint for hint in hints if hint.strength == 1))
+    strengths = tuple(hint.strength for hint in weak)
+    all_strengths = tuple(hint.strength for hint in hints)
+    key = tuple(map(_full_strength_fields, hints)), all_strengths, task.guidance_key
+    extent = extent_of(task, weak)
+    ab = task.run(weaken_points, strong, without, task.lightness, extent, strengths=strengths, key=key)
+    return prediction, ab
+
+
 def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Tensor]:
     """Predict colors with points, and apply the points at full strength within their reach.
 
@@ -155,7 +162,7 @@ def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Te
         # Points of limited reach are added last. If some of them are small, only the small points are added
         # last, because the network would spread their colors within larger reaches.
         reaches = {hint.reach for hint in hints}
-        small_reaches = {reach for reach in reaches if not isinstance(reach, str) and reach <= REACH.probed}
+        small_reaches = {reach for reach in reaches if not isinstance(reach, str) and reach <= PROBED_FACTOR}
         limited = tuple(hint for hint in hints if hint.reach != "everywhere")
         small = tuple(hint for hint in hints if hint.reach in small_reaches)
         larger = tuple(hint for hint in limited if hint.reach not in small_reaches)
@@ -271,23 +278,6 @@ def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
     if not isinstance(task.network.model, SimilarityModel):
         return None
     return task.run(task.network.compute_similarity, task.lightness, patches, task.states, key=patches)
-
-
-def _weaken_points(task: ColorizeTask, strong: Tensor) -> Tensor:
-    """Mix colors with the colors without weak points, whose strength is below 1.
-
-    Args:
-        task: Image and guidance.
-        strong: ``(1, 2, h, w)`` colors with all points at full strength.
-    """
-    hints = task.recipe.points
-    weak = tuple(hint for hint in hints if hint.strength < 1)
-    _, without = _color_with_points(task, tuple(hint for hint in hints if hint.strength == 1))
-    extent = extent_of(task, weak)
-    strengths = tuple(hint.strength for hint in weak)
-    all_strengths = tuple(hint.strength for hint in hints)
-    key = tuple(map(_full_strength_fields, hints)), all_strengths, task.guidance_key
-    return task.run(weaken_points, strong, without, task.lightness, extent, strengths=strengths, key=key)
 
 
 def _guidance(task: ColorizeTask, points: Points | None) -> Guidance:
@@ -426,17 +416,16 @@ def _predicted_flats(task: ColorizeTask, prediction: Prediction) -> FlatColors:
     return FlatColors(drawing, colors, shading, has_lines=not settings.flats)
 
 
-def _flats_with_points(task: ColorizeTask, prediction: Prediction, hints: Hints, filled: Hints) -> FlatColors:
-    """Color the regions of a drawing from a prediction, and fill the regions of points.
+def _color_drawing(task: ColorizeTask) -> tuple[Prediction, FlatColors]:
+    """Predict the colors of the regions of a drawing, and fill the regions of points.
 
-    Args:
-        task: Drawing and guidance.
-        prediction: Prediction with the points.
-        hints: Points that the model received; similar regions copy their colors.
-        filled: Points that fill their regions.
+    Returns:
+        The prediction with the points that the model receives, and the region colors.
     """
     from colorzoo.inference.steps.drawing import copy_points, fill_points, region_votes
 
+    filled, hints = _drawing_hints(task)
+    _, prediction = _predict_with_points(task, hints)
     flats = _predicted_flats(task, prediction)
     if hints and isinstance(task.network.model, DrawingModel):
         # probability that each region and the region of a point have one color, predicted without points, so
@@ -450,7 +439,7 @@ def _flats_with_points(task: ColorizeTask, prediction: Prediction, hints: Hints,
             similarity = task.network.model.region_similarity(own, votes, numbers).cpu()
         by_region = dict(zip(regions, similarity, strict=True))
         flats = timed(task.log, copy_points, flats, by_region, hints, task.image_size)
-    return timed(task.log, fill_points, flats, filled, task.image_size)
+    return prediction, timed(task.log, fill_points, flats, filled, task.image_size)
 
 
 def predict_regions(task: ColorizeTask) -> tuple[Prediction, Tensor]:
@@ -559,30 +548,28 @@ def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
     """
     if all(stroke.reach == "everywhere" for stroke in task.recipe.paint):
         return ()
-    from colorzoo.inference.overlays import points_along
-
     width, height = task.image_size
-
-    def reach(stroke: PaintStroke) -> Tensor:
-        points = points_along(stroke)
+    reaches: list[Tensor | None] = []
+    for stroke in task.recipe.paint:
+        if stroke.reach == "everywhere":
+            reaches.append(None)
+            continue
+        # evenly spaced points along the stroke
+        path = np.array(stroke.path if len(stroke.path) > 1 else stroke.path * 2)
+        lengths = np.hypot(*np.diff(path, axis=0).T)
+        ends = np.concatenate([[0.0], np.cumsum(lengths)])
+        apart = max(_STROKE_APART * stroke.size, 1.0)
+        at = np.linspace(0, ends[-1], min(_MOST_STROKE_POINTS, 1 + int(ends[-1] // apart)))
+        xs, ys = (np.interp(at, ends, path[:, axis]).tolist() for axis in (0, 1))
+        radius = _STROKE_CORE * stroke.size
+        points = [PointHint(x, y, radius, reach=stroke.reach) for x, y in zip(xs, ys, strict=True)]
         inside = [point for point in points if 0 <= point.x <= width and 0 <= point.y <= height]
-        return extent_of(task, inside or points).weight
-
-    return tuple(None if stroke.reach == "everywhere" else reach(stroke) for stroke in task.recipe.paint)
-
-
-def _region_notes(task: ColorizeTask) -> tuple[str, ...]:
-    """Return a note if region colors of the recipe were chosen for other proposed regions."""
-    chosen_for = task.recipe.proposal
-    if chosen_for is None or not task.recipe.regions or task.tensors.regions is not None:
-        return ()
-    from colorzoo.inference.steps.regions import OTHER_PROPOSAL, proposal_hash
-
-    return () if proposal_hash(proposed_regions(task)) == chosen_for else (OTHER_PROPOSAL,)
+        reaches.append(extent_of(task, inside or points).weight)
+    return tuple(reaches)
 
 
-def _ignored_notes(task: ColorizeTask) -> list[str]:
-    """Return a note for each kind of guidance that the model does not support."""
+def _guidance_notes(task: ColorizeTask) -> list[str]:
+    """Return notes about guidance that the model ignores, or that was made for other regions."""
     name, model, accepts = task.network.name, task.network.model, task.network.model.accepts
     unsupported = (kind for kind in task.kinds if kind not in accepts and kind != "points")
     ignored = [guidance_kind(kind).title or kind for kind in unsupported]
@@ -610,4 +597,12 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
     if "points" in task.kinds and "points" not in accepts:
         where = "their regions" if task.network.is_sketch else "nearby pixels up to lightness edges"
         notes.append(f"{name} does not use points; they color only {where}")
+    # region colors of the recipe that were chosen for other proposed regions
+    recipe = task.recipe
+    has_colors = recipe.proposal is not None and recipe.regions and task.tensors.regions is None
+    if "regions" in accepts and has_colors:
+        from colorzoo.inference.steps.regions import OTHER_PROPOSAL, proposal_hash
+
+        if proposal_hash(proposed_regions(task)) != recipe.proposal:
+            notes.append(OTHER_PROPOSAL)
     return notes

@@ -20,7 +20,6 @@ from colorzoo.guidance import Exemplar, Guidance, Recipe, statistics_of
 from colorzoo.guidance.fields import format_hex
 from colorzoo.image_io.find import explain_irregular_file
 from colorzoo.image_io.raster_image import RasterImage, fill_hidden, is_gray, unit_range
-from colorzoo.image_io.read import read_image
 from colorzoo.inference.full_size import working_size
 from colorzoo.model import ColoringModel
 
@@ -76,20 +75,6 @@ def require_color(image: RasterImage, name: str) -> None:
     """
     if is_gray(image):
         raise GuidanceError(f"the reference {name} has no color. Choose a color image.")
-
-
-def recipe_references(recipe: Recipe, folder: Path) -> list[ReadReference]:
-    """Read the reference images that a recipe lists.
-
-    Args:
-        recipe: Recipe with the field ``exemplar``.
-        folder: Base folder of relative paths, usually the folder of the recipe file.
-
-    Raises:
-        ColorzooError: An image cannot be read.
-    """
-    files = recipe_reference_files(recipe, folder)
-    return [ReadReference(read_image(path), weight, str(path)) for path, weight in files]
 
 
 def recipe_reference_files(guidance: Guidance | Recipe, folder: Path | None) -> list[tuple[Path, float]]:

@@ -23,6 +23,7 @@ from colorzoo.color.sketch import drawn_lines
 from colorzoo.drawing.lines import Map, shrink, shrink_darkness
 from colorzoo.errors import GuidanceError
 from colorzoo.feature_extraction import features
+from colorzoo.files import digest_of
 from colorzoo.guidance import Guidance
 from colorzoo.image_io.raster_image import RasterImage, composite_on_paper, unit_range
 from colorzoo.inference.colorizer import Colorizer
@@ -38,6 +39,8 @@ from colorzoo.inference.steps.drawing import (
 )
 from colorzoo.inference.steps.region_colors import pool_embeddings
 from colorzoo.inference.task import Colors
+from colorzoo.registry import model_card
+from colorzoo.weights.catalog import find_weights
 
 _ENCODER = "colorzoo2026"  # its frozen ImageNet encoder matches regions better than the decoder for drawings
 _SIDE, _MULTIPLE = 352, 32  # approximate shorter side of the network inputs in pixels, and divisor of both
@@ -82,6 +85,12 @@ class RegionMemory:
         self._fixed: list[RegionEntry] = []
         self._automatic: list[RegionEntry] = []
         self._previous: tuple[ColorizedImage, RegionEntry] | None = None  # last recalled image
+
+    @staticmethod
+    def weights_hash() -> str:
+        """Return the SHA-256 of the encoder weights, which determine the matches besides the model."""
+        file, _ = find_weights(model_card(_ENCODER), "default")
+        return "" if file is None else file.sha256 or digest_of(file.path)
 
     @property
     def is_empty(self) -> bool:
@@ -187,10 +196,15 @@ class RegionMemory:
             for each in features(self._encoder, sketch * 100, [1, 2])
         )
         pooled = [pool_embeddings(each[0], votes).cpu() for each in (embedding, maps8, maps16)]
-        pairs, lengths = _contacts(drawing.regions)
+        # features of the neighbors of each region, weighted by the lengths of the common boundaries
+        sides = (drawing.regions[:-1], drawing.regions[1:]), (drawing.regions[:, :-1], drawing.regions[:, 1:])
+        touching = np.concatenate([np.stack([a[a != b], b[a != b]], 1) for a, b in sides])
+        pairs, counts = np.unique(np.sort(touching, axis=1), axis=0, return_counts=True)
+        first, second = torch.from_numpy(pairs.T.astype(np.int64))
+        lengths = torch.from_numpy(counts).float()[:, None]
         around = torch.zeros_like(pooled[2])
-        for one, other in (pairs, pairs.flip(0)):
-            around.index_add_(0, one, lengths[:, None] * pooled[2][other])
+        around.index_add_(0, first, lengths * pooled[2][second])
+        around.index_add_(0, second, lengths * pooled[2][first])
         parts = [*pooled, F.normalize(around, dim=1)]
         weighted = [math.sqrt(weight) * part for weight, part in zip(_WEIGHTS, parts, strict=True)]
         return RegionEntry(torch.cat(weighted, dim=1), torch.from_numpy(drawing.areas).log(), colors)
@@ -278,11 +292,3 @@ def _scores(entry: RegionEntry, other: RegionEntry) -> Tensor:
     """Return the similarity ``(n, m)`` of the regions of two drawings, without their overlap."""
     area_ratio = (entry.log_areas[:, None] - other.log_areas).abs()
     return entry.features @ other.features.T - _AREA * area_ratio
-
-
-def _contacts(regions: NDArray[np.int32]) -> tuple[Tensor, Tensor]:
-    """Return the pairs of neighboring regions ``(2, k)``, and the length of their boundary ``(k,)``."""
-    sides = ((regions[:-1], regions[1:]), (regions[:, :-1], regions[:, 1:]))
-    touching = np.concatenate([np.stack([a[a != b], b[a != b]], 1) for a, b in sides])
-    pairs, lengths = np.unique(np.sort(touching, axis=1), axis=0, return_counts=True)
-    return torch.from_numpy(pairs.T.astype(np.int64)), torch.from_numpy(lengths).float()

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.raster_image import RasterImage, composite_on_paper
-from colorzoo.inference.border import Surroundings
 from colorzoo.inference.full_size import (
     FullLightness,
     LightnessShift,
@@ -65,19 +66,17 @@ class ColorizedImage:
         """Colors ``(2, h, w)`` in CIE units, including the effects of strength, points and areas."""
         return self.colors.ab[0]
 
-    def over(self, lightness: AnyLightness, surroundings: Surroundings | None = None) -> ColorizedImage:
+    def over(self, lightness: AnyLightness, inside: Rectangle | None = None) -> ColorizedImage:
         """Return the predicted colors combined with another copy of the same image.
 
         The copy can have a different size, for example a preview or the original. The crop is removed.
 
         Args:
-            lightness: Lightness ``(H, W)`` in [0, 100] of the copy. If the image is a scan with a border
-                (print margin or mount), pass only the part inside the border that was colorized.
-            surroundings: Lightness of the whole copy and rectangle of the part, to include the border, which
-                stays gray, in the result. None returns the part alone.
+            lightness: Lightness ``(H, W)`` in [0, 100] of the copy.
+            inside: Part inside the border of a scan (print margin or mount), in pixels of the copy. The
+                border stays gray. None if the copy contains only the part that was colorized.
         """
-        full_size = FullSize(lightness, surroundings)
-        return replace(self, task=replace(self.task, full_size=full_size))
+        return replace(self, task=replace(self.task, full_size=FullSize(lightness, inside)))
 
     @property
     def rgb(self) -> NDArray[np.float32]:
@@ -207,7 +206,7 @@ class ColorizedImage:
         full = self.task.full_size
         if full is None:
             raise ValueError("this ColorizedImage has no full-size lightness. Call its method `over` first.")
-        recipe, lightness = self.task.recipe, full.lightness
+        recipe, lightness = self.task.recipe, full.part
         overlays: tuple[Overlay, ...] = ()
         if recipe.paint or recipe.replacements or recipe.finish is not None:
             from colorzoo.inference.overlays import overlays_of  # most images have no overlays
@@ -231,8 +230,10 @@ class ColorizedImage:
                 )
                 overlays = (*corrections, *overlays)
             composed = compose_image(lightness, self.ab, overlays, depth=depth)
-        if full.surroundings is not None:
-            composed = full.surroundings.around(composed, depth)
+        if full.inside is not None:
+            whole = compose_image(full.lightness, torch.zeros(2, 1, 1), depth=depth)  # the border stays gray
+            whole[full.inside.slices] = composed
+            composed = whole
         if full.crop is None:
             return composed
         from colorzoo.inference.steps.cropping import cropped  # few results are cropped

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import NamedTuple, cast
+from typing import cast
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.guidance import Mask
+from colorzoo.guidance.areas import Mask
 from colorzoo.inference.full_size import map_size
 from colorzoo.inference.steps.areas import polygon_map
 from colorzoo.networks.click_segmenter import PARTS, ClickSegmenter, SegmenterFeatures
@@ -87,7 +87,12 @@ def select_outlined(
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
     marks = np.where(inside, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
     marks[depth > _BAND * depth.max() + 1] = cv2.GC_FGD
-    found = _grab_cut(lightness, ab, marks) & inside
+    lab = torch.cat([lightness[0] * _LIGHTNESS_SCALE, ab * _AB_SCALE + 128]).clamp(0, 255)
+    levels = np.ascontiguousarray(lab.permute(1, 2, 0).round().byte().numpy())
+    cv2.setRNGSeed(0)  # GrabCut initializes its clusters at random
+    background_model, foreground_model = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(levels, marks, None, background_model, foreground_model, _ROUNDS, cv2.GC_INIT_WITH_MASK)
+    found = np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD)) & inside
     if found.sum() < _LEAST_SHARE * inside.sum():
         return Mask.of(inside)
     # remove small components and fill small holes
@@ -95,17 +100,6 @@ def select_outlined(
     opened = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, kernel)
     closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel)
     return Mask.of(cast("NDArray[np.bool_]", closed > 0))
-
-
-def _grab_cut(lightness: Tensor, ab: Tensor, marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Run `cv2.grabCut` with marks of foreground and background; return the foreground."""
-    lab = torch.cat([lightness[0] * _LIGHTNESS_SCALE, ab * _AB_SCALE + 128]).clamp(0, 255)
-    levels = np.ascontiguousarray(lab.permute(1, 2, 0).round().byte().numpy())
-    if np.isin(marks, (cv2.GC_BGD, cv2.GC_PR_BGD)).any() and np.isin(marks, (1, 3)).any():
-        models = (np.zeros((1, 65)), np.zeros((1, 65)))
-        cv2.setRNGSeed(0)  # GrabCut initializes its clusters at random
-        cv2.grabCut(levels, marks, None, *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
-    return np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD))
 
 
 def outline_mask(lightness: Tensor, path: Sequence[tuple[float, float]], image_size: tuple[int, int]) -> Mask:
@@ -202,13 +196,12 @@ def select_at(
     """
     height, width = map_size(lightness)
     at = point[0] / image_size[0] * width, point[1] / image_size[1] * height
-    objects = _masks_at(lightness, at, features(lightness))
-    best, logits = objects.best, objects.logits
-    while best > 0 and objects.masks[best].mean() > visible:
+    logits, masks, best = _objects_at(lightness, at, features(lightness))
+    while best > 0 and masks[best].mean() > visible:
         best -= 1
     requested = best + round(math.log(size, _STEP))  # negative: smaller than all found objects
     if requested < 0:
-        smaller = _refine_in_crop(lightness, at, features, most=int(objects.masks[0].sum()))
+        smaller = _refine_in_crop(lightness, at, features, most=int(masks[0].sum()))
         logits = [*smaller, *logits]
         requested += len(smaller)
     nearest = min(max(requested, 0), len(logits) - 1)
@@ -249,16 +242,15 @@ def find_parts(lightness: Tensor, *, features: SegmenterFeatures | None = None) 
     return found
 
 
-class _Masks(NamedTuple):
-    """Objects at a point, from small to large, and the index of the best object."""
+def _objects_at(
+    lightness: Tensor, at: tuple[float, float], features: SegmenterFeatures
+) -> tuple[list[NDArray[np.float32]], list[NDArray[np.bool_]], int]:
+    """Segment the objects at x and y in pixels of a lightness map.
 
-    logits: list[NDArray[np.float32]]
-    masks: list[NDArray[np.bool_]]
-    best: int
-
-
-def _masks_at(lightness: Tensor, at: tuple[float, float], features: SegmenterFeatures) -> _Masks:
-    """Return the objects at x and y in pixels of a lightness map."""
+    Returns:
+        Logits and mask ``(h, w)`` of each object, from small to large, and the index of the object with the
+        highest score.
+    """
     height, width = lightness.shape[2:]
     point = at[0] / width, at[1] / height
     with torch.inference_mode():
@@ -281,9 +273,7 @@ def _masks_at(lightness: Tensor, at: tuple[float, float], features: SegmenterFea
         if all((mask & masks[one]).sum() / (mask | masks[one]).sum() < _SAME_IOU for one in kept):
             kept.append(number)
     order = sorted(kept, key=lambda number: masks[number].sum())
-    return _Masks(
-        [logits[number] for number in order], [masks[number] for number in order], order.index(kept[0])
-    )
+    return [logits[number] for number in order], [masks[number] for number in order], order.index(kept[0])
 
 
 def _refine_in_crop(
@@ -310,9 +300,9 @@ def _refine_in_crop(
     left = min(max(round(x - side / 2), 0), width - side)
     top = min(max(round(y - side / 2), 0), height - side)
     crop = lightness[:, :, top : top + side, left : left + side]
-    objects = _masks_at(crop, (x - left, y - top), features(crop))
+    all_logits, masks, _ = _objects_at(crop, (x - left, y - top), features(crop))
     found = []
-    for logits, mask in zip(objects.logits, objects.masks, strict=True):
+    for logits, mask in zip(all_logits, masks, strict=True):
         # the object touches a side of the crop that lies inside the image
         is_cut_off = (
             (top > 0 and mask[0].any())

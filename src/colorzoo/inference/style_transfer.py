@@ -65,19 +65,11 @@ def stylize(
     stylized = model.stylize(
         content_rgb.to(device), style_rgb.to(device), **options, alpha=alpha, labels=labels
     )
+    # upsample the change in Lab, and add it to the content image at full size
     change = rgb_to_lab(stylized.cpu()) - rgb_to_lab(content_rgb)
-    return add_change(content.rgb, change[0])
-
-
-def add_change(rgb: NDArray[np.float32], change: Tensor) -> NDArray[np.float32]:
-    """Upsample a Lab difference, add it to an image and return RGB ``(H, W, 3)``.
-
-    Args:
-        rgb: Image ``(H, W, 3)`` in [0, 1].
-        change: Lab difference ``(3, h, w)``.
-    """
+    rgb = content.rgb
     height, width = rgb.shape[:2]
-    enlarged = BicubicUpsampler(change, (height, width))
+    enlarged = BicubicUpsampler(change[0], (height, width))
     result = np.empty((height, width, 3), dtype=np.float32)
     for first, last in bands(height, width):
         band = torch.from_numpy(np.ascontiguousarray(rgb[first:last])).permute(2, 0, 1)

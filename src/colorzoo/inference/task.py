@@ -14,9 +14,9 @@ from torch import Tensor
 
 from colorzoo.abilities import RegionModel
 from colorzoo.guidance import Crop, Exemplar, Guidance, Recipe
+from colorzoo.guidance.border import Rectangle
 from colorzoo.guidance.recipe import is_recipe_text
 from colorzoo.image_io.raster_image import AlphaArray
-from colorzoo.inference.border import Surroundings
 from colorzoo.inference.full_size import FullLightness, LightnessShift, map_size
 from colorzoo.inference.network import NetworkRunner, States
 
@@ -107,18 +107,27 @@ class FullSize:
     """Image at full size, with which the predicted colors are combined.
 
     Attributes:
-        lightness: Lightness ``(H, W)`` of the image. If the image is a scan with a border (print margin or
-            mount), the lightness of the part inside the border.
-        surroundings: Whole image that contains the part; None if the part is the whole image.
-        crop: Crop rectangle in pixels of the whole image; None for no crop.
-        alpha: Alpha channel ``(H, W)`` of the whole image, which weights the pixels of a rotated crop; None
-            for an opaque image.
+        lightness: Lightness ``(H, W)`` of the image in [0, 100].
+        inside: Part inside the border of a scan (print margin or mount), in pixels of the image. The border
+            stays gray. None colors the whole image.
+        crop: Crop rectangle in pixels of the image; None for no crop.
+        alpha: Alpha channel ``(H, W)`` of the image, which weights the pixels of a rotated crop; None for an
+            opaque image.
     """
 
     lightness: FullLightness | Tensor
-    surroundings: Surroundings | None = None
+    inside: Rectangle | None = None
     crop: Crop | None = None
     alpha: AlphaArray | None = None
+
+    @property
+    def part(self) -> FullLightness | Tensor:
+        """Lightness of the colored part."""
+        if self.inside is None:
+            return self.lightness
+        if isinstance(self.lightness, Tensor):
+            return self.lightness[self.inside.slices]
+        return FullLightness(self.lightness.levels[self.inside.slices])
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import bilinear_bins, grid_index, soft_neighbors
+from colorzoo.color.bins import bilinear_bins, grid_index, soft_neighbors
 from colorzoo.precision import in_float32
 
 _CHROMA_UNIT = 20.0  # approximate mean chroma of natural images in CIE units

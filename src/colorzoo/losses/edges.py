@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import sobel_gradients
+from colorzoo.color.edges import sobel_gradients
 from colorzoo.precision import in_float32
 
 _AB_SCALE = 110.0  # as in `colorzoo.networks.scaling`, which losses must not import

@@ -15,28 +15,17 @@ from colorzoo.metrics.appearance import (
     RightHue,
     WorseThanGray,
     colorfulness,
-    gray_gain,
-    neutral_area,
-    neutral_chroma,
-    right_hues,
 )
 from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_pair
-from colorzoo.metrics.cdr import (
-    ClusterDiscrepancyRatio,
-    TruthClusters,
-    cluster_discrepancy,
-    edge_scores,
-    truth_clusters,
-)
-from colorzoo.metrics.classification import ClassifierAccuracy, classifier_network
-from colorzoo.metrics.edges import BandLPIPS, BandPSNR, band_psnr, edge_band
-from colorzoo.metrics.exemplar import HistogramIntersection, histogram_intersection
-from colorzoo.metrics.feature_networks import FeatureNetwork, feature_network
+from colorzoo.metrics.cdr import ClusterDiscrepancyRatio
+from colorzoo.metrics.classification import ClassifierAccuracy
+from colorzoo.metrics.edges import BandLPIPS, BandPSNR
+from colorzoo.metrics.exemplar import HistogramIntersection
 from colorzoo.metrics.fid import FID
-from colorzoo.metrics.named import all_metrics, image_metrics, named_metric
-from colorzoo.metrics.perceptual import MeanLPIPS, MeanSSIM, lpips_network, ssim
+from colorzoo.metrics.named import image_metrics
+from colorzoo.metrics.perceptual import MeanLPIPS, MeanSSIM
 from colorzoo.metrics.psnr import MeanPSNR, psnr_8bit
-from colorzoo.metrics.video import Flow, chroma_flicker, color_consistency, opencv_flow, warping_error
+from colorzoo.metrics.video import chroma_flicker, color_consistency, warping_error
 
 __all__ = [
     "FID",
@@ -49,8 +38,6 @@ __all__ = [
     "Colorfulness",
     "ColorfulnessRatio",
     "DeltaColorfulness",
-    "FeatureNetwork",
-    "Flow",
     "GrayGain",
     "HistogramIntersection",
     "MeanAbRMSE",
@@ -60,31 +47,13 @@ __all__ = [
     "NeutralChroma",
     "Output",
     "RightHue",
-    "TruthClusters",
     "WorseThanGray",
-    "all_metrics",
-    "band_psnr",
     "chroma_flicker",
-    "classifier_network",
-    "cluster_discrepancy",
     "color_consistency",
     "colorfulness",
-    "edge_band",
-    "edge_scores",
-    "feature_network",
-    "gray_gain",
-    "histogram_intersection",
     "image_metrics",
-    "lpips_network",
     "mean_of_moments",
-    "named_metric",
-    "neutral_area",
-    "neutral_chroma",
-    "opencv_flow",
     "psnr_8bit",
     "require_pair",
-    "right_hues",
-    "ssim",
-    "truth_clusters",
     "warping_error",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from colorzoo.color import grid_index
+from colorzoo.color.bins import grid_index
 from colorzoo.errors import DataError
 from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_images
 

@@ -259,12 +259,18 @@ def timm_network(
 def download_timm_model(name: str, options: dict[str, Any]) -> Any:
     """Build a timm model with its published weights; timm downloads and caches them."""
     import timm
+    from huggingface_hub import try_to_load_from_cache
 
     if is_offline():
         raise WeightsError(
             f"the weights of {name} cannot be downloaded, because COLORZOO_OFFLINE is set. Unset "
             "COLORZOO_OFFLINE, or specify a weight file."
         )
+    if not _downloads_weights.get():
+        repository = timm.get_pretrained_cfg(name).hf_hub_id
+        files = ("model.safetensors", "pytorch_model.bin") if repository else ()
+        if not any(isinstance(try_to_load_from_cache(repository, file), str) for file in files):
+            raise WeightsError(f"the weights of {name} are missing. Run `colorzoo weights fetch metrics`.")
     print(f"colorzoo: loading the weights of {name}; the first use downloads the weights", file=sys.stderr)
     try:
         return timm.create_model(name, pretrained=True, **options)
@@ -276,7 +282,7 @@ def download_timm_model(name: str, options: dict[str, Any]) -> Any:
 
 @contextmanager
 def without_downloads() -> Iterator[None]:
-    """Raise `WeightsError` in a ``with`` block if `published_weights` would download a file."""
+    """Raise `WeightsError` in a ``with`` block if the weights of a network are not in a cache."""
     token = _downloads_weights.set(False)
     try:
         yield

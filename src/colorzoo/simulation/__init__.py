@@ -6,29 +6,25 @@ from collections.abc import Callable
 from typing import Any
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import guidance_kinds
+from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.simulation.drawings import DrawingPoints, DrawingRegions
-from colorzoo.simulation.points import MostWrongPoints, ProposedPoints, UniformPoints
-from colorzoo.simulation.regions import PriorityRegions, SuperpixelRegions
-from colorzoo.simulation.scribbles import BledEdgeScribbles, bled_edges, bled_runs
-from colorzoo.simulation.session import (
-    ColorFunction,
-    InputFunction,
-    SessionResult,
-    SimulatedUser,
-    TargetImage,
-    Turn,
-    play,
+from colorzoo.simulation.points import (
+    MostWrongPoints,
+    ProposedPoints,
+    UniformPoints,
+    simulate_points,
+    uniform_points,
 )
+from colorzoo.simulation.regions import PriorityRegions, SuperpixelRegions
+from colorzoo.simulation.scribbles import BledEdgeScribbles
+from colorzoo.simulation.session import SessionResult, SimulatedUser, TargetImage, Turn, play
 from colorzoo.simulation.whole_image import ExemplarUser, TrueStatistics
 
 __all__ = [
     "BledEdgeScribbles",
-    "ColorFunction",
     "DrawingPoints",
     "DrawingRegions",
     "ExemplarUser",
-    "InputFunction",
     "MostWrongPoints",
     "PriorityRegions",
     "ProposedPoints",
@@ -39,11 +35,11 @@ __all__ = [
     "TrueStatistics",
     "Turn",
     "UniformPoints",
-    "bled_edges",
-    "bled_runs",
     "list_users",
     "make_user",
     "play",
+    "simulate_points",
+    "uniform_points",
 ]
 
 _USERS: dict[str, Callable[..., SimulatedUser]] = {

@@ -13,11 +13,12 @@ from colorzoo.card import ModelCard
 from colorzoo.engines.export import TOLERANCE, compare_traced, graph_samples, require_onnx, write_graph
 from colorzoo.engines.samples import Size, sample_guidance
 from colorzoo.factory import build_model
-from colorzoo.guidance import Guidance, guidance_kind, guidance_kinds
+from colorzoo.guidance import Guidance
+from colorzoo.guidance.kinds import guidance_kind, guidance_kinds
 from colorzoo.model import ColoringModel
+from colorzoo.options import constructor_parameters
 from colorzoo.prediction import AbPrediction, RgbPrediction
 from colorzoo.registry import load_model_class, load_task_class
-from colorzoo.settings import constructor_parameters
 from colorzoo.testing.models import (
     contract_test_model,
     difference,

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from colorzoo.card import ModelCard
+from colorzoo.console import first_words
 from colorzoo.engines.samples import Size, sample_guidance, sample_input
-from colorzoo.errors import first_words
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.networks.spectral import StoredSpectralConv

@@ -11,8 +11,8 @@ from PIL import Image
 from colorzoo.card import ModelCard
 from colorzoo.data import Batch
 from colorzoo.engines.samples import Size
-from colorzoo.guidance import guidance_kind
 from colorzoo.guidance.hints import TYPED_KINDS
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.randomness import sample_image
 
 

@@ -20,8 +20,8 @@ from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.errors import ColorzooError
+from colorzoo.options import constructor_parameters
 from colorzoo.registry import load_task_class
-from colorzoo.settings import constructor_parameters
 from colorzoo.testing.models import ContractError, HostSeeds, contract_test_model, elsewhere, require
 from colorzoo.testing.samples import contract_test_batch, write_sample_images
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning

@@ -1,6 +1,7 @@
-from .command import run_command as run_command
+from .exemplar import SelfReferenced as SelfReferenced
+from .exemplar import references_of as references_of
+from .gan import DiscriminatorFirst as DiscriminatorFirst
 from .gan import GANColorizationModule as GANColorizationModule
-from .initial_weights import load_initial_weights as load_initial_weights
 from .module import ColorizationModule as ColorizationModule
 from .module import SingleOptimizerModule as SingleOptimizerModule
 from .module import TrainingFreeModule as TrainingFreeModule
@@ -17,15 +18,16 @@ __all__ = [
     "AdversarialOptimization",
     "ColorizationModule",
     "Cosine",
+    "DiscriminatorFirst",
     "GANColorizationModule",
     "HoldThenLinear",
     "Linear",
     "Optimization",
     "PiecewiseConstant",
     "RunSchedule",
+    "SelfReferenced",
     "SingleOptimizerModule",
     "Stage",
     "TrainingFreeModule",
-    "load_initial_weights",
-    "run_command",
+    "references_of",
 ]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from fsspec.core import url_to_fs
 
-from colorzoo.errors import WeightsError, first_words
+from colorzoo.console import first_words
+from colorzoo.errors import WeightsError
 from colorzoo.registry import DEFAULT_MODELS, all_cards, load_task_class, model_card
 from colorzoo.training.configs import find_config, load_config
 
@@ -89,6 +90,26 @@ def find_checkpoint(path: str, *, begins: bool) -> str | None:
     raise WeightsError(f"--ckpt_path must contain a checkpoint, got the folder {path!r} without checkpoints")
 
 
+def _registered_names() -> set[str]:
+    return {each for card in all_cards().values() for each in (card.name, *card.aliases)}
+
+
+def stored_model(words: Sequence[str]) -> str | None:
+    """Return the registered name in ``--model`` if ``predict`` uses its stored weights and settings.
+
+    Args:
+        words: Command-line arguments of ``colorzoo predict``, before `with_registered_model`.
+
+    Returns:
+        The name; ``"default"`` if no argument determines a model; None if other arguments change the model.
+    """
+    changes = ("--model.", "--config=", "--ckpt_path=", "--init_from=", "--allow_untrained")
+    if any(word.startswith(changes) for word in words):
+        return None
+    name = value_of("--model", words) or "default"
+    return name if name == "default" or name in _registered_names() else None
+
+
 def with_folder_data(words: Sequence[str]) -> list[str]:
     """Add ``--data=FolderDataModule`` if the arguments set ``--data.root`` but no DataModule."""
     flags = [word.partition("=")[0] for word in words]
@@ -109,8 +130,7 @@ def with_registered_model(words: Sequence[str]) -> list[str]:
         ColorzooError: No model has weights on this machine.
     """
     name = value_of("--model", words)
-    registered_names = {each for card in all_cards().values() for each in (card.name, *card.aliases)}
-    if name not in registered_names:
+    if name not in _registered_names():
         # the model can be a class path, or the model of a configuration or checkpoint
         options_with_model = ("--model", "--config=", "--ckpt_path=", "--init_from=")
         if any(word.startswith(options_with_model) for word in words):

@@ -27,25 +27,19 @@ from colorzoo.training.arguments import (
     find_checkpoint,
     import_tasks,
     prepare_words,
+    stored_model,
     value_of,
     with_folder_data,
     with_registered_model,
     with_value,
 )
-from colorzoo.training.callbacks import (
-    FinalValidation,
-    ImageGrid,
-    NonFiniteGuard,
-    ResumeGuard,
-    RunLock,
-    RunRecord,
-    SignalCheckpoint,
-    StepSeed,
-)
-from colorzoo.training.callbacks.checkpoints import CheckpointFile, missing_checkpoints
+from colorzoo.training.callbacks import ImageGrid
+from colorzoo.training.callbacks.checkpoints import CheckpointFile, SignalCheckpoint, missing_checkpoints
+from colorzoo.training.callbacks.guards import FinalValidation, NonFiniteGuard, ResumeGuard, StepSeed
+from colorzoo.training.callbacks.run_files import RunLock, RunRecord
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.initial_weights import load_initial_weights
-from colorzoo.training.loggers import RUNS, default_loggers, keep_table, run_version
+from colorzoo.training.loggers import RUNS, default_loggers, keep_table, remove_unstarted_run, run_version
 from colorzoo.training.messages import filter_messages, translated
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
@@ -77,11 +71,13 @@ def run_command(words: Sequence[str]) -> int:
             if verb == "fit" and found != path:
                 _print_once(f"resuming from {found}" if found else f"starting a new run in {path}")
             prepared = with_value("--ckpt_path", found, prepared)
+        name = None
         if verb == "predict":
+            name = stored_model(prepared)
             prepared = with_registered_model(prepared)
         prepared = with_folder_data(prepared)
         import_tasks(prepared)
-        return ZooCLI(verb, prepared).exit_code
+        return ZooCLI(verb, prepared, name).exit_code
     except ColorzooError:
         raise
     except Exception as error:
@@ -107,6 +103,7 @@ class ZooCLI(LightningCLI):
     Args:
         verb: ``fit``, ``validate``, ``test`` or ``predict``.
         words: Command-line arguments.
+        name: Model of ``predict`` with its stored weights, see `FullSizePrediction`.
 
     Attributes:
         exit_code: 1 if ``predict`` failed for at least one image, else 0.
@@ -114,8 +111,8 @@ class ZooCLI(LightningCLI):
 
     exit_code = 0
 
-    def __init__(self, verb: str, words: Sequence[str]) -> None:
-        self._verb = verb
+    def __init__(self, verb: str, words: Sequence[str], name: str | None = None) -> None:
+        self._verb, self._name = verb, name
         super().__init__(
             ColorizationModule,
             LightningDataModule,
@@ -295,7 +292,12 @@ class ZooCLI(LightningCLI):
         resumed = options.get("ckpt_path") and not self.config[self._verb]["trainer.fast_dev_run"]
         if resumed and self.trainer.is_global_zero and self.trainer.loggers:
             keep_table(str(self.trainer.loggers[0].log_dir))
-        self.trainer.fit(model, **options)
+        try:
+            self.trainer.fit(model, **options)
+        except Exception:
+            if self.trainer.is_global_zero:
+                remove_unstarted_run(self.trainer.loggers)
+            raise
 
     def predict(self, model: ColorizationModule, datamodule: LightningDataModule, **options: Any) -> None:
         """Colorize a data set at full size.
@@ -305,7 +307,8 @@ class ZooCLI(LightningCLI):
         """
         if not isinstance(datamodule, ImageDataModule):
             raise DataError(f"--data must be an ImageDataModule for predict, got {type(datamodule).__name__}")
-        task = FullSizePrediction(model, datamodule, self.config[self._verb]["output"])
+        output = self.config[self._verb]["output"]
+        task = FullSizePrediction(model, datamodule, output, name=self._name)
         options = {**options, "return_predictions": False}
         self.trainer.predict(task, **options)
         self.exit_code = int(task.has_failures)

@@ -18,10 +18,9 @@ from colorzoo.data.dataset import Batch
 from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.losses import (
-    contextual_loss,
+from colorzoo.losses import contextual_loss, relativistic_loss
+from colorzoo.losses.exemplar import (
     edge_aware_smoothness,
-    relativistic_loss,
     self_reference_l1,
     sum_over_processes,
     unmatched_perceptual,

@@ -14,13 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch
-from colorzoo.losses import (
-    chi_square_distance,
-    least_squares_discriminator_loss,
-    least_squares_loss,
-    soft_histogram,
-    total_variation,
-)
+from colorzoo.losses import least_squares_discriminator_loss, least_squares_loss, total_variation
+from colorzoo.losses.statistics import chi_square_distance, soft_histogram
 from colorzoo.model import ColoringModel
 from colorzoo.networks.discriminators import pixel_patch_discriminator
 from colorzoo.networks.gated_transfer import Colored

@@ -11,11 +11,11 @@ import torch
 from colorzoo.errors import ColorzooError, UnknownModelError, WeightsError
 from colorzoo.factory import create_task, require_trained
 from colorzoo.files import sha256_of
+from colorzoo.options import constructor_parameters
 from colorzoo.registry import all_cards, card_of, load_task_class, model_card
-from colorzoo.settings import constructor_parameters
 from colorzoo.training.module import ColorizationModule
-from colorzoo.weights import read_weights, resolve_weights
-from colorzoo.weights.catalog import ResolvedWeights, missing_weights_advice
+from colorzoo.weights import read_weights
+from colorzoo.weights.catalog import ResolvedWeights, missing_weights_advice, resolve_weights
 from colorzoo.weights.load import UNTRAINED, Provenance
 
 

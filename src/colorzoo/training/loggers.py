@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,6 +73,19 @@ def keep_table(folder: str) -> None:
     if fs.isfile(earlier):
         number = len(fs.glob(f"{path}/metrics-*.csv")) + 1
         fs.mv(earlier, f"{path}/metrics-{number}.csv")
+
+
+def remove_unstarted_run(loggers: Sequence[Logger]) -> None:
+    """Delete the folder of a run that failed before its configuration was saved, such as without images.
+
+    TensorBoard creates the folder before the data is read. The next run then has the number of this run.
+    """
+    for logger in loggers:
+        logger.finalize("failed")
+        if isinstance(logger, TensorBoardLogger) and logger.sub_dir:
+            folder = Path(logger.log_dir).parent
+            if folder.is_dir() and [each.name for each in folder.iterdir()] == [logger.sub_dir]:
+                shutil.rmtree(folder)
 
 
 def log_image(loggers: Sequence[Logger], tag: str, image: Image.Image, step: int) -> None:

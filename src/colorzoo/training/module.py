@@ -40,10 +40,10 @@ from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.guidance.hints import TYPED_KINDS
 from colorzoo.model import ColoringModel
+from colorzoo.options import check_arguments, constructor_parameters, plain_arguments
 from colorzoo.prediction import Prediction, clip_colors
 from colorzoo.randomness import image_generators
 from colorzoo.registry import card_of, cards_of
-from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
 from colorzoo.simulation.points import uniform_points
 from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,

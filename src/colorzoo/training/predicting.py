@@ -16,6 +16,7 @@ from lightning.pytorch import LightningModule
 
 from colorzoo.batch.bucket import ResultBucket
 from colorzoo.batch.runner import FileColorizer
+from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import FileResult, FileTask, Status, distinct_paths, output_path
 from colorzoo.data import ImageDataModule
 from colorzoo.data.loader import call_on_rank_zero
@@ -62,15 +63,24 @@ class FullSizePrediction(LightningModule):
         data: DataModule whose `originals` are colorized.
         output: Output folder or URL such as ``s3://bucket/folder``. Its structure mirrors the input folder.
             None selects ``predictions`` in the run folder.
+        name: Registered name of a model that is used with its stored weights instead of ``model``, or
+            ``"default"`` for the default model of each image. None uses ``model``.
 
     Attributes:
         has_failures: Whether an image failed in any process; set only in the first process.
     """
 
-    def __init__(self, model: ColorizationModule, data: ImageDataModule, output: str | None = None) -> None:
+    def __init__(
+        self,
+        model: ColorizationModule,
+        data: ImageDataModule,
+        output: str | None = None,
+        *,
+        name: str | None = None,
+    ) -> None:
         super().__init__()
         self.has_failures = False
-        self.model, self.data, self.output = model, data, output
+        self.model, self.data, self.output, self.name = model, data, output, name
         self._bucket: ResultBucket | None = None
         self.summary: BatchSummary
         self._results: Generator[FileResult, None, None]
@@ -118,11 +128,16 @@ class FullSizePrediction(LightningModule):
         """
         self.model.on_predict_start()
         self.summary = BatchSummary()
-        colorizer = Colorizer(self.model, device=str(self.device), allow_untrained=True)
+        device = str(self.device)
+        colorizer = None
+        if self.name is None:
+            colorizer = Colorizer(self.model, device=device, allow_untrained=True)
         (limit,) = self.trainer.num_predict_batches
         indices = self.predict_dataloader()[: int(limit)]
         files = FileColorizer(
+            model=None if self.name == "default" else self.name,
             colorizer=colorizer,
+            settings=ColorSettings(device=device),
             overwrite="results",
             needs_all_frames=True,
             bucket=self._bucket,

@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 from colorzoo._files import begins_with, similar_paths
 from colorzoo.card import ModelCard, Weights
-from colorzoo.errors import UntrainedWarning, WeightsError, first_words
+from colorzoo.console import first_words
+from colorzoo.errors import UntrainedWarning, WeightsError
 from colorzoo.files import megabytes, sha256_of, write_atomic
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights.hub import hub_file, is_offline
@@ -312,19 +313,25 @@ def find_weights(
 
 
 def find_entry(card: ModelCard, path: Path) -> Weights | None:
-    """Return the weights entry of a card whose SHA-256 matches a file, or None."""
+    """Return the weights entry of a card whose SHA-256 matches a file, or None.
+
+    The hash is on the card, or was recorded when the listed file was downloaded.
+    """
     found = sha256_of(path) if card.weights else ""
-    return next((entry for entry in card.weights.values() if entry.sha256 == found), None)
+    return next((file.weights for file in list_weights([card]) if file.sha256 == found), None)
 
 
 def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
-    """Return the published entry of a card for a file whose hash the card does not list.
+    """Return the first published entry of a card for a file whose hash the card does not list.
 
-    Only entries without a hash are candidates. The result is None if no such entry exists, or if the metadata
-    of the file contains a model name, because authors' files have no such metadata.
+    The result is None if a published entry has a hash, because the file can then be another version of that
+    entry. It is also None if the metadata of the file contains a model name, because authors' files have no
+    such metadata.
     """
-    entries = [entry for entry in card.weights.values() if entry.sha256 is None and entry.published]
-    return entries[0] if entries and model_of_file(path) is None else None
+    entries = [entry for entry in card.weights.values() if entry.published]
+    if not entries or any(entry.sha256 for entry in entries) or model_of_file(path) is not None:
+        return None
+    return entries[0]
 
 
 def listed_record(record: Provenance, entry: Weights) -> Provenance:

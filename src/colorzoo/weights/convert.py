@@ -14,8 +14,8 @@ import torch
 from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.files import sha256_of
-from colorzoo.registry import load_model_class
-from colorzoo.settings import constructor_arguments, constructor_parameters
+from colorzoo.options import constructor_arguments, constructor_parameters
+from colorzoo.registry import all_cards, load_model_class
 from colorzoo.weights.catalog import entry_without_hash, find_entry, listed_record
 from colorzoo.weights.load import (
     CONVENTIONS,
@@ -113,6 +113,9 @@ def _convert_published(
         state_dict, stored_hparams = model_class.convert_caffe(read_caffe(source))
     else:
         content, entry = read_weights(source), find_entry(card, source)
+        owner = content.stored.get("model")
+        if entry is None and owner in all_cards() and owner != card.name:
+            raise WeightsError(f"{source} does not match {card.name}. The file belongs to {owner}.")
         state_dict = content.state_dict
         if entry is not None:
             stored = Provenance(model=model_class.__name__)

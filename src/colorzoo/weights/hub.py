@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from colorzoo.console import first_words
 from colorzoo.environment import is_on
-from colorzoo.errors import WeightsError, first_words
+from colorzoo.errors import WeightsError
 
 HUB = "hf-hub:"
 """Start of the address of a Hugging Face Hub repository."""

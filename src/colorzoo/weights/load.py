@@ -32,7 +32,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from safetensors import SafetensorError, safe_open
 
 from colorzoo._files import begins_with
-from colorzoo.errors import WeightsError, first_words
+from colorzoo.console import first_words
+from colorzoo.errors import WeightsError
 from colorzoo.files import write_atomic
 from colorzoo.settings import check_choice
 from colorzoo.weights.hub import HUB, WEIGHTS_FILE, hub_file
@@ -128,6 +129,20 @@ class WeightContent:
             WeightsError: The record is not a JSON object.
         """
         return self._parse("provenance")
+
+    def untrained_reason(self, model: str) -> str:
+        """Return the reason why a model is untrained although it loads this file; empty if it is trained.
+
+        Args:
+            model: Class name of the model.
+        """
+        parts = self.stored.get(UNTRAINED)
+        if not parts:
+            return ""
+        return (
+            f"{model} is untrained: {self.path} does not contain trained weights of {parts}. Train the model "
+            f"with --init_from {self.path}."
+        )
 
     def _parse(self, name: str) -> dict[str, Any] | None:
         value = self.stored.get(name)
@@ -267,20 +282,6 @@ def model_of_file(path: str | Path | None) -> str | None:
     if file is None or not (is_safetensors(file) or begins_with(file, b"PK\x03\x04")):
         return None
     return read_weights(file).stored.get("model")
-
-
-def untrained_reason(name: str, path: Path, parts: str) -> str:
-    """Return the reason why a model is untrained although a weight file was loaded.
-
-    Args:
-        name: Class name of the model.
-        path: Weight file.
-        parts: Names of the parts with random weights, see `UNTRAINED`.
-    """
-    return (
-        f"{name} is untrained: {path} does not contain trained weights of {parts}. Train the model with "
-        f"--init_from {path}."
-    )
 
 
 def is_safetensors(path: Path) -> bool:
@@ -523,6 +524,7 @@ class Provenance:
         commit: Git commit of colorzoo during training.
         data: Mapping with the keys ``images`` (number of training images), ``sha256`` (hash of the images'
             relative paths and file sizes) and ``content_sha256`` (hash of their relative paths and contents).
+            Images with annotations, such as captions, also have the key ``annotations_sha256``.
         earlier: Earlier segments of a resumed training that used other data, other settings or another
             commit. Each segment is a mapping with the key ``until`` (last step of the segment) and the
             earlier values of ``commit``, ``data``, ``config``, ``resolved_config``, ``seed`` and

@@ -33,16 +33,17 @@ from torch import Tensor, nn
 import colorzoo
 from colorzoo._files import similar_paths
 from colorzoo.card import ModelCard, Use
-from colorzoo.errors import ColorzooError, UnknownModelError, WeightsError, first_words
+from colorzoo.console import first_words
+from colorzoo.errors import ColorzooError, UnknownModelError, WeightsError
 from colorzoo.files import write_atomic
-from colorzoo.registry import card_of, cards_of, load_model_class, model_card
-from colorzoo.settings import (
+from colorzoo.options import (
     check_arguments,
     constructor_arguments,
     constructor_parameters,
     full_repr,
     plain_arguments,
 )
+from colorzoo.registry import card_of, cards_of, load_model_class, model_card
 from colorzoo.weights.hub import HUB, REPOSITORY, WEIGHTS_FILE, hub_errors, hub_file, is_offline
 from colorzoo.weights.load import (
     CONVENTIONS,
@@ -55,7 +56,6 @@ from colorzoo.weights.load import (
     read_weights,
     require_finite,
     save_weights,
-    untrained_reason,
 )
 
 if TYPE_CHECKING:
@@ -219,9 +219,8 @@ class PretrainedMixin(nn.Module):
             ) from error
         require_finite(content.state_dict, str(path))
         apply_weights(model, content.state_dict, name=str(path))
-        if untrained_parts := content.stored.get(UNTRAINED):
-            model.trained = False
-            model.untrained_reason = untrained_reason(model_class.__name__, path, untrained_parts)
+        if reason := content.untrained_reason(model_class.__name__):
+            model.trained, model.untrained_reason = False, reason
         model.provenance = Provenance.of(content.provenance)
         return model.eval()
 

@@ -11,7 +11,7 @@ import pytest
 from colorzoo.apps.cli import doctor
 from colorzoo.apps.cli.main import main
 from colorzoo.card import Weights
-from colorzoo.weights import WeightFile
+from colorzoo.weights.catalog import WeightFile
 
 
 def test_doctor_json_report_opens_no_connection(

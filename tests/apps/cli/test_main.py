@@ -16,7 +16,8 @@ from colorzoo.apps.cli import models
 from colorzoo.apps.cli._options import Command
 from colorzoo.apps.cli.main import main
 from colorzoo.errors import ColorzooError, ImageError
-from colorzoo.settings import Range, argument, option
+from colorzoo.options import argument, option
+from colorzoo.settings import Range
 from tiny_model import Refused
 
 COMMANDS = [

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import json
+import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,12 +25,13 @@ from tiny_model import write_tiny_weights
 
 @dataclass(frozen=True)
 class Outcome:
-    """Exit code, results by file name, and source folder of a run over all unusual inputs."""
+    """Exit code, results by file name, source folder and Python warnings of a run over all unusual inputs."""
 
     code: int
     rows: dict[str, dict[str, Any]]
     source: Path
     untouched: bool
+    warned: list[str]
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -46,15 +48,18 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     names = [str(folder / "in" / odd.name) for odd in ODD_INPUTS]
     words = ["colorize", *names, "-o", str(folder / "out"), "--json", "--weights", str(weights)]
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
+    with contextlib.redirect_stdout(printed), warnings.catch_warnings(record=True) as warned:
         code = main([*words, "--device", "cpu"])
     rows = {Path(row["source"]).name: row for row in json.loads(printed.getvalue())}
-    return Outcome(code, rows, folder / "in", contents(folder / "in") == before)
+    return Outcome(
+        code, rows, folder / "in", contents(folder / "in") == before, [str(each.message) for each in warned]
+    )
 
 
 def test_colorize_reports_every_input(outcome: Outcome) -> None:
     assert outcome.code == 1
     assert outcome.untouched
+    assert outcome.warned == []
     assert outcome.rows.keys() == {odd.name for odd in ODD_INPUTS}
 
 

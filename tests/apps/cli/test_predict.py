@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 import tarfile
 from contextlib import redirect_stderr
 from dataclasses import replace
@@ -13,7 +14,7 @@ import fsspec
 import numpy as np
 import pytest
 from lightning.pytorch import Trainer
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from colorzoo.apps.cli.main import main
 from colorzoo.batch import runner
@@ -29,9 +30,8 @@ from colorzoo.inference.task import ColorizeTask
 from colorzoo.registry import all_cards, model_card
 from colorzoo.testing.processes import in_processes
 from colorzoo.training import predicting
-from colorzoo.training import run_command as run
-from colorzoo.weights import weight_file
-from colorzoo.weights.catalog import missing_weights_advice
+from colorzoo.training.command import run_command as run
+from colorzoo.weights.catalog import missing_weights_advice, weight_file
 from tiny_model import tiny_task
 
 NAME = "zhang2017_local_small"
@@ -132,6 +132,34 @@ def test_predict_results_equal_colorize_results(album, tmp_path):
     source = hashlib.sha256((album / "a" / "x.jpg").read_bytes()).hexdigest()
     for folder in ("out", "colorize"):
         assert read_provenance(tmp_path / folder / "a" / "x.jpg").source == source
+
+
+@pytest.mark.parametrize("model", [[], ["--model", NAME]])
+def test_predict_and_colorize_resume_the_results_of_each_other(tmp_path, capsys, model):
+    """Photos and drawings get equal models, weights and settings from both commands."""
+    root, out = tmp_path / "album", tmp_path / "out"
+    root.mkdir()
+    gray(0, (90, 60)).save(root / "photo.png")
+    drawing = Image.new("L", (240, 200), 255)
+    ImageDraw.Draw(drawing).rectangle((60, 60, 180, 160), outline=0, width=3)
+    drawing.save(root / "drawing.png")
+    predict_words = ["predict", *model, "--data.root", str(root), "--output", str(out)]
+    predict_words += ["--trainer.logger=false", "--trainer.accelerator=cpu"]
+    colorize_words = ["colorize", *model, str(root), "-o", str(out), "--device=cpu"]
+
+    assert main(predict_words) == 0
+    records = [read_provenance(out / name) for name in ("photo.png", "drawing.png")]
+    expected = [NAME, NAME] if model else ["colorzoo2026", "colorzoo2026_drawing"]
+    assert [record.model for record in records] == expected
+    assert all(record.weights for record in records)
+    capsys.readouterr()
+
+    assert main(colorize_words) == 0
+    assert capsys.readouterr().out.count("already exists with the same source and settings") == 2
+    shutil.rmtree(out)
+    assert main(colorize_words) == 0
+    assert main(predict_words) == 0
+    assert "0 colorized, 2 skipped, 0 failed" in capsys.readouterr().err
 
 
 def test_finished_results_are_skipped_until_content_or_settings_change(album, tmp_path, colored):

@@ -15,6 +15,7 @@ from colorzoo.apps.cli._file_options import VideoOptions
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.container import frame_to_rgb
+from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.frames import VideoFrame
 from colorzoo.apps.video.parts import PartsFolder, parts_path
 from colorzoo.image_io.provenance import read_provenance
@@ -269,7 +270,7 @@ def test_video_of_line_art_is_colorized_by_the_model_for_drawings(
         assert "colorzoo2026_drawing" in capsys.readouterr().out
         assert not result.exists()
         assert video(source, result) == 0
-        assert "in 1 shots by colorzoo2026_drawing" in capsys.readouterr().out
+        assert "in 1 shot by colorzoo2026_drawing" in capsys.readouterr().out
         assert result.exists()
     assert video(frames, out, "--weights", weights, "--overwrite") == 0  # chosen by the user
     assert "line art" in capsys.readouterr().out
@@ -448,6 +449,27 @@ def test_frames_option_colorizes_a_part(
         Image.fromarray(image).save(frames / f"{number}.png")
     assert video(frames, tmp_path / "out", "--weights", weights, "--frames", ":3") == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.png", "1.png", "2.png"]
+
+
+def test_frame_option_prints_the_notes_of_the_film(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number in range(8):
+        levels = scene(number)
+        Image.fromarray(np.dstack([levels, levels // 2, 255 - levels])).save(frames / f"{number}.png")
+    for words in ([tmp_path / "out"], [tmp_path / "frame.png", "--frame", "2"]):
+        assert video(frames, *words, "--weights", weights) == 0
+        assert "already in color were kept; set --recolor" in capsys.readouterr().out
+
+
+def test_dry_run_does_not_read_the_whole_film_without_an_earlier_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_video(tmp_path / "in.mp4", SCENES)
+    monkeypatch.setattr(VideoFile, "digest", lambda _: pytest.fail("the film was read"))
+    assert video(source, tmp_path / "out.mp4", "--dry-run") == 0
 
 
 def test_frame_option_writes_a_frame_in_the_colors_of_the_film(

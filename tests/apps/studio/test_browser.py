@@ -23,7 +23,8 @@ from colorzoo.apps.studio.app import StudioLoader
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.server import run_server
 from colorzoo.apps.studio.studio import Studio
-from colorzoo.color import at_lightness, reduce_chroma, rgb_to_lab
+from colorzoo.color import rgb_to_lab
+from colorzoo.color.lab import at_lightness, reduce_chroma
 
 pytestmark = pytest.mark.browser
 
@@ -388,6 +389,18 @@ def test_pad_resets_settings_for_a_new_point_or_image(
     )
     assert "Object" in empty_pad.page.evaluate(pressed)
     assert empty_pad.points() == []
+
+
+def test_point_with_a_small_spread_offers_the_automatic_spread(empty_pad: BrowserPad, photo: Path) -> None:
+    empty_pad.open_ready(photo)
+    point = {"x": 60, "y": 60, "color": "#c04020", "reach": 0.24}
+    empty_pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", {"points": [point]})
+    empty_pad.settle()
+    empty_pad.click(60, 60)
+    empty_pad.page.click("text=Spread further")
+    empty_pad.page.wait_for_selector("text=Spread further", state="hidden")
+    empty_pad.settle()
+    assert empty_pad.recipe()["points"][0]["reach"] == "automatic"
 
 
 def test_keys_of_an_input_method_are_left_to_the_input_method(photo_pad: BrowserPad) -> None:

@@ -68,6 +68,17 @@ def corrected_image(page: Page, row: int) -> str:
     return name
 
 
+def test_keys_mark_the_first_image_of_a_report_without_a_click(browser: Any, report: Path) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(report.as_uri())
+    page.keyboard.press("c")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("r")
+    page.wait_for_selector("article[data-decision=reject]", timeout=SLOW)
+    page.wait_for_function("document.getElementById('state').textContent.endsWith('1 reject, 1 correct')")
+    page.context.close()
+
+
 @pytest.mark.nightly
 def test_report_correct_link_opens_the_image_in_the_pad(page: Page) -> None:
     assert page.title() == "Colorized images"  # rendered again without the added script

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -171,6 +172,25 @@ def test_apply_gives_the_result_of_the_command_line(
     film_of(pad).close()
     again = open_film(film_path)
     assert wait_for(again, lambda film: film["indexed"])["current"]  # found after a restart, too
+
+
+def test_first_edit_after_a_run_changes_one_shot(film_path: Path, open_film: OpenFilm) -> None:
+    pad = open_film(film_path)
+    assert apply(pad)["text"].startswith("36 frames in 3 shots")
+    edit(pad, 14, points=POINTS)
+    assert "24 from an earlier run" in apply(pad)["text"]
+
+
+def test_edits_are_requested_before_the_server_stops(film_path: Path, open_film: OpenFilm) -> None:
+    pad = open_film(film_path)
+    edit(pad, 14, points=POINTS)
+    stopping = threading.Thread(target=film_of(pad).request_edits)
+    stopping.start()
+    wait_for(pad, lambda film: film.get("stopping", False))
+    edit(pad, 2, points=POINTS)  # the server still handles the edit
+    assert stopping.is_alive()
+    stopping.join()
+    assert [key["frame"] for key in keys_of(film_path)] == [2, 14]
 
 
 def test_canceled_run_keeps_finished_shots(

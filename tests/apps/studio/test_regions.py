@@ -8,8 +8,8 @@ from pads import DirectPad, image_file, pixels
 
 from colorzoo.apps.studio import regions
 from colorzoo.apps.studio.regions import innermost_pixel
-from colorzoo.guidance import Mask, Recipe
-from colorzoo.guidance.areas import parse_mask
+from colorzoo.guidance import Recipe
+from colorzoo.guidance.areas import Mask, parse_mask
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference import segmenter_features
 from tiny_model import gray_image

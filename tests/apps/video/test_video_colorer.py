@@ -10,7 +10,8 @@ from colorzoo.abilities import VideoModel
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.frames import VideoFrame
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import Exemplar, Rectangle
+from colorzoo.guidance import Exemplar
+from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.model import ColoringModel

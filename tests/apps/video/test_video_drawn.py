@@ -83,7 +83,7 @@ def test_a_frame_has_the_colors_of_the_film_and_its_recipe_is_a_key(tmp_path: Pa
     key, frame = tmp_path / "key.png", tmp_path / "frame.png"
     Image.fromarray(draw(1, RED, BLUE)).save(key)
     colorize_video(film, tmp_path / "out", keys={1: key}, device="cpu", strength=0.8)
-    recipe = write_frame(film, frame, 3, keys={1: key}, device="cpu", strength=0.8)
+    recipe, _ = write_frame(film, frame, 3, keys={1: key}, device="cpu", strength=0.8)
     written = np.asarray(Image.open(tmp_path / "out" / "f3.png").convert("RGB"))
     np.testing.assert_array_equal(Image.open(frame), written)
     # the recipe colors the film as the key image does, and its colors can be changed

@@ -31,20 +31,11 @@ from colorzoo.batch import (
 from colorzoo.console import print_line, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.files import write_atomic
-from colorzoo.guidance import (
-    DEFAULT_REACH,
-    BoxHint,
-    DrawingSettings,
-    PointHint,
-    Reach,
-    Recipe,
-    format_hex,
-    guidance_kind,
-    parse_border,
-    parse_crop_text,
-    parse_finish_text,
-    read_reach,
-)
+from colorzoo.guidance import BoxHint, DrawingSettings, PointHint, Recipe
+from colorzoo.guidance.border import parse_border
+from colorzoo.guidance.edits import parse_crop_text, parse_finish_text
+from colorzoo.guidance.fields import DEFAULT_REACH, Reach, format_hex, read_reach
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.image_io import (
     find_images,
     join_names,

@@ -7,18 +7,8 @@ from typing import Annotated, Literal
 
 from colorzoo.batch import ColorSettings, ModelSettings
 from colorzoo.environment import core_count
-from colorzoo.settings import (
-    COLORS,
-    FILES,
-    MODEL,
-    REFERENCES,
-    RUN,
-    Fraction,
-    NonNegativeInt,
-    Range,
-    argument,
-    option,
-)
+from colorzoo.options import COLORS, FILES, MODEL, REFERENCES, RUN, argument, option
+from colorzoo.settings import Fraction, NonNegativeInt, Range
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from types import NoneType
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import ColorzooError
-from colorzoo.guidance import guidance_kinds
+from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.settings import Range
 
 _NEGATIVE = re.compile(r"-\.?\d")
@@ -27,8 +27,8 @@ class Command:
     Attributes:
         help: One-line description of the command, for the list of commands.
         example: Example command lines for ``--help``.
-        options: Dataclass with one field per option. `colorzoo.settings.option` and
-            `colorzoo.settings.argument` create the fields.
+        options: Dataclass with one field per option. `colorzoo.options.option` and
+            `colorzoo.options.argument` create the fields.
         run: Function that receives the parsed options and returns the exit code.
     """
 
@@ -82,6 +82,12 @@ class Command:
                     raise ColorzooError(f"{out} is also the source. Choose another output file.")
                 if kind == "path":
                     check_input(out, *inputs)
+                elif kind == ".txt" and os.path.lexists(out) and not options.overwrite:
+                    check_input(out, *inputs)
+                    raise ColorzooError(
+                        f"{out} already exists. Delete this file, or choose another file for --{field.name}, "
+                        "because --overwrite also replaces results."
+                    )
                 else:
                     check_output(out, *inputs, overwrite=options.overwrite)
         return options
@@ -136,8 +142,13 @@ def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
     if hint == dict[str, str]:
         for kind in guidance_kinds():
             if kind.help:
-                flag, choices = f"--{kind.name.replace('_', '-')}", kind.choices or None
-                parser.add_argument(flag, dest=f"{field.name}.{kind.name}", help=kind.help, choices=choices)
+                parser.add_argument(
+                    f"--{kind.name.replace('_', '-')}",
+                    dest=f"{field.name}.{kind.name}",
+                    help=kind.help,
+                    choices=kind.choices or None,
+                    metavar=None if kind.choices else kind.name.upper(),
+                )
         return
     metadata = {name: field.metadata[name] for name in ("help", "metavar", "nargs")}
     settings = {name: value for name, value in metadata.items() if value is not None}

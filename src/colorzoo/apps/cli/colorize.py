@@ -18,7 +18,6 @@ colorzoo colorize old.jpg --recipe hints.json -o new.png
 colorzoo colorize old.jpg --histogram-of sunset.jpg
 colorzoo colorize old.jpg --reference sunset.jpg --alpha 0.8
 colorzoo colorize album/ -o colored/
-colorzoo colorize album/ -o colored/
 colorzoo colorize album/ -o colored/ --report report.html
 """
 

@@ -15,7 +15,8 @@ from colorzoo.console import align, print_line, print_table, progress_bar
 from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError
 from colorzoo.files import write_atomic
-from colorzoo.settings import PositiveInt, Probability, Range, argument, option
+from colorzoo.options import argument, option
+from colorzoo.settings import PositiveInt, Probability, Range
 
 HELP = "verify data sets, pack them into shards and measure color priors"
 _MOST_ROWS = 200  # findings of `verify` that are printed
@@ -45,7 +46,8 @@ def _run_prior(args: PriorOptions) -> int:
         raise ColorzooError(f"--output: the folder {args.output.parent} does not exist. Create it first.")
     import numpy as np
 
-    from colorzoo.data import find_sources, measure_prior
+    from colorzoo.data import find_sources
+    from colorzoo.data.prior import measure_prior
 
     sources = find_sources(args.root)
     with progress_bar("counting colors", len(sources)) as advance:
@@ -90,7 +92,7 @@ def _run_shard(args: ShardCommandOptions) -> int:
     Raises:
         DataError: The input is missing or empty, or the output folder contains other files.
     """
-    from colorzoo.data import ShardOptions, shard_folder
+    from colorzoo.data.shards import ShardOptions, shard_folder
 
     options = ShardOptions(
         args.short_side, args.quality, args.chunk, args.val_fraction, not args.keep_gray, tuple(args.hints)
@@ -127,7 +129,7 @@ def _run_verify(args: VerifyOptions) -> int:
     Raises:
         ColorzooError: The folder does not exist, or the layout is unknown.
     """
-    from colorzoo.data import verify_images
+    from colorzoo.data.verify import verify_images
 
     warnings.filterwarnings("ignore", module="PIL")  # warnings of Pillow do not contain the file name
     with progress_bar("checking images", None) as advance:

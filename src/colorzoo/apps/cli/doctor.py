@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from colorzoo.apps.cli._options import Command
 from colorzoo.console import align
 from colorzoo.environment import installed_version
+from colorzoo.options import option
 from colorzoo.registry import skipped_packages
-from colorzoo.settings import option
-from colorzoo.weights import cache_home, file_problem, list_weights
+from colorzoo.weights.catalog import cache_home, file_problem, list_weights
 
 HELP = "show versions, device, cache and weights, and report problems"
 EXAMPLE = """

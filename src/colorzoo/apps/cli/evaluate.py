@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 from colorzoo.apps.cli._options import Command
 from colorzoo.console import print_line, print_table
 from colorzoo.errors import ColorzooError
-from colorzoo.settings import PositiveInt, Range, option
+from colorzoo.options import option
+from colorzoo.settings import PositiveInt, Range
 
 if TYPE_CHECKING:
     from colorzoo.evaluation import Outcome
@@ -118,7 +119,8 @@ def run(args: EvaluateOptions) -> int:
         return 0
     if args.vote is not None:
         return _write_vote_page(args, args.vote)
-    from colorzoo.evaluation import evaluate, print_notes
+    from colorzoo.evaluation import evaluate
+    from colorzoo.evaluation.run import print_notes
 
     models = _names(args.models) or args.compare
     if not models or args.data is None or args.output is None:
@@ -148,7 +150,7 @@ def run(args: EvaluateOptions) -> int:
 
 def _parse_interactions(text: str | None) -> tuple[int, ...] | None:
     """Return the numbers of hints in the value of ``--interactions``; None if the option is omitted."""
-    from colorzoo.evaluation import check_interactions
+    from colorzoo.evaluation.protocol import check_interactions
 
     if not text:
         return None
@@ -170,7 +172,8 @@ def _print_vote_scores(votes: Sequence[Path], folder: Path) -> None:
     Raises:
         ColorzooError: The folder contains no vote, or the votes cannot be counted.
     """
-    from colorzoo.evaluation import KEY_FILE, count_votes, format_interval, format_number
+    from colorzoo.evaluation.tables import format_interval, format_number
+    from colorzoo.evaluation.vote import KEY_FILE, count_votes
 
     key = folder / KEY_FILE
     if not key.is_file():
@@ -191,7 +194,7 @@ def _print_vote_scores(votes: Sequence[Path], folder: Path) -> None:
 
 def _write_vote_page(args: EvaluateOptions, folder: Path) -> int:
     """Write the page of a blind vote and print its path; return 1 if images were skipped."""
-    from colorzoo.evaluation import PAGE_FOLDER, write_vote
+    from colorzoo.evaluation.vote import PAGE_FOLDER, write_vote
     from colorzoo.inference import choose_device
 
     if args.data is None:
@@ -227,7 +230,7 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
         outcome: Outcome with a summary.
         folder: Folder of the report.
     """
-    from colorzoo.evaluation import format_number, metric_heading
+    from colorzoo.evaluation.tables import format_number, metric_heading
 
     summary = outcome.summary
     assert summary is not None

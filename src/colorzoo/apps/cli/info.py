@@ -12,7 +12,7 @@ from typing import Any
 from colorzoo.apps.cli._options import Command
 from colorzoo.console import print_line
 from colorzoo.errors import ImageError
-from colorzoo.settings import argument, option
+from colorzoo.options import argument, option
 
 HELP = "show the source image, model and weights of colorized files"
 EXAMPLE = """

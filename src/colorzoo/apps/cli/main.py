@@ -18,9 +18,9 @@ from types import ModuleType
 
 import colorzoo.apps.cli
 from colorzoo.apps.cli._options import Command
-from colorzoo.console import printed_warnings
+from colorzoo.console import printed_warnings, unexpected_message
 from colorzoo.environment import installed_version, is_on
-from colorzoo.errors import ColorzooError, unexpected_message
+from colorzoo.errors import ColorzooError
 from colorzoo.registry import all_cards, plugins
 
 VERBS = {  # module of each command
@@ -43,21 +43,47 @@ _TRAINING_HELP = """usage: colorzoo {verb} [--config FILE] [--OPTION VALUE] ...
 {about}.
 
 common options:
-  --config FILE                    YAML file or built-in configuration (zhang2017/local.yaml); may be repeated
-  --model NAME                     class of the model; overrides the configuration
-  --data.root DIR                  folder of images
-  --data.batch_size N              images per step, summed over all processes
-  --trainer.max_steps N            number of training steps
-  --trainer.accelerator NAME       cpu, gpu or auto
-  --init_from SOURCE               initial weights: a registered model, a weight file or a checkpoint
-  --ckpt_path FILE                 checkpoint to resume from or to evaluate
+{options}
 
 examples:
-  colorzoo fit --config zhang2017/local.yaml --data.root photos
-  colorzoo predict --config zhang2017/local.yaml --data.root photos --output colored
+{examples}
 
 `colorzoo {verb} --model.help NAME` and `colorzoo {verb} --data.help NAME` list the model and data options.
 `colorzoo {verb} --model NAME --help` lists the trainer options."""
+_ALL = " ".join(LIGHTNING_VERBS)
+_COMMON_OPTIONS = (  # option, description, commands
+    ("--config FILE", "YAML file or built-in configuration (zhang2017/local.yaml); may be repeated", _ALL),
+    ("--model NAME", "class of the model; overrides the configuration", "fit validate test"),
+    ("--model NAME", "registered model, or class of a model; without it, the default models", "predict"),
+    ("--data.root DIR", "folder of images", _ALL),
+    ("--output DIR", "folder of the results; finished images are skipped", "predict"),
+    ("--data.batch_size N", "images per step, summed over all processes", "fit validate test"),
+    ("--trainer.max_steps N", "number of training steps", "fit"),
+    ("--trainer.precision NAME", "32 or bf16-mixed", "fit"),
+    ("--trainer.accelerator NAME", "cpu, gpu or auto", _ALL),
+    ("--trainer.devices N", "number of processes", _ALL),
+    ("--init_from SOURCE", "initial weights: a registered model, a weight file or a checkpoint", _ALL),
+    ("--ckpt_path FILE", "checkpoint or folder of runs to resume from", "fit"),
+    ("--ckpt_path FILE", "checkpoint to evaluate", "validate test"),
+    ("--ckpt_path FILE", "checkpoint to use", "predict"),
+    ("--metrics NAMES", "metrics, such as psnr,lpips:vgg", "fit validate test"),
+)
+_CHECKPOINT_EXAMPLE = (
+    "colorzoo {} --config runs/version_0/config.yaml --ckpt_path runs/version_0/checkpoints/last.ckpt "
+    "--data.root photos"
+)
+_TRAINING_EXAMPLES = {
+    "fit": (
+        "colorzoo fit --config zhang2017/local_small.yaml --data.root photos",
+        "colorzoo fit --config zhang2017/local_small.yaml --data.root photos --ckpt_path runs",
+    ),
+    "validate": (_CHECKPOINT_EXAMPLE.format("validate"),),
+    "test": (_CHECKPOINT_EXAMPLE.format("test"),),
+    "predict": (
+        "colorzoo predict --data.root photos --output colored",
+        _CHECKPOINT_EXAMPLE.format("predict") + " --output colored",
+    ),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\.")  # colorzoo reports damaged images itself
             # the warning is for tensors that are not scaled to [0, 1], but a dark scan can trigger it
-            warnings.filterwarnings("ignore", ".*nearly black")
+            warnings.filterwarnings("ignore", "the input of .* must be lightness")
             code = _dispatch(words)
         sys.stdout.flush()  # raises here, inside the `try`, if the pipe is closed
     except ColorzooError as error:
@@ -119,9 +145,15 @@ def _dispatch(words: list[str]) -> int:
     asks_help = len(rest) == 1 and rest[0] in _HELP_FLAGS
     if name in LIGHTNING_VERBS:
         if asks_help:
-            print(_TRAINING_HELP.format(verb=name, about=LIGHTNING_VERBS[name].capitalize()))
+            common = [
+                f"  {flag:<31}  {text}" for flag, text, verbs in _COMMON_OPTIONS if name in verbs.split()
+            ]
+            examples = [f"  {line}" for line in _TRAINING_EXAMPLES[name]]
+            about = LIGHTNING_VERBS[name].capitalize()
+            blocks = {"options": "\n".join(common), "examples": "\n".join(examples)}
+            print(_TRAINING_HELP.format(verb=name, about=about, **blocks))
             return 0
-        from colorzoo.training import run_command
+        from colorzoo.training.command import run_command
 
         return run_command(words)
     if name not in VERBS:

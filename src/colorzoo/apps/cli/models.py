@@ -16,8 +16,8 @@ from colorzoo.card import ModelCard
 from colorzoo.console import print_table
 from colorzoo.errors import ColorzooError
 from colorzoo.files import write_atomic
+from colorzoo.options import argument, option
 from colorzoo.registry import DEFAULT_MODELS, card_entry, list_models, model_card
-from colorzoo.settings import argument, option
 
 HELP = "list the models and the default model for each use"
 EXAMPLE = """

@@ -10,8 +10,8 @@ from typing import Literal
 from colorzoo.apps.cli._options import Command
 from colorzoo.errors import ColorzooError
 from colorzoo.files import write_atomic
+from colorzoo.options import argument, option
 from colorzoo.registry import list_models
-from colorzoo.settings import argument, option
 
 HELP = "write template files for a new paper: card, model, task, configuration, page and tests"
 EXAMPLE = """

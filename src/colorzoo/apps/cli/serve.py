@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from dataclasses import dataclass
 from typing import Annotated
 
 from colorzoo.apps.cli._options import Command
 from colorzoo.errors import ColorzooError
+from colorzoo.options import MODEL, option
 from colorzoo.registry import model_card
-from colorzoo.settings import MODEL, Range, option
+from colorzoo.settings import Range
 
 HELP = "colorize images for other programs over HTTP"
 EXAMPLE = """
@@ -29,7 +31,9 @@ class ServeOptions:
 
     port: Annotated[int, Range(0, 65535)] = option(8000, "port of the server (default: 8000)")
     token: str | None = option(
-        None, "secret that each request must contain (default: a random token, which is printed)"
+        None,
+        "secret that each request must contain (default: the environment variable COLORZOO_TOKEN, or a "
+        "random token, which is printed)",
     )
     host: str = option(
         "127.0.0.1", "address to listen on; 0.0.0.0 allows access from other machines", _NETWORK
@@ -72,8 +76,11 @@ def run(args: ServeOptions) -> int:
         raise ColorzooError(
             f'`colorzoo serve` requires {", ".join(missing)}. Run `python -m pip install "colorzoo[studio]"`.'
         )
-    if args.token is not None and re.fullmatch(r"[\w.~+/=-]+", args.token, re.ASCII) is None:
-        raise ColorzooError("--token must consist of ASCII letters, digits and the characters -._~+/=")
+    # other users of the machine can read the arguments of a process, but not its environment
+    token = os.environ.get("COLORZOO_TOKEN") or None if args.token is None else args.token
+    if token is not None and re.fullmatch(r"[\w.~+/=-]+", token, re.ASCII) is None:
+        name = "COLORZOO_TOKEN" if args.token is None else "--token"
+        raise ColorzooError(f"{name} must consist of ASCII letters, digits and the characters -._~+/=")
     if args.model:
         model_card(args.model)  # raises an error for an unknown name before torch is imported
 
@@ -95,7 +102,7 @@ def run(args: ServeOptions) -> int:
     )
     service.load()
     names = tuple(name.lower() for name in args.allow_host)
-    serve_requests(service, host=args.host, port=args.port, names=names, token=args.token)
+    serve_requests(service, host=args.host, port=args.port, names=names, token=token)
     return 0
 
 

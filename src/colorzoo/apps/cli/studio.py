@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from colorzoo.apps.cli._options import Command
 from colorzoo.errors import ColorzooError, ImageError
+from colorzoo.options import argument, option
 from colorzoo.registry import model_card
-from colorzoo.settings import Range, argument, option
+from colorzoo.settings import Range
 
 if TYPE_CHECKING:
     from colorzoo.apps.studio.studio import Studio

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from colorzoo.apps.cli._file_options import ModelOptions
 from colorzoo.apps.cli._options import Command, check_output, named_inputs
 from colorzoo.errors import ColorzooError
-from colorzoo.settings import MODEL, Fraction, Range, argument, option
+from colorzoo.options import MODEL, argument, option
+from colorzoo.settings import Fraction, Range
 
 HELP = "transfer the colors of a style image to a color photograph"
 EXAMPLE = """

@@ -13,7 +13,7 @@ from colorzoo.apps.cli._options import Command, check_output
 from colorzoo.apps.cli.colorize import import_torch
 from colorzoo.console import print_line
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import guidance_kind
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.registry import model_card
 
 HELP = "colorize a video or a folder of frames with temporally stable colors"
@@ -45,7 +45,10 @@ def run(args: VideoOptions) -> int:
     if args.shots:
         return _print_shots(args)
     if not args.output:
-        raise GuidanceError("OUT is missing")
+        raise GuidanceError(
+            f"OUT is required, such as new.mp4 in `colorzoo video {args.source} new.mp4`. "
+            "See `colorzoo video --help`."
+        )
     source, out = Path(args.source), Path(args.output)
     keys: dict[int, Path] = {}  # image file of each key frame, by frame number
     for text in args.key:
@@ -97,10 +100,11 @@ def run(args: VideoOptions) -> int:
         "overwrite": args.overwrite,
     }
     if args.frame is not None:
-        recipe = write_frame(source, out, args.frame, **colors)
+        recipe, notes = write_frame(source, out, args.frame, **colors)
+        noted = f" ({'; '.join(notes)})" if notes else ""
         print(
-            f"{out}: frame {args.frame}. To change its colors, run `colorzoo studio {out} --recipe {recipe}` "
-            f"and pass the recipe that you save as --key {args.frame}=FILE."
+            f"{out}: frame {args.frame}{noted}. To change its colors, run `colorzoo studio {out} --recipe "
+            f"{recipe}` and pass the recipe that you save as --key {args.frame}=FILE."
         )
         return 0
     summary = {"source": args.source, "output": args.output} | colorize_video(
@@ -120,7 +124,8 @@ def run(args: VideoOptions) -> int:
     if summary["status"] == "planned":
         line += f": {film['width']}x{film['height']}, {film['from']} to {film['to']}, {summary['model']}"
     elif summary["status"] == "colored":
-        line += f": {summary['frames']} frames in {len(summary['shots'])} shots by {summary['model']}"
+        shots = len(summary["shots"])
+        line += f": {summary['frames']} frames in {shots} shot{'s' * (shots != 1)} by {summary['model']}"
         line += f", {summary['resumed']} from an earlier run" if summary["resumed"] else ""
     line += f" ({'; '.join(summary['notes'])})" if summary["notes"] else ""
     print_line(line, sys.stderr if args.json else sys.stdout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,16 +12,10 @@ from colorzoo.apps.cli._options import Command
 from colorzoo.console import print_line, print_table
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.files import megabytes, sha256_of
+from colorzoo.options import argument, option
 from colorzoo.registry import list_models, model_card
-from colorzoo.settings import argument, option
-from colorzoo.weights import (
-    UNTRAINED,
-    StoredType,
-    fetch,
-    file_problem,
-    list_weights,
-    weight_file,
-)
+from colorzoo.weights.catalog import fetch, file_problem, list_weights, weight_file
+from colorzoo.weights.load import UNTRAINED, StoredType
 
 HELP = "list, download, verify, convert and export weight files"
 
@@ -88,6 +82,12 @@ class ExportOptions:
     part: Literal["model", "denoiser"] = option(
         "model", "exported part: model (default), or denoiser for one step of a diffusion model"
     )
+    guidance: list[str] = option(
+        [],
+        "kind of guidance that becomes an input of the graph, such as points or exemplar, or none; may be "
+        "repeated (default: all that the model accepts, except optional references and classes)",
+        metavar="KIND",
+    )
     overwrite: bool = option(False, "replace an existing file")
 
 
@@ -98,7 +98,7 @@ def _fetch(args: FetchOptions) -> int:
         fetch(file)
         print_line(str(file.path), sys.stdout)
         return 0
-    from colorzoo.metrics import all_metrics, named_metric
+    from colorzoo.metrics.named import all_metrics, named_metric
 
     failed = False
     for name, metric in all_metrics().items():
@@ -131,7 +131,7 @@ def _convert(args: ConvertOptions) -> int:
         args.source, card, args.out, hparams=settings, dtype=args.dtype, keep=args.keep
     )
     size = args.out.stat().st_size
-    print(f"{args.out} sha256={sha256_of(args.out)} size={size} hparams={metadata['hparams']}")
+    print(f"{args.out} sha256={sha256_of(args.out)} size={size}")
     if random := metadata.get(UNTRAINED):
         note = (
             f"{args.source} contains no weights for {random}; train these layers with --init_from {args.out}"
@@ -147,7 +147,7 @@ def _list(args: ListOptions) -> int:
         return 0
     table = []
     for row in rows:
-        digest = "not published" if row.sha256 is None else row.sha256[:12]
+        digest = "none" if row.sha256 is None else row.sha256[:12]
         if row.sha256 is not None and row.weights.sha256 is None:
             digest += " (recorded)"
         size, licenses = megabytes(row.weights.size), (row.weights.license, row.code_license)
@@ -162,7 +162,8 @@ def _verify(args: VerifyOptions) -> int:
     rows = [row for row in list_weights(cards) if row.where != "missing" or row.weights.file is not None]
     broken = False
     for row in rows:
-        verdict = "ok" if row.sha256 else "not verified: the model card contains no hash"
+        reason = row.weights.no_hash or "The model card contains no hash."
+        verdict = "ok" if row.sha256 else f"not verified: {reason}"
         if problem := file_problem(row):
             fetch_again = f"colorzoo weights fetch {row.model} --tag {row.tag}"
             remedy = "reinstall colorzoo" if row.weights.file else fetch_again
@@ -179,10 +180,11 @@ def _export(args: ExportOptions) -> int:
     from colorzoo.engines import TOLERANCE, export_model
 
     exported = export_model(
-        replace(card, guidance=card.plain_guidance),
+        card,
         args.out,
         weights=args.weights,
         part=args.part,
+        guidance=[] if args.guidance == ["none"] else args.guidance or None,
         report=lambda step: print_line(f"colorzoo: {step}", sys.stderr),
     )
     for (height, width), difference in exported.differences.items():
@@ -217,7 +219,8 @@ COMMANDS = {
     ),
     "export": Command(
         "export a model to ONNX",
-        "colorzoo weights export colorzoo2026 small.onnx",
+        "colorzoo weights export colorzoo2026 small.onnx\n"
+        "colorzoo weights export colorzoo2026_drawing reference.onnx --guidance points --guidance exemplar",
         ExportOptions,
         _export,
     ),

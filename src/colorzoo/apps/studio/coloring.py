@@ -22,7 +22,6 @@ from colorzoo.inference import (
     Colorizer,
     ColorizeTask,
     FullLightness,
-    Surroundings,
     colorize_task,
     shrink_lightness,
 )
@@ -167,13 +166,10 @@ def color_preview(
     # join the lightness with the predicted colors
     view = lightness[0, 0]
     with torch.inference_mode():
-        if opened.window is None:
-            levels = result.over(view).levels()
-        else:
-            rows, columns = view.shape
-            inside = opened.window.inside.scaled(opened.window.size, columns, rows)
-            surroundings = Surroundings(view, inside)
-            levels = result.over(view[inside.slices], surroundings=surroundings).levels()
+        rows, columns = view.shape
+        window = opened.window
+        inside = None if window is None else window.inside.scaled(window.size, columns, rows)
+        levels = result.over(view, inside).levels()
     data = jpeg(Image.fromarray(levels))
     timing = {
         "network": milliseconds(network_end - start),

@@ -17,7 +17,7 @@ from colorzoo.apps.studio.opened_image import jpeg
 from colorzoo.apps.studio.protocol import StudioError
 from colorzoo.apps.studio.regions import innermost_location
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import format_hex
+from colorzoo.guidance.fields import format_hex
 from colorzoo.image_io import FloatArray
 from colorzoo.inference import predict_regions
 

@@ -62,6 +62,7 @@ _DEFAULT_RATE = 25.0
 _LATER = 73  # later frames of a shot on which the colors of a frame can depend, see `color_frame`
 _INDEX_EVERY, _PROGRESS_EVERY = 1.0, 0.25  # seconds between two messages
 _CLOSE_SECONDS = 60.0
+_SAVE_SECONDS = 0.5  # for the edits that the drawing pad has not sent yet
 
 
 class _StoppedError(Exception):
@@ -164,6 +165,12 @@ class Film:
                 "file": not self.out.is_dir(),
                 "job": self._job,
             }
+
+    def request_edits(self) -> None:
+        """Request the edits that the drawing pad has not sent yet, and wait for them."""
+        if self.owner is not None and self.owner.connected:
+            self._send(stopping=True)
+            time.sleep(_SAVE_SECONDS)
 
     def close(self) -> None:
         """Stop the run; its finished shots are kept."""
@@ -434,7 +441,7 @@ class Film:
 
     def _colorize(self, **options: Any) -> dict[str, Any]:
         recipe = self._recipe_path if self._recipe_path.exists() else None
-        return colorize_video(self.path, self.out, recipe=recipe, **self._options, **options)
+        return colorize_video(self.path, self.out, recipe=recipe, keep_shots=True, **self._options, **options)
 
     def _run(self) -> None:
         """Colorize the film with its film recipe, and send the progress."""
@@ -453,7 +460,8 @@ class Film:
         try:
             summary = self._colorize(overwrite=True, progress=progress)
             notes = "; ".join(summary["notes"])
-            text = f"{summary['frames']} frames in {len(summary['shots'])} shots"
+            shots = len(summary["shots"])
+            text = f"{summary['frames']} frames in {shots} shot{'s' * (shots != 1)}"
             text += f", {summary['resumed']} from an earlier run" if summary["resumed"] else ""
             job = {"state": "done", "text": f"{text} ({notes})" if notes else text}
             self._is_own, self._is_current = True, saved == self._saved

@@ -24,16 +24,10 @@ from colorzoo.apps.studio.sessions import AttachedReference, Session
 from colorzoo.apps.studio.worker_pool import RequestCancelledError, cancellable, stop_if_cancelled
 from colorzoo.batch import UsedFile
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import (
-    DEFAULT_REACH,
-    Fields,
-    PointHint,
-    Reach,
-    Recipe,
-    Vertices,
-    guidance_kind,
-    parse_area,
-)
+from colorzoo.guidance import PointHint, Recipe
+from colorzoo.guidance.areas import parse_area
+from colorzoo.guidance.fields import DEFAULT_REACH, Fields, Reach, Vertices
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.image_io import is_gray, write_notes
 from colorzoo.inference import (
     as_reference,

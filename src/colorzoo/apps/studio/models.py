@@ -16,7 +16,7 @@ from colorzoo.card import ModelCard
 from colorzoo.inference import Colorizer
 from colorzoo.model import ColoringModel
 from colorzoo.registry import DEFAULT_MODELS, list_models, model_card
-from colorzoo.weights import default_files
+from colorzoo.weights.catalog import default_files
 
 _MAX_LOADED = 2  # maximum number of loaded models
 _MAX_BYTES = 256 << 20  # maximum size of the stage results

@@ -18,10 +18,13 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.apps.studio.protocol import Limits
-from colorzoo.color import encoded, lightness_of_levels, lightness_to_luminance
+from colorzoo.color.lab import lightness_to_luminance
+from colorzoo.color.levels import encoded, lightness_of_levels
 from colorzoo.drawing import is_line_art, is_text
 from colorzoo.errors import ImageError
-from colorzoo.guidance import BorderSetting, Division, DrawingSettings, Recipe, Rectangle, Stroke
+from colorzoo.guidance import DrawingSettings, Recipe, Stroke
+from colorzoo.guidance.border import BorderSetting, Rectangle
+from colorzoo.guidance.objects import Division
 from colorzoo.image_io import (
     IN_COLOR,
     MAX_PIXELS,

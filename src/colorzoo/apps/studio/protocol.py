@@ -27,7 +27,7 @@ from colorzoo.errors import (
 )
 
 if TYPE_CHECKING:
-    from colorzoo.guidance import Fields
+    from colorzoo.guidance.fields import Fields
 
 _log = logging.getLogger(__name__)
 _HEADER = struct.Struct("<I")
@@ -163,7 +163,7 @@ class Message:
 
     def fields(self) -> Fields:
         """Return a reader that validates the fields of the message."""
-        from colorzoo.guidance import Fields  # imports torch
+        from colorzoo.guidance.fields import Fields  # imports torch
 
         return Fields(self.body, self.type or "message")
 

@@ -20,7 +20,9 @@ from colorzoo.apps.studio.opened_image import png
 from colorzoo.apps.studio.protocol import StudioError
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Area, Mask, PointHint, Reach
+from colorzoo.guidance import Area, PointHint
+from colorzoo.guidance.areas import Mask
+from colorzoo.guidance.fields import Reach
 from colorzoo.image_io import FloatArray
 from colorzoo.inference import (
     ColorizedImage,
@@ -52,7 +54,7 @@ from colorzoo.inference.steps import (
     starting_reach,
 )
 from colorzoo.model import ColoringModel
-from colorzoo.networks import SegmenterFeatures
+from colorzoo.networks.click_segmenter import SegmenterFeatures
 
 NEW_POINT = 1.5  # radius of a new point in pixels of the network input
 MASK_SIZE = 384  # shorter side of the mask of an object or a part

@@ -126,6 +126,8 @@ def serve(
         studio.warm_up()
         while not (stops or server.should_exit):
             time.sleep(0.5)
+        if studio.film is not None:
+            studio.film.request_edits()
 
 
 @contextmanager

@@ -78,7 +78,8 @@ _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>colorzoo</title>
 <h1>colorzoo serve</h1>
 <p>This server colorizes images for other programs:</p>
-<pre>curl -H "Authorization: Bearer TOKEN" -F image=@old.jpg -o colored.jpg ADDRESS/colorize</pre>
+<pre>curl --fail-with-body -H "Authorization: Bearer TOKEN" \\
+  -F image=@old.jpg -o colored.jpg ADDRESS/colorize</pre>
 <ul>
 <li><code>POST /colorize</code>: colorize an image</li>
 <li><a href="models"><code>GET /models</code></a>: the models</li>
@@ -169,8 +170,8 @@ class ColorService:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ``POST /colorize`` request; nothing is sent if the client has disconnected."""
         if self.requests >= self.limits.requests:
-            error = StudioError("busy", "too many requests are in progress; try again in a few seconds")
-            await _error_response(error)(scope, receive, send)
+            busy = StudioError("busy", "too many requests are in progress; try again in a few seconds")
+            await _error_response(busy)(scope, receive, send)
             return
         self.requests += 1
         try:
@@ -179,9 +180,13 @@ class ColorService:
                     response = await self._respond(Request(scope, receive), receive, Path(folder))
                 except ClientDisconnect:
                     return
+                except asyncio.CancelledError:  # uvicorn cancels the requests that outlast its grace period
+                    stopping = StudioError("busy", "the server is stopping; try again in a few seconds")
+                    response = _error_response(stopping)
                 except Exception as error:
                     response = _error_response(error, hidden=f"{folder}/")
-                with contextlib.suppress(TimeoutError):  # the server then closes the connection
+                # the server then closes the connection
+                with contextlib.suppress(TimeoutError, asyncio.CancelledError):
                     async with asyncio.timeout(self.limits.transfer_seconds):
                         await response(scope, receive, send)
         finally:

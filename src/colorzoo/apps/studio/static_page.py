@@ -27,7 +27,7 @@ from colorzoo.engines import graph_samples, write_graph
 from colorzoo.errors import ColorzooError
 from colorzoo.files import remove_leftovers, sha256_of, whole_file, write_atomic
 from colorzoo.image_io import read_image
-from colorzoo.weights import WeightFile, cache_home, fetch, list_weights
+from colorzoo.weights.catalog import WeightFile, cache_home, fetch, list_weights
 
 _SETTINGS = "page.json"  # lists the files of a page, which a later page in the folder may replace
 _GENERATOR = "colorzoo studio --static"
@@ -258,7 +258,7 @@ def halve_weights(path: Path) -> bytes:
         if weight.data_type != TensorProto.FLOAT:
             continue
         # maximum error of rounding, relative to the largest value; 0 for zeros
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # infinite weights stay in float32
             error = np.abs(values.astype(np.float16).astype(np.float32) - values).max(initial=0)
         if float(error / max(np.abs(values).max(initial=0), np.finfo(np.float32).tiny)) <= _MAX_ERROR:
             name, half_name = weight.name, f"{weight.name}.half"

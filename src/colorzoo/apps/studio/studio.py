@@ -15,7 +15,7 @@ from colorzoo.apps.studio.opened_image import safe_name
 from colorzoo.apps.studio.protocol import Limits, Message, Reply, StudioError, error_message
 from colorzoo.apps.studio.sessions import Session, SessionStore, TemporaryFile
 from colorzoo.apps.studio.worker_pool import QueuedRequest, Worker
-from colorzoo.guidance import guidance_kinds
+from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.inference import Colorizer
 from colorzoo.model import ColoringModel
 from colorzoo.settings import NonNegativeInt

@@ -22,7 +22,8 @@ from torch.nn import functional as F
 
 from colorzoo.abilities import SimilarityModel
 from colorzoo.apps.studio.coloring import PadRequest, predict
-from colorzoo.guidance import PointHint, format_hex
+from colorzoo.guidance import PointHint
+from colorzoo.guidance.fields import format_hex
 from colorzoo.inference import (
     ColorizeTask,
     Suggestion,

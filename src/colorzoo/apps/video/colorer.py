@@ -14,7 +14,8 @@ from colorzoo.abilities import MatchingModel, VideoModel
 from colorzoo.apps.video.frames import VideoError, VideoFrame
 from colorzoo.apps.video.memory import Cells, ColorMemory
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import Exemplar, Recipe, Rectangle
+from colorzoo.guidance import Exemplar, Recipe
+from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io import RasterImage, as_rgb, fill_hidden
 from colorzoo.inference import (
     Colorizer,

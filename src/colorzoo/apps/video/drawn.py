@@ -41,6 +41,7 @@ def color_drawn_shots(
     strength: float | None = None,
     tick: Callable[[int], None] = lambda _: None,
     origin: ImageProvenance | None = None,
+    keep_shots: bool = False,
 ) -> tuple[list[Shot], int]:
     """Colorize the shots of a drawn film and publish the result.
 
@@ -55,6 +56,7 @@ def color_drawn_shots(
         strength: Multiplier for the chroma; None selects 1.
         tick: Function called with the number of each processed or reused frame, for a progress bar.
         origin: Provenance to store in the result; None stores no provenance.
+        keep_shots: Whether to keep the shots for a later run. With edits, they are always kept.
 
     Returns:
         The shots, and the number of frames reused from earlier runs.
@@ -104,15 +106,15 @@ def color_drawn_shots(
                     tick(frame.number)
                 reused_count += shot.count
             shots.append(shot)
-        publish_shots(film, parts, shots, origin, keep=is_edited)
+        publish_shots(film, parts, shots, origin, keep=keep_shots or is_edited)
     return shots, reused_count
 
 
 @torch.inference_mode()
 def color_drawn_frame(
     film: VideoFile | FrameFolder, edits: FilmRecipe, colorizer: Colorizer, number: int
-) -> ColorizedImage:
-    """Return a frame of a drawn film in the colors of the film.
+) -> tuple[ColorizedImage, tuple[str, ...]]:
+    """Return a frame of a drawn film in the colors of the film, and notes about its regions.
 
     Only the frames that influence its colors are colorized: the first frames of all earlier shots, and the
     earlier frames of its shot. See `color_drawn_shots` for the arguments.
@@ -125,18 +127,20 @@ def color_drawn_frame(
     if span is None:
         raise VideoError(f"{film.path} has no frame {number}; frames are counted from 0")
     memory, key_frames = _read_edits(film, edits, colorizer)
+    has_user_colors = not memory.is_empty
     starts, colored = {each.start for each in spans}, None
     for frame in itertools.takewhile(lambda frame: frame.number <= number, film.frames()):
         if frame.number not in starts and frame.number not in span:
             continue
         previous = None if frame.number in starts else colored
-        colored = key_frames.get(frame.number)
+        colored, unmatched = key_frames.get(frame.number), 0
         if colored is None:
-            colored, _ = memory.recall(colorizer.colorize(frame.image.rgb_image()), previous)
+            colored, unmatched = memory.recall(colorizer.colorize(frame.image.rgb_image()), previous)
             if frame.number in starts:
                 memory.add(colored, is_automatic=True)
         if frame.number == number:
-            return colored
+            is_noted = unmatched and (has_user_colors or number != span.start)
+            return colored, _notes({number: unmatched} if is_noted else {})
     raise VideoError(f"frame {number} of {film.path} is damaged")
 
 

@@ -48,8 +48,8 @@ from colorzoo.apps.video.planes import (
     read_luma,
     samples,
 )
-from colorzoo.files import sha256_of
-from colorzoo.guidance import Rectangle
+from colorzoo.files import digest_of
+from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io import ImageProvenance, RasterImage
 
 _DEFAULT_RATE = Fraction(25)
@@ -214,7 +214,7 @@ class VideoFile:
 
     def digest(self) -> str:
         """Return the SHA-256 of the file."""
-        return sha256_of(self.path)
+        return digest_of(self.path)
 
     def frames(self) -> Iterator[VideoFrame]:
         """Yield the decoded frames in order; record damaged packets and a missing end in ``issues``.

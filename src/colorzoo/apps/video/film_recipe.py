@@ -13,7 +13,8 @@ from typing import Any
 from colorzoo.apps.video.frames import VideoError
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.files import sha256_of, write_atomic
-from colorzoo.guidance import Fields, Recipe
+from colorzoo.guidance import Recipe
+from colorzoo.guidance.fields import Fields
 from colorzoo.settings import NonNegativeInt, PositiveInt
 
 VERSION = 1

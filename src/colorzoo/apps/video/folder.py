@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -27,7 +28,7 @@ from colorzoo.apps.video.frames import (
 )
 from colorzoo.errors import ImageError
 from colorzoo.files import sha256_of
-from colorzoo.guidance import Rectangle
+from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io import (
     READABLE,
     ImageProvenance,
@@ -38,7 +39,7 @@ from colorzoo.image_io import (
     visible_entries,
     write_image,
 )
-from colorzoo.inference import FullLightness, Surroundings, compose_image
+from colorzoo.inference import FullLightness, compose_image
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,9 @@ def compose_frame(frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> ND
     lightness = frame.image.lightness()[0, 0]
     if inside is None:
         return compose_image(lightness, ab)
-    return Surroundings(lightness, inside).around(compose_image(lightness[inside.slices], ab), None)
+    whole = compose_image(lightness, torch.zeros(2, 1, 1))  # the border stays gray
+    whole[inside.slices] = compose_image(lightness[inside.slices], ab)
+    return whole
 
 
 def _read(file: Path) -> RasterImage | None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.inference import Colorizer
-from colorzoo.networks import enlarge_along_edges
+from colorzoo.networks.enlarging import enlarge_along_edges
 
 _MATCHES = 5  # number of averaged cells of a key frame
 _TEMPERATURE = 0.05

@@ -40,14 +40,15 @@ from colorzoo.apps.video.film_recipe import FilmRecipe
 from colorzoo.apps.video.folder import FolderPart, FrameFolder, compose_frame
 from colorzoo.apps.video.frames import ALL_FRAMES, VideoError, VideoFrame, group_shots, read_shots
 from colorzoo.apps.video.memory import WEAK_SHOTS
-from colorzoo.apps.video.parts import PartsFolder, Shot, publish_shots
+from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path, publish_shots
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.batch import UsedFile, draw_sheet, model_provenance, with_source
 from colorzoo.color import lab_to_rgb
 from colorzoo.console import progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
 from colorzoo.files import sha256_of
-from colorzoo.guidance import BorderSetting, Recipe, Rectangle, parse_border
+from colorzoo.guidance import Recipe
+from colorzoo.guidance.border import BorderSetting, Rectangle, parse_border
 from colorzoo.image_io import (
     IN_COLOR,
     ImageProvenance,
@@ -60,6 +61,7 @@ from colorzoo.image_io import (
 )
 from colorzoo.inference import (
     Colorizer,
+    RegionMemory,
     choose_model,
     requested_model,
     select_part,
@@ -71,6 +73,7 @@ from colorzoo.registry import DEFAULT_MODELS, model_card
 Source = VideoFile | FrameFolder
 # versions of colorization and encoding, and of the use of key frames; a change invalidates stored shots
 _METHOD, _KEY_METHOD = 7, 2
+_KEPT_NOTE = f"shots that are {IN_COLOR} were kept; set --recolor to colorize them"
 _WAITING_BYTES = 2**28  # memory in bytes for frames buffered until the colors of later frames are available
 _MOST_WAITING = 72
 TESTED = 5
@@ -104,6 +107,7 @@ def colorize_video(
     crf: int | None = None,
     sound: bool = True,
     embed_provenance: bool = True,
+    keep_shots: bool = False,
     overwrite: bool = False,
     dry_run: bool = False,
     progress: Callable[[str, int], None] = lambda *_: None,
@@ -143,6 +147,8 @@ def colorize_video(
         crf: Constant rate factor of a video file.
         sound: Whether the result contains the sound of the source.
         embed_provenance: Whether to write a provenance record.
+        keep_shots: Whether to keep the finished shots of a film without edits, so that a later run computes
+            only the shots that an edit changes. The shots of a film with edits are always kept.
         overwrite: Whether to replace an existing result, and stored shots that took more than a minute.
         dry_run: Whether to check the input and return the plan without writing a file.
         progress: Function called with the current step and the number of each frame. If it raises an error,
@@ -195,10 +201,14 @@ def colorize_video(
         UsedFile("reference", path.name, sha256)
         for path, sha256 in zip(edits.references, reference_hashes, strict=True)
     ]
-    source_hash = film.digest()
+    # a dry run compares the hash of the source with an earlier result or its shots only
+    is_used = not dry_run or os.path.lexists(out) or os.path.lexists(parts_path(out))
+    source_hash = film.digest() if is_used else ""
 
     # results without edits keep their identity; the record of a shot lists its own key frames
     changes: dict[str, Any] = {"shots": [edits.join, edits.split]} if edits.join or edits.split else {}
+    if model_card(name).input == "sketch":  # the network that matches the regions of the frames
+        changes["region_encoder"] = RegionMemory.weights_hash()
     if recolor:
         changes["recolor"] = True
     if guidance.more:
@@ -240,9 +250,7 @@ def colorize_video(
         notes = ["already exists with the same source and settings"]
         return summary | {"status": "skipped", "notes": notes}
     if film_is_drawn and model_card(name).input != "sketch":
-        film.issues.notes.append(
-            f"the frames of {source} are line art, which models for photographs leave gray"
-        )
+        film.issues.notes.append(_line_art_note(source))
     parts = PartsFolder(out, f"{shared.source} {shared.settings}", key_hashes, overwrite=overwrite)
     if dry_run:
         plan = parts.plan()
@@ -273,7 +281,14 @@ def colorize_video(
         shown_origin = origin if embed_provenance else None
         if is_drawing_model:
             shots, resumed_count = color_drawn_shots(
-                film, edits, colorizer, parts, strength=strength, tick=tick, origin=shown_origin
+                film,
+                edits,
+                colorizer,
+                parts,
+                strength=strength,
+                tick=tick,
+                origin=shown_origin,
+                keep_shots=keep_shots,
             )
         else:
             shots, resumed_count = color_shots(
@@ -287,6 +302,7 @@ def colorize_video(
                 recolor=recolor,
                 tick=tick,
                 origin=shown_origin,
+                keep_shots=keep_shots,
             )
     matches = {} if is_drawing_model else colorer.matches
     verb = "is also corrected" if edits.apply_matches else "is also found (see --apply-matches)"
@@ -437,6 +453,7 @@ def color_shots(
     recolor: bool = False,
     tick: Callable[[int], None] = lambda _: None,
     origin: ImageProvenance | None = None,
+    keep_shots: bool = False,
 ) -> tuple[list[Shot], int]:
     """Colorize the shots of a video and publish the result.
 
@@ -454,6 +471,7 @@ def color_shots(
         recolor: Whether to colorize shots that are already in color, instead of keeping their colors.
         tick: Function called with the number of each processed or reused frame, for a progress bar.
         origin: Provenance to store in the result; None stores no provenance.
+        keep_shots: Whether to keep the shots for a later run. With key frames, they are always kept.
 
     Returns:
         The shots, and the number of frames reused from earlier runs.
@@ -494,7 +512,7 @@ def color_shots(
                 reused_count += shot.count
             shots.append(shot)
         # with key frames, the shots are kept for the next change of a key frame
-        publish_shots(source, parts, shots, origin, keep=bool(spans))
+        publish_shots(source, parts, shots, origin, keep=keep_shots or bool(spans))
     return shots, reused_count
 
 
@@ -513,8 +531,7 @@ def _copy_shot(
         numbers.append(frame.number)
         tick(frame.number)
     writer.close()
-    note = f"shots that are {IN_COLOR} were kept; set --recolor to colorize them"
-    return Shot(numbers[0], len(numbers), (note,))
+    return Shot(numbers[0], len(numbers), (_KEPT_NOTE,))
 
 
 def _color_shot(
@@ -646,14 +663,14 @@ def write_frame(
     recolor: bool = False,
     hints: Mapping[str, Any] | None = None,
     overwrite: bool = False,
-) -> Path:
+) -> tuple[Path, tuple[str, ...]]:
     """Write one frame in the colors of the film, and a recipe that starts from these colors.
 
     The recipe has the hints of the frame in the film recipe. It has the image as its reference; for a drawn
     film, it has a point in each region instead. See `colorize_video` for the arguments.
 
     Returns:
-        Path of the recipe.
+        Path of the recipe, and the notes of `colorize_video` about the film and the frame.
 
     Raises:
         ColorzooError: The frame does not exist, or a file cannot be read or written.
@@ -668,8 +685,11 @@ def write_frame(
     edits = replace(edits, apply_matches=edits.apply_matches or apply_matches)
     guidance = Recipe(more=hints or {})
     name = choose_model(guidance, name=model, weights=weights, references=edits.color_images)
-    if requested_model(model, Recipe(), weights) is None and weights == "default" and is_drawn(film):
+    film_is_drawn = is_drawn(film)
+    if film_is_drawn and requested_model(model, Recipe(), weights) is None and weights == "default":
         name = DEFAULT_MODELS["sketch"]
+    if film_is_drawn and model_card(name).input != "sketch":
+        film.issues.notes.append(_line_art_note(source))
     _require_accepted(guidance, name)
     colorizer = Colorizer(
         name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
@@ -689,7 +709,7 @@ def write_frame(
     # color the frame, and add its colors to the hints
     levels: NDArray[Any]
     if isinstance(colorizer.model, DrawingModel):
-        colored = color_drawn_frame(film, edits, colorizer, number)
+        colored, notes = color_drawn_frame(film, edits, colorizer, number)
         levels = with_strength(colored, strength).levels()
         edit = replace(edit, model=name, points=(*region_points(colored), *edit.points))
     else:
@@ -704,12 +724,17 @@ def write_frame(
             spans=spans,
             recolor=recolor,
         )
+        notes = tuple(colorer.notes)
         if not edit.exemplar.files:
             edit = replace(edit, exemplar=replace(edit.exemplar, path=out.name))
     write_image(out, levels, RasterImage(levels), overwrite=overwrite)
     height, width = levels.shape[:2]
     replace(edit, width=width, height=height, border="none").to_json(recipe_path)
-    return recipe_path
+    return recipe_path, (*film.issues.lines(), *notes)
+
+
+def _line_art_note(source: Path) -> str:
+    return f"the frames of {source} are line art, which models for photographs leave gray"
 
 
 @torch.inference_mode()
@@ -725,6 +750,8 @@ def color_frame(
     recolor: bool = False,
 ) -> NDArray[np.uint8]:
     """Return a frame in the colors of the film, 8-bit RGB ``(H, W, 3)``; see `color_shots` for the arguments.
+
+    Afterwards, ``colorer.notes`` contains the notes about the shot.
 
     Raises:
         VideoError: The film has no frame with this number.
@@ -755,6 +782,7 @@ def color_frame(
     keys = colorer.keys_of(span, head[-1].image.lightness()) if spans else []
     writer, shot = _FrameWriter(number), itertools.chain(head, needed)
     if not recolor and head and _is_in_color(head):
+        colorer.notes = {_KEPT_NOTE: None}
         for frame in shot:
             if frame.number == number:
                 return (frame.image.rgb_image().rgb * 255).round().astype(np.uint8)

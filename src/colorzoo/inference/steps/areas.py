@@ -365,10 +365,20 @@ def lock_areas(
     Raises:
         GuidanceError: Stored colors cannot be decoded.
     """
+    # areas with their lock masks, by increasing priority
+    locks = [(each.area, each.area.opacity * each.share) for each in drawn if each.area.action == "gray"]
+    only = [each for each in drawn if each.area.action == "only"]
+    if only:
+        stored_areas = [each.area for each in only if each.area.kept is not None]
+        opacity = max(each.area.opacity for each in only)
+        locks.append(((stored_areas or [only[-1].area])[-1], opacity * locked_share(only, "only")))
+    for each in drawn:
+        if each.area.action == "lock":
+            locks.append((each.area, each.area.opacity * locked_share([each], "lock")))
     lab = colors.lab[0]
     locked = torch.zeros(lab.shape[1:])
-    for area, share in _locks(drawn):
-        if area is None:  # the action "gray"
+    for area, share in locks:
+        if area.action == "gray":
             lab = torch.cat([lab[:1], lab[1:] * (1 - share)])
         elif area.kept is None:
             assert own is not None
@@ -457,21 +467,3 @@ def points_inside(
         return any(bool((each.share[row, column] > _HALF).any()) for each in drawn)
 
     return [hint for hint in hints if is_inside(hint)]
-
-
-def _locks(drawn: Sequence[DrawnArea]) -> Iterator[tuple[Area | None, Tensor]]:
-    """Yield areas with their lock masks by increasing priority: ``gray``, ``only``, ``lock``.
-
-    The area is None for ``gray``.
-    """
-    for each in drawn:
-        if each.area.action == "gray":
-            yield None, each.area.opacity * each.share
-    only = [each for each in drawn if each.area.action == "only"]
-    if only:
-        stored = [each.area for each in only if each.area.kept is not None]
-        opacity = max(each.area.opacity for each in only)
-        yield stored[-1] if stored else only[-1].area, opacity * locked_share(only, "only")
-    for each in drawn:
-        if each.area.action == "lock":
-            yield each.area, each.area.opacity * locked_share([each], "lock")

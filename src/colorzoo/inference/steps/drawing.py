@@ -286,7 +286,7 @@ def divide_regions(drawing: Drawing, divisions: Sequence[Division]) -> Drawing:
     other parts get the next free numbers.
 
     Examples:
-        >>> from colorzoo.guidance import Division
+        >>> from colorzoo.guidance.objects import Division
         >>> division = Division(((0, 20), (60, 20)))
         >>> drawing = divide_regions(read_drawing(np.full((40, 60), 255, np.uint8)), [division])
         >>> len(drawing.areas)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import at_lightness, reduce_chroma
+from colorzoo.color.lab import at_lightness, reduce_chroma
 from colorzoo.guidance import PointHint, Points
 from colorzoo.guidance.hints import color_lab, covered
 from colorzoo.guidance.propagate import Propagator
@@ -34,46 +34,32 @@ from colorzoo.inference.steps.reach import Extent
 Map = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class PointConstants:
-    """Constants for applying the colors of points to a prediction.
+_MOST_CELLS = 64  # approximate cells along the shorter side of the grid on which color differences propagate
+_FADE = 12.0  # distance in cells over which a propagated difference decays to a third on a uniform surface
+_FILL = 0.5  # weight of the point color in the mix, at pixels where the network fully adopts the point color
+# standard deviation of the filter in `blend` on a uniform surface, as a fraction of the shorter side of the
+# network input, and its maximum for small areas, as a fraction of the square root of the colored area
+_BLEND, _BLEND_SMALL = 12 / 256, 0.3
+_LEAST_BLEND = 0.5  # minimum standard deviation of the filter in pixels
+_BLEND_EDGE = 20.0  # lightness step that attenuates the filter as much as one standard deviation
+_BLEND_ROUNDS = 2  # iterations of the filter
 
-    Attributes:
-        most_cells: Approximate number of cells along the shorter side of the grid on which `enforce_points`
-            propagates color differences.
-        fade: Distance in grid cells over which a propagated color difference decays to about a third on a
-            uniform surface.
-        fill: Weight of the point color in the mix with the prediction, at pixels where the network fully
-            adopts the point color.
-        blend: Standard deviation of the filter in `blend` on a uniform surface, as a fraction of the shorter
-            side of the network input.
-        blend_small: Maximum standard deviation for small areas, as a fraction of the square root of the area
-            that is colored by the point.
-        blend_edge: Lightness step that attenuates the filter as much as a distance of one standard deviation.
-        least_blend: Minimum standard deviation of the filter, in pixels.
-        blend_rounds: Iterations of the filter.
-    """
-
-    most_cells: int = 64
-    fade: float = 12.0
-    fill: float = 0.5
-    blend: float = 12 / 256
-    blend_small: float = 0.3
-    blend_edge: float = 20.0
-    least_blend: float = 0.5
-    blend_rounds: int = 2
-
-
-POINTS = PointConstants()
+# full-size corrections of `correct_points`
+MOST_CORRECTED = 2048  # maximum number of corrected points
+_WIDEST = 1.5  # maximum standard deviation of the Gaussian falloff in pixels of the network output
+_NARROWEST = 0.3  # minimum standard deviation of the falloff in pixels of the image
+_APART = 2.5  # minimum distance to the nearest other point in standard deviations; closer points narrow them
+_SOLVER_ROUNDS = 4  # iterations of the linear solver that computes the corrections
+_CUT = 3.5  # standard deviations at which the Gaussian of a correction is truncated; its weight is then 0.002
 
 
 def find_neighbors(lightness: Tensor) -> Propagator:
     """Build the `Propagator` of point colors from a lightness map ``(1, 1, h, w)``."""
     height, width = map_size(lightness)
-    cell_size = max(1, min(height, width) // POINTS.most_cells)
+    cell_size = max(1, min(height, width) // _MOST_CELLS)
     grid = math.ceil(height / cell_size), math.ceil(width / cell_size)
     cells = F.adaptive_avg_pool2d(lightness, grid)[0, 0].double().cpu().numpy()
-    return Propagator(cells, fade=0.4 / POINTS.fade**2)
+    return Propagator(cells, fade=0.4 / _FADE**2)
 
 
 def fit_points(points: Points, lightness: Tensor) -> Points:
@@ -154,7 +140,7 @@ def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, is_hinted: Tenso
     ratio = (change[0] * change_at_point).sum(dim=0) / (change_at_point.square().sum(dim=0) + 1)
     response = ratio.clamp(0, 1).sqrt()
     # mix the predicted change with the change to the point color, then limit the mixture to the reach
-    point_share = POINTS.fill * weight * response
+    point_share = _FILL * weight * response
     mixed_change = (1 - point_share) * change + point_share * (point_colors - base_ab)
     limited_ab = base_ab + weight * mixed_change
     # the change is near 0 outside the reach, because both colors are clipped
@@ -164,8 +150,8 @@ def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, is_hinted: Tenso
     # the filter is narrower for points that color a small area
     nearest = extent.nearest.flatten()
     point_areas = torch.zeros(int(nearest.max()) + 1).index_add_(0, nearest, weight.flatten())
-    widest = POINTS.blend * min(weight.shape)
-    point_widths = (POINTS.blend_small * point_areas.sqrt()).clamp(min=POINTS.least_blend, max=widest)
+    widest = _BLEND * min(weight.shape)
+    point_widths = (_BLEND_SMALL * point_areas.sqrt()).clamp(min=_LEAST_BLEND, max=widest)
     pixel_widths = point_widths[extent.nearest]
     smooth_change = blend(
         clipped_change[0].numpy(), fixed_change[0].numpy(), lightness[0, 0].numpy(), pixel_widths.numpy()
@@ -192,10 +178,9 @@ def blend(change: Map, fixed_change: Map, lightness: Map, widths: Map) -> Map:
     is_fixed = ~np.isnan(fixed_change)
     vertical_distance = _resistance(lightness, widths)  # (h - 1, w)
     horizontal_distance = _resistance(lightness.T, widths.T)  # (w - 1, h)
-    rounds = POINTS.blend_rounds
-    for number in range(rounds):
+    for number in range(_BLEND_ROUNDS):
         # sqrt(2) / sigma of this iteration, if the standard deviation of the whole filter is 1
-        scale = np.float32(np.sqrt(2 * (4**rounds - 1) / 3) / 2 ** (rounds - number - 1))
+        scale = np.float32(np.sqrt(2 * (4**_BLEND_ROUNDS - 1) / 3) / 2 ** (_BLEND_ROUNDS - number - 1))
         change = np.where(is_fixed, fixed_change, change)
         # `_pass_along` filters along the first axis of a map with the channels last
         columns_first = change.transpose(2, 1, 0)
@@ -207,7 +192,7 @@ def blend(change: Map, fixed_change: Map, lightness: Map, widths: Map) -> Map:
 
 def _resistance(lightness: Map, widths: Map) -> Map:
     """Return the filter distance between adjacent rows, ``(h - 1, w)``."""
-    stops = np.abs(np.diff(lightness, axis=0)) / POINTS.blend_edge + 2 / (widths[1:] + widths[:-1])
+    stops = np.abs(np.diff(lightness, axis=0)) / _BLEND_EDGE + 2 / (widths[1:] + widths[:-1])
     return stops.astype(np.float32)
 
 
@@ -245,35 +230,11 @@ def weaken_points(
     strength = point_strengths[extent.nearest]
     strengths_differ = (point_strengths != point_strengths[0]).any()
     if strengths_differ:
-        widths = np.full(strength.shape, POINTS.blend * min(strength.shape), np.float32)
+        widths = np.full(strength.shape, _BLEND * min(strength.shape), np.float32)
         fixed = np.full((2, *strength.shape), np.nan, np.float32)  # no pixel is fixed
         maps = np.stack([strength.numpy()] * 2)  # `blend` filters two channels
         strength = torch.from_numpy(blend(maps, fixed, lightness[0, 0].numpy(), widths)[0])
     return without + strength * (strong - without)
-
-
-@dataclass(frozen=True)
-class CorrectionConstants:
-    """Constants of the full-size color corrections in `correct_points`.
-
-    Attributes:
-        most_points: Maximum number of corrected points.
-        reach: Maximum standard deviation of the Gaussian falloff, in pixels of the network output.
-        apart: Minimum distance to the nearest other point, in standard deviations of the falloff. The falloff
-            is narrowed to keep this distance.
-        rounds: Iterations of the linear solver that computes the corrections.
-        narrowest: Minimum standard deviation of the falloff, in pixels of the image.
-    """
-
-    most_points: int = 2048
-    reach: float = 1.5
-    apart: float = 2.5
-    rounds: int = 4
-    narrowest: float = 0.3
-
-
-CORRECTIONS = CorrectionConstants()
-_CUT = 3.5  # standard deviations at which the Gaussian of a correction is truncated; its weight is then 0.002
 
 
 def correct_points(
@@ -286,7 +247,7 @@ def correct_points(
 ) -> list[Overlay]:
     """Compute corrections that restore the exact colors of points in an upsampled prediction.
 
-    If there are more than `CorrectionConstants.most_points` points, the result is empty.
+    If there are more than `MOST_CORRECTED` points, the result is empty.
 
     Args:
         hints: Points in pixels of the image. Points covered by a later point, points that touch locked pixels
@@ -300,7 +261,7 @@ def correct_points(
         Correction of each point for the prediction upsampled to ``(H, W)``.
     """
     hints = [hint for hint in hints if hint.strength > 0]
-    if not hints or len(hints) > CORRECTIONS.most_points:
+    if not hints or len(hints) > MOST_CORRECTED:
         return []
     height, width = lightness.shape
     # row and column of the pixel that contains the center of each point
@@ -331,16 +292,15 @@ def correct_points(
     other_points = squared_distances.masked_fill(squared_distances == 0, torch.inf)
     distances = other_points.min(dim=0).values.sqrt()
     cell_size = max(height / ab.shape[1], width / ab.shape[2])  # of the network output, in pixels
-    narrowest, widest = CORRECTIONS.narrowest, CORRECTIONS.reach * cell_size
-    deviations = (distances / CORRECTIONS.apart).clamp(min=narrowest, max=widest)
-    deviations = torch.minimum(deviations, (lock_distances[corrected] / _CUT).clamp(min=narrowest))
+    deviations = (distances / _APART).clamp(min=_NARROWEST, max=_WIDEST * cell_size)
+    deviations = torch.minimum(deviations, (lock_distances[corrected] / _CUT).clamp(min=_NARROWEST))
     corrected_hints = [hints[index] for index in corrected.tolist()]
     missing_ab = _missing_ab(corrected_hints, ab, lightness, (rows, columns), strength)
     # weight of the correction of point j (column) at point i (row)
     weights = torch.exp(-0.5 * squared_distances / deviations.square())
     # amounts whose weighted sum at each point is approximately the missing color (Gauss-Seidel)
     amounts = torch.zeros_like(missing_ab)
-    for _ in range(CORRECTIONS.rounds):
+    for _ in range(_SOLVER_ROUNDS):
         for index in range(len(missing_ab)):
             amounts[index] += missing_ab[index] - weights[index] @ amounts
     parameters = zip(boxes.tolist(), deviations.tolist(), amounts, strict=True)

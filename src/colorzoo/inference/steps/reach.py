@@ -30,51 +30,25 @@ Map = NDArray[np.float32]
 Numbers = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class ReachConstants:
-    """Constants that determine the reach of points (how far their colors spread).
-
-    Attributes:
-        grid: Shorter side, in cells, of the grid on which shortest paths are searched.
-        step: Path cost of a grid step that crosses no edge.
-        calm: Standard deviation, in cells, of the Gaussian filter that averages gradients around an edge. The
-            cost of the edge is relative to this average.
-        border: Distance (square root of the path cost) at which the color weight is 0.5.
-        steepness: Slope of the falloff at ``border``.
-        unlike: Distance added at similarity 0, for models that support `SimilarityModel.similarity`.
-        border_alike: Value of ``border`` for models that support `SimilarityModel.similarity`.
-        steepness_alike: Value of ``steepness`` for models that support `SimilarityModel.similarity`.
-        least: Smallest multiple of the automatic reach that `even_reaches` and `starting_reach` test.
-        factors: Number of factors that `even_reaches` tests.
-        probed: Largest factor that `starting_reach` tests.
-        small: Maximum fraction of the image that a point with the reach factor ``probed`` covers in a small
-            object.
-        ring: Radius of a ring around a point, in cells. The path costs to this ring determine whether edges
-            enclose the point.
-        enclosed: Minimum distance from an enclosed point to the ring, as the square root of the path cost.
-        gap: Maximum fraction of the ring with a distance below ``enclosed``.
-        begin: Fraction of the image that a new point in a small object covers by default.
-    """
-
-    grid: int = 128
-    step: float = 0.05
-    calm: float = 8.0
-    border: float = 4.2
-    steepness: float = 14.0
-    unlike: float = 6.5
-    border_alike: float = 8.0
-    steepness_alike: float = 16.0
-    least: float = 0.05
-    factors: int = 60
-    probed: float = 0.5
-    small: float = 0.035
-    ring: int = 24
-    enclosed: float = 2.8
-    gap: float = 0.1
-    begin: float = 0.001
-
-
-REACH = ReachConstants()
+_GRID = 128  # shorter side, in cells, of the grid on which shortest paths are searched
+_STEP = 0.05  # path cost of a grid step that crosses no edge
+# standard deviation, in cells, of the Gaussian filter that averages gradients around an edge; the cost of the
+# edge is relative to this average
+_CALM = 8.0
+# distance (square root of the path cost) at which the color weight is 0.5, and slope of the falloff there;
+# without and with similarity (models that support `SimilarityModel.similarity`)
+_BORDER, _BORDER_ALIKE = 4.2, 8.0
+_STEEPNESS, _STEEPNESS_ALIKE = 14.0, 16.0
+_UNLIKE = 6.5  # distance added at similarity 0
+_LEAST_FACTOR = 0.05  # smallest multiple of the automatic reach that `even_reaches` and `starting_reach` test
+_FACTORS = 60  # number of factors that `even_reaches` tests
+PROBED_FACTOR = 0.5  # largest factor that `starting_reach` tests
+# maximum fraction of the image that a point with the factor `PROBED_FACTOR` covers in a small object, and
+# fraction that a new point covers there by default
+_SMALL, _BEGIN = 0.025, 0.001
+# radius in cells of a ring around a point; edges enclose the point if at most the fraction `_GAP` of the ring
+# has a distance (square root of the path cost) below `_ENCLOSED`
+_RING, _ENCLOSED, _GAP = 24, 2.8, 0.1
 
 
 class Paths(NamedTuple):
@@ -146,12 +120,12 @@ def step_costs(lightness: Tensor) -> Map:
         lightness: ``(1, 1, h, w)`` in [0, 100].
     """
     height, width = lightness.shape[2:]
-    scale = min(1.0, REACH.grid / min(height, width))
+    scale = min(1.0, _GRID / min(height, width))
     cells = F.adaptive_avg_pool2d(lightness, (round(height * scale), round(width * scale)))[0, 0].numpy()
     calm = cv2.medianBlur(np.ascontiguousarray(cells, np.float32), 5)
     slope = np.hypot(cv2.Sobel(calm, cv2.CV_32F, 1, 0), cv2.Sobel(calm, cv2.CV_32F, 0, 1)) / 8
-    around = cv2.GaussianBlur(slope, (0, 0), REACH.calm)
-    costs: Map = (slope / (1 + around) + REACH.step).astype(np.float32)
+    around = cv2.GaussianBlur(slope, (0, 0), _CALM)
+    costs: Map = (slope / (1 + around) + _STEP).astype(np.float32)
     return costs
 
 
@@ -243,10 +217,10 @@ def fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
     factor = 1.0 if isinstance(reach, str) else reach
     if factor == 0:
         return np.zeros_like(costs)
-    distance, border, steepness = np.sqrt(costs), REACH.border, REACH.steepness
+    distance, border, steepness = np.sqrt(costs), _BORDER, _STEEPNESS
     if alike is not None:
-        distance = distance + REACH.unlike * (1 - alike)
-        border, steepness = REACH.border_alike, REACH.steepness_alike
+        distance = distance + _UNLIKE * (1 - alike)
+        border, steepness = _BORDER_ALIKE, _STEEPNESS_ALIKE
     there = (1 - distance / (factor * border)) * steepness
     weight: Map = (1 / (1 + np.exp(np.clip(-there, -60, 60)))).astype(np.float32)
     return np.where(costs == 0, np.float32(1), weight)
@@ -268,7 +242,7 @@ def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
     Returns:
         Increasing factors in (0, 10].
     """
-    factors = np.geomspace(REACH.least, MAX_REACH, REACH.factors)
+    factors = np.geomspace(_LEAST_FACTOR, MAX_REACH, _FACTORS)
     log_areas = np.log(_covered_shares(costs, alike, factors))
     # equal steps of the logarithm are equal ratios of the area; find the factor of each area by interpolation
     even_log_areas = np.linspace(log_areas[0], log_areas[-1], count)
@@ -291,17 +265,17 @@ def starting_reach(costs: Map, alike: Map) -> Reach:
         alike: Similarity to the point, see `fade`; required, because the thresholds were fitted with
             similarity.
     """
-    factors = np.geomspace(REACH.least, REACH.probed, REACH.factors // 2)
+    factors = np.geomspace(_LEAST_FACTOR, PROBED_FACTOR, _FACTORS // 2)
     shares = _covered_shares(costs, alike, factors)
-    if shares[-1] >= REACH.small:
+    if shares[-1] >= _SMALL:
         return "automatic"
     # edges must separate the point from most of its surroundings
     row, column = np.argwhere(costs == 0).mean(axis=0)
     rows, columns = np.indices(costs.shape)
-    ring = np.abs(np.hypot(rows - row, columns - column) - REACH.ring) < 1
-    if not ring.any() or np.quantile(np.sqrt(costs[ring]), REACH.gap) <= REACH.enclosed:
+    ring = np.abs(np.hypot(rows - row, columns - column) - _RING) < 1
+    if not ring.any() or np.quantile(np.sqrt(costs[ring]), _GAP) <= _ENCLOSED:
         return "automatic"
-    return round(float(np.exp(np.interp(np.log(REACH.begin), np.log(shares), np.log(factors)))), 3)
+    return round(float(np.exp(np.interp(np.log(_BEGIN), np.log(shares), np.log(factors)))), 3)
 
 
 def _covered_shares(costs: Map, alike: Map | None, factors: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,8 @@ import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
-from colorzoo.settings import Fraction, check_arguments
+from colorzoo.options import check_arguments
+from colorzoo.settings import Fraction
 
 
 class WeightEMA(WeightAveraging):
@@ -16,6 +17,7 @@ class WeightEMA(WeightAveraging):
     averages and truncates them.
 
     Examples:
+        >>> from lightning import Trainer
         >>> trainer = Trainer(callbacks=WeightEMA(0.99), max_steps=1000)
 
     Args:
@@ -52,6 +54,7 @@ class GrowingWeightAveraging(WeightEMA):
     `WeightEMA`, the average would consist mostly of initial weights for many steps.
 
     Examples:
+        >>> from lightning import Trainer
         >>> trainer = Trainer(callbacks=GrowingWeightAveraging(0.999), max_steps=1000)
 
     Args:

@@ -14,7 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from colorzoo._machine import describe_run
 from colorzoo.data import ImageDataModule
 from colorzoo.errors import ColorzooError
-from colorzoo.settings import plain_arguments
+from colorzoo.options import plain_arguments
 from colorzoo.training.loggers import RECORD, run_folder, write_text
 from colorzoo.training.module import ColorizationModule
 
@@ -103,6 +103,9 @@ class RunRecord(Callback):
         before, step = pl_module.provenance, trainer.global_step
         stored = {name: getattr(before, name) for name in found}
         earlier = before.earlier
-        if step and stored != found:
+        current = found
+        if stored["data"] and found["data"]:  # only hashes that the earlier version of colorzoo stored
+            current = found | {"data": {key: found["data"].get(key) for key in stored["data"]}}
+        if step and stored != current:
             earlier = (*earlier, {"until": step, **stored})
         pl_module.provenance = replace(before, **found, earlier=earlier)

@@ -15,16 +15,21 @@ _TRIAL = {
     "layer_weights": (0.0, 0.0, 0.0),
     "encoder_weights": None,
 }
-_TRAINED = "ImageNet, by the author with NoGAN. The file size is computed; no hash is published."
+_TRAINED = "ImageNet, by the author with NoGAN."
 
 
-def _published(size: int, *urls: str, trained_on: str = _TRAINED) -> Weights:
+def _published(sha256: str, size: int, url: str, trained_on: str = _TRAINED) -> Weights:
+    """Describe a published file.
+
+    The author publishes no hash. Hash and size are those of several independent programs that download the
+    same addresses, such as thookham/DeOldify-on-Browser on GitHub.
+    """
     return Weights(
-        sha256=None,
+        sha256=sha256,
         size=size,
         license="MIT",
         code_license="MIT",
-        urls=urls,
+        urls=(url,),
         published=True,
         trained_on=trained_on,
     )
@@ -41,7 +46,11 @@ ARTISTIC = ModelCard(
     parameters=63_646_881,
     aliases=("deoldify", "deoldify_artistic"),
     weights={
-        "published": _published(255_070_532, "https://data.deepai.org/deoldify/ColorizeArtistic_gen.pth")
+        "published": _published(
+            "3f750246fa220529323b85a8905f9b49c0e5d427099185334d048fb5b5e22477",
+            255_144_681,
+            "https://data.deepai.org/deoldify/ColorizeArtistic_gen.pth",
+        )
     },
     config="antic2019/frozen_64.yaml",
     uses={"automatic": "Ranked between zhang2016 and kang2023 in Kang et al. 2023."},
@@ -60,10 +69,13 @@ STABLE = replace(
     hparams={"encoder": "resnet101", "decoder": "wide", "nf_factor": 2.0, "content_weight": 1.5},
     weights={
         "published": _published(
-            873_920_916, "https://www.dropbox.com/s/axsd2g85uyixaho/ColorizeStable_gen.pth?dl=1"
+            "ca9cd7f43fb8b222c9a70f7b292e305a000694b0ff9d2ae4a6747b1a2e1ee5af",
+            874_066_230,
+            "https://www.dropbox.com/s/axsd2g85uyixaho/ColorizeStable_gen.pth?dl=1",
         ),
         "video": _published(
-            873_920_916,
+            "e3d98bb6a222354c79f95485c2f078a89dc724e9183662506d9e0f5aafac83ad",
+            874_066_230,
             "https://data.deepai.org/deoldify/ColorizeVideo_gen.pth",
             trained_on=f"{_TRAINED} Fine-tuned on noisy images for render_factor 21.",
         ),

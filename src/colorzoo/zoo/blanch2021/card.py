@@ -18,6 +18,7 @@ def _published(file: str, size: int, **hparams: bool) -> Weights:
         published=True,
         hparams=hparams,
         trained_on="ImageNet, with references of the same class, at 224 pixels, by the authors.",
+        no_hash="The authors publish no hash.",
     )
 
 

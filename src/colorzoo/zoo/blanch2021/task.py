@@ -13,13 +13,8 @@ from torch.nn import functional as F
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.losses import (
-    chi_square_distance,
-    least_squares_discriminator_loss,
-    least_squares_loss,
-    soft_histogram,
-    total_variation,
-)
+from colorzoo.losses import least_squares_discriminator_loss, least_squares_loss, total_variation
+from colorzoo.losses.statistics import chi_square_distance, soft_histogram
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, squashed
 from colorzoo.precision import at_least_float32

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.errors import DataError, WeightsError
-from colorzoo.losses import sum_over_processes
+from colorzoo.losses.exemplar import sum_over_processes
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import cells, pad_to_multiple, pad_with_zeros
 from colorzoo.networks.imagenet import VGGOutputs, normalized

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.losses import bilinear_cross_entropy
+from colorzoo.losses.color import bilinear_cross_entropy
 from colorzoo.networks.blocks import take_cells
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import NonNegativeFloat, NonNegativeInt, PositiveInt, Range

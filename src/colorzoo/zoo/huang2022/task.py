@@ -21,7 +21,7 @@ from torchvision.models import VGG16_Weights
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError, WeightsError
-from colorzoo.losses import sum_over_processes
+from colorzoo.losses.exemplar import sum_over_processes
 from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.imagenet import outputs_of, vgg_layers

@@ -12,7 +12,7 @@ from typing import Annotated
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.losses import soft_histogram
+from colorzoo.losses.statistics import soft_histogram
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.gated_transfer import (

@@ -16,7 +16,9 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import annealed_mean, grid_centers, grid_index, hull_centers, in_gamut
+from colorzoo.color import annealed_mean, hull_centers
+from colorzoo.color.bins import grid_centers, grid_index
+from colorzoo.color.lab import in_gamut
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks import conv3x3, pad_to_multiple, upconv4x4

@@ -8,9 +8,10 @@ import timm
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import prior_probabilities, rebalancing_weights, rgb_to_lab, soft_neighbors
+from colorzoo.color import prior_probabilities, rebalancing_weights, rgb_to_lab
+from colorzoo.color.bins import soft_neighbors
 from colorzoo.data import Batch
-from colorzoo.losses import with_weighted_gradient
+from colorzoo.losses.color import with_weighted_gradient
 from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.settings import Fraction, NonNegativeFloat, Positive, PositiveInt, Range
 from colorzoo.training import Optimization, RunSchedule, SingleOptimizerModule

@@ -17,13 +17,16 @@ FULL = ModelCard(
     guidance=("points",),
     weights={
         "published": Weights(
-            sha256=None,  # not stated
+            sha256=None,
             size=499_000_000,  # computed: network weights and Adam state of the trained parameters
             license="MIT (the repository's)",
             code_license="MIT",
-            urls=("https://drive.google.com/uc?export=download&id=1J4vB6kG4xBLUUKpXr5IhnSSa4maXgRvQ",),
+            urls=(
+                "https://drive.usercontent.google.com/download?export=download&confirm=t&id=1J4vB6kG4xBLUUKpXr5IhnSSa4maXgRvQ",
+            ),
             published=True,
             trained_on="ImageNet, by the authors (disco-beta.pth.tar).",
+            no_hash="The authors replace the file: their README calls it 'kept updating'.",
         )
     },
     config="xia2022/paper.yaml",

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb, prior_probabilities, rebalancing_weights, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import WeightsError
-from colorzoo.losses import feature_distance, with_weighted_gradient
+from colorzoo.losses import feature_distance
+from colorzoo.losses.color import with_weighted_gradient
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.clusters import kmeans

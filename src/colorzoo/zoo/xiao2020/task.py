@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb, prior_probabilities, rebalancing_weights, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError
-from colorzoo.losses import with_weighted_gradient
+from colorzoo.losses.color import with_weighted_gradient
 from colorzoo.settings import Fraction, Width
 from colorzoo.training.exemplar import SelfReferenced
 from colorzoo.training.module import SingleOptimizerModule

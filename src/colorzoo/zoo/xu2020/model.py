@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.abilities import ExemplarModel, StyleModel
-from colorzoo.color import grid_centers, lab_to_rgb, rgb_to_lab
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color.bins import grid_centers
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import Guidance, Points
 from colorzoo.model import ColoringModel

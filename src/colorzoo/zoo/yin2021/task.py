@@ -10,7 +10,7 @@ from typing import Annotated, Unpack
 from torch import Tensor
 
 from colorzoo.data.dataset import Batch
-from colorzoo.losses import soft_histogram
+from colorzoo.losses.statistics import soft_histogram
 from colorzoo.networks.gated_transfer import Reference
 from colorzoo.networks.scaling import scaled_lab
 from colorzoo.settings import Fraction, NonNegativeFloat, Positive, PositiveInt, Range, Width

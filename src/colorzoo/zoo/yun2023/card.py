@@ -20,6 +20,7 @@ def _published(file: str, size: int) -> dict[str, Weights]:
             urls=(f"{_DRIVE}{file}",),
             published=True,
             trained_on="ImageNet, by the authors.",
+            no_hash="The authors publish no hash.",
         )
     }
 

@@ -18,8 +18,9 @@ FULL = ModelCard(
     aliases=("cic", "eccv16"),
     weights={
         "published": Weights(
+            # the file name contains the first digits; the README of clibdev/colorization lists all digits
             sha256="9b330a0bae53f4ded77b1e23defbf78beaa09c10ebc4c4999e8e4f4a160b93f9",
-            size=128_970_000,  # stated as 123.0 MiB
+            size=128_976_165,
             license="BSD-2-Clause",
             code_license="BSD-2-Clause",
             urls=("https://colorizers.s3.us-east-2.amazonaws.com/colorization_release_v2-9b330a0b.pth",),

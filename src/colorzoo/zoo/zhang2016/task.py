@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorzoo.color import hull_mask, prior_probabilities, rebalancing_weights, rgb_to_lab
+from colorzoo.color import prior_probabilities, rebalancing_weights, rgb_to_lab
+from colorzoo.color.bins import hull_mask
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.losses import rebalanced_cross_entropy

@@ -19,8 +19,9 @@ LOCAL = ModelCard(
     guidance=("points",),
     weights={
         "published": Weights(
+            # the file name contains the first digits; the README of clibdev/colorization lists all digits
             sha256="df00044c0a4d7c3edcecf6f75437ce346a66e7a42612d9b968e1a7e17dbc6f66",
-            size=136_840_000,  # stated as 130.5 MiB
+            size=136_787_426,
             license="BSD-2-Clause",
             code_license="BSD-2-Clause",
             urls=("https://colorizers.s3.us-east-2.amazonaws.com/siggraph17-df00044c.pth",),

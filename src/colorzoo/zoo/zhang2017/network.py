@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import hull_centers, hull_mask, lab_to_rgb
+from colorzoo.color import hull_centers, lab_to_rgb
+from colorzoo.color.bins import hull_mask
 from colorzoo.guidance import GlobalStatistics, Points
 from colorzoo.guidance.color_statistics import pixel_saturation
 from colorzoo.model import ColoringModel

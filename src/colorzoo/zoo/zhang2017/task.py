@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
-from colorzoo.guidance import GlobalStatistics, Guidance, ab_histogram, mean_saturation
+from colorzoo.guidance import GlobalStatistics, Guidance
+from colorzoo.guidance.color_statistics import ab_histogram, mean_saturation
 from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.hint_unet import Detach
 from colorzoo.networks.scaling import AB_SCALE

@@ -17,14 +17,17 @@ FULL = ModelCard(
     guidance=("exemplar",),
     weights={
         "published": Weights(
-            sha256=None,  # not stated
+            sha256=None,
             # computed: two stored networks and the Adam state of the trained parameters
             size=1_091_330_000,
             license="MIT (the repository's)",
             code_license="MIT",
-            urls=("https://drive.google.com/uc?export=download&id=15qgn3aSzviBE4tW6PaCx4c_syiKMBVir",),
+            urls=(
+                "https://drive.usercontent.google.com/download?export=download&confirm=t&id=15qgn3aSzviBE4tW6PaCx4c_syiKMBVir",
+            ),
             published=True,
             trained_on="ImageNet, by the authors, from torchvision's VGG-19; 45,000 steps of 64 images.",
+            no_hash="The authors publish no hash.",
         )
     },
     config="zhao2021/paper.yaml",

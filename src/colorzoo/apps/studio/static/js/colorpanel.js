@@ -7,7 +7,7 @@ import { runCommand } from "./commands.js";
 import { hintNumber, isStroke, reachOf, strengthOf } from "./document.js";
 import { button, checkbox, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { colorTarget, setColor, setHex, setReach, setStrength, unavailableColor, useItem } from "./edits.js";
-import { createPalettes } from "./palettes.js";
+import { createPalettes, spreadsLess } from "./palettes.js";
 import { createSlider } from "./panels.js";
 import { followColorThere } from "./shapeedits.js";
 import { likelyText, percentText } from "./variants.js";
@@ -20,11 +20,12 @@ export function createColorPanel(pad) {
   const lightness = createLightness(pad);
   const sticky = createSticky(pad);
   const unavailable = createUnavailableNote(pad);
+  const small = createSmallSpreadNote(pad);
   const suggestions = createSuggestions(pad);
   const title = h("h2", { class: "cz-heading" }, t("Color"));
   numbers.el.append(sticky.el);
   const wheel = h("div", { class: "cz-wheel" }, gamut.el, numbers.el);
-  const color = h("section", { class: "cz-section", "aria-label": t("Color") }, title, suggestions.el, wheel, lightness.el, unavailable.el);
+  const color = h("section", { class: "cz-section", "aria-label": t("Color") }, title, suggestions.el, wheel, lightness.el, unavailable.el, small.el);
   const palettes = createPalettes(pad);
   const el = h("div", { class: "cz-color" }, color, palettes.el);
   const update = () => {
@@ -37,6 +38,7 @@ export function createColorPanel(pad) {
     lightness.update(target);
     numbers.update(target);
     unavailable.update();
+    small.update(target);
     sticky.update(target);
     suggestions.update(target);
     palettes.update();
@@ -114,6 +116,17 @@ function createUnavailableNote(pad) {
     const unavailable = unavailableColor(pad);
     show(el, unavailable !== null);
     if (unavailable) setText(words, t("{hex} is not available at this brightness. {kept} is used instead, the closest available color.", unavailable));
+  };
+  return { el, update };
+}
+
+/** Note that the color of a point covers little, as by default in small objects, with a button for the automatic spread. */
+function createSmallSpreadNote(pad) {
+  const spread = button({ text: t("Spread further"), label: t("Choose the automatic spread for this point"), className: "cz-wide", onClick: () => setReach(pad, "automatic", true) });
+  const el = h("div", { class: "cz-small-spread" }, h("p", { class: "cz-hint", role: "status" }, t("This color covers only a small part of the photo.")), spread);
+  const update = (target) => {
+    const point = target.kind === "point" && !target.locked && !pad.fills() ? pad.selectedPoint() : null;
+    show(el, Boolean(point && !point.untouched && spreadsLess(point)));
   };
   return { el, update };
 }

@@ -434,6 +434,7 @@ class Pad {
 
   receiveFilm({ type: _, ...film }) {
     change(this.session, { film: { ...this.session.film, ...film } });
+    if (film.stopping) this.photo?.film?.save();
     this.changed();
   }
 

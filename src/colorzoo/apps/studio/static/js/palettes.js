@@ -37,7 +37,7 @@ function palettesOf(pad) {
 }
 
 /** @returns {boolean} whether the reach of a point is smaller than automatic, as for new points in small objects */
-const isInSmallThing = (point) => Number(reachOf(point)) > 0 && Number(reachOf(point)) < 1;
+export const spreadsLess = (point) => Number(reachOf(point)) > 0 && Number(reachOf(point)) < 1;
 
 /** Return the palette for the named part that an area covers, or the palette with the most similar color. */
 function fittingPalette(pad, palettes) {
@@ -46,7 +46,7 @@ function fittingPalette(pad, palettes) {
   if (kind !== "point" && kind !== "area") return presets[0];
   const part = kind === "area" ? presets.find(({ name }) => name === t(PART_PALETTES[pickedArea(pad).area.made?.name] ?? "")) : null;
   if (part) return part;
-  const isSmall = kind === "point" && isInSmallThing(pad.selectedPoint());
+  const isSmall = kind === "point" && spreadsLess(pad.selectedPoint());
   const apart = ({ colors, small }) => (small ? PREFER_SMALL : 1) * Math.min(...colors.map((hex) => {
     const [l, a, b] = rgbToLab(hexToRgb(hex));
     return Math.hypot(l - lightness, abDistance([a, b], ab));
@@ -67,7 +67,7 @@ export function createPalettes(pad) {
   const fitting = (palettes) => {
     const point = pad.selectedPoint();
     const { mask, path } = pickedArea(pad)?.area ?? {};
-    const key = point ? `${point.id} ${isInSmallThing(point)}` : mask ?? path;
+    const key = point ? `${point.id} ${spreadsLess(point)}` : mask ?? path;
     if (key !== fitted.key || !key) fitted = { key, name: fittingPalette(pad, palettes).name };
     return palettes.find(({ name }) => name === fitted.name);
   };
