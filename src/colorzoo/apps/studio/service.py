@@ -25,6 +25,7 @@ from weakref import WeakSet
 
 import torch
 from PIL import Image, ImageDraw
+from python_multipart.exceptions import FormParserError
 from starlette.applications import Starlette
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -270,8 +271,8 @@ class ColorService:
                 form = await parser.parse()
         except TimeoutError:
             raise StudioError("timeout", "the upload was too slow") from None
-        except MultiPartException as error:
-            raise StudioError("bad_request", f"the form is invalid: {error.message}") from None
+        except (MultiPartException, FormParserError) as error:
+            raise StudioError("bad_request", f"the form is invalid: {error}") from None
         for name in form:
             if name not in _FIELDS:
                 raise StudioError("bad_request", f"unknown form field {name!r}; known: {', '.join(_FIELDS)}")
