@@ -99,6 +99,18 @@ def test_fit_accepts_the_saved_config(trained, tmp_path):
     assert torch.get_float32_matmul_precision() == "highest"  # the setting for CPUs
 
 
+def test_registered_model_is_trained_and_evaluated_by_name(images, tmp_path, capsys):
+    """The settings come from the card; only ``fit`` starts from random weights."""
+    name, folder = f"{NAME}_small", f"--trainer.default_root_dir={tmp_path}"
+    words = [f"--model={name}", f"--data.root={images}", *TINY, folder]
+    assert run(["fit", *words, "--trainer.max_steps=1", "--trainer.limit_val_batches=0"]) == 0
+    config = yaml.safe_load((tmp_path / "runs" / "version_0" / "config.yaml").read_text())
+    assert config["model"]["init_args"]["width"] == 0.25
+    assert config["init_from"] is None
+    assert run(["validate", *words, "--trainer.logger=false"]) == 0
+    assert "val/psnr_10" in capsys.readouterr().out
+
+
 def test_failed_start_leaves_no_run_folder(images, tmp_path):
     """Pages and scripts name ``runs/version_0``, also after a first attempt with a wrong data folder."""
     with pytest.raises(DataError, match="missing"):

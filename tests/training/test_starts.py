@@ -48,6 +48,15 @@ def same_layers(one: torch.nn.Module, other: torch.nn.Module, prefix: str) -> bo
     return bool(mine) and all(torch.equal(value, theirs[key]) for key, value in mine.items())
 
 
+def test_record_of_initial_weights_contains_their_license():
+    """Model cards of fine-tuned weights state the license and the training data of the initial weights."""
+    model, listed = model_of("zhang2017_local_small"), model_card("zhang2017_local_small").weights["default"]
+    load_initial_weights(model, "zhang2017_local_small")
+    record = model.provenance.start["provenance"]
+    assert record["license"] == listed.license == "Apache-2.0"
+    assert record["sha256"] == listed.sha256
+
+
 @pytest.mark.parametrize("name", ["zhang2016", "zhang2017_global", "zhang2017_local"])
 def test_init_from_another_model_copies_the_shared_layers(name):
     model = model_of(name, width=0.25)

@@ -117,14 +117,16 @@ def with_folder_data(words: Sequence[str]) -> list[str]:
     return ["--data=FolderDataModule", *words] if implied else list(words)
 
 
-def with_registered_model(words: Sequence[str]) -> list[str]:
+def with_registered_model(verb: str, words: Sequence[str]) -> list[str]:
     """Replace a registered name in ``--model`` by the class and the settings of the model.
 
-    Unless the arguments select weights, ``--init_from`` with the name of the model is added for a trainable
-    model. If no argument determines a model, the default model is used. Other arguments are unchanged.
+    Unless the command is ``fit`` or the arguments select weights, ``--init_from`` with the name of the model
+    is added for a trainable model. If no argument determines a model, ``predict`` uses the default model.
+    Other arguments are unchanged.
 
     Args:
-        words: Command-line arguments of ``colorzoo predict``.
+        verb: ``fit``, ``validate``, ``test`` or ``predict``.
+        words: Command-line arguments.
 
     Raises:
         ColorzooError: No model has weights on this machine.
@@ -133,7 +135,7 @@ def with_registered_model(words: Sequence[str]) -> list[str]:
     if name not in _registered_names():
         # the model can be a class path, or the model of a configuration or checkpoint
         options_with_model = ("--model", "--config=", "--ckpt_path=", "--init_from=")
-        if any(word.startswith(options_with_model) for word in words):
+        if verb != "predict" or any(word.startswith(options_with_model) for word in words):
             return list(words)
         name = DEFAULT_MODELS["automatic"]
     card = model_card(name)
@@ -142,7 +144,7 @@ def with_registered_model(words: Sequence[str]) -> list[str]:
     model = {"class_path": f"{task.__module__}.{task.__name__}", "init_args": settings}
     added = [f"--model={json.dumps(model)}"]
     selects_weights = any(word.startswith(("--init_from=", "--ckpt_path=")) for word in words)
-    if card.trainable and not selects_weights:
+    if card.trainable and verb != "fit" and not selects_weights:
         added.append(f"--init_from={card.name}")
     return [*added, *with_value("--model", None, words)]
 

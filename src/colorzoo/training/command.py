@@ -71,11 +71,8 @@ def run_command(words: Sequence[str]) -> int:
             if verb == "fit" and found != path:
                 _print_once(f"resuming from {found}" if found else f"starting a new run in {path}")
             prepared = with_value("--ckpt_path", found, prepared)
-        name = None
-        if verb == "predict":
-            name = stored_model(prepared)
-            prepared = with_registered_model(prepared)
-        prepared = with_folder_data(prepared)
+        name = stored_model(prepared) if verb == "predict" else None
+        prepared = with_folder_data(with_registered_model(verb, prepared))
         import_tasks(prepared)
         return ZooCLI(verb, prepared, name).exit_code
     except ColorzooError:

@@ -15,7 +15,7 @@ from colorzoo.options import constructor_parameters
 from colorzoo.registry import all_cards, card_of, load_task_class, model_card
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights import read_weights
-from colorzoo.weights.catalog import ResolvedWeights, missing_weights_advice, resolve_weights
+from colorzoo.weights.catalog import ResolvedWeights, listed_record, missing_weights_advice, resolve_weights
 from colorzoo.weights.load import UNTRAINED, Provenance
 
 
@@ -56,6 +56,8 @@ def load_initial_weights(task: ColorizationModule, source: str) -> None:
     path, published = file.path, file.published
     content = read_weights(path)
     earlier = Provenance.of(None if published else content.provenance)
+    if file.entry is not None:
+        earlier = listed_record(earlier, file.entry)
     start = {"file": path.name, "sha256": sha256_of(path)}
 
     # find the model that the file contains; weight files store its name, and checkpoints its task class

@@ -53,7 +53,7 @@ examples:
 _ALL = " ".join(LIGHTNING_VERBS)
 _COMMON_OPTIONS = (  # option, description, commands
     ("--config FILE", "YAML file or built-in configuration (zhang2017/local.yaml); may be repeated", _ALL),
-    ("--model NAME", "class of the model; overrides the configuration", "fit validate test"),
+    ("--model NAME", "registered model, or class of a model", "fit validate test"),
     ("--model NAME", "registered model, or class of a model; without it, the default models", "predict"),
     ("--data.root DIR", "folder of images", _ALL),
     ("--output DIR", "folder of the results; finished images are skipped", "predict"),
@@ -76,6 +76,7 @@ _TRAINING_EXAMPLES = {
     "fit": (
         "colorzoo fit --config zhang2017/local_small.yaml --data.root photos",
         "colorzoo fit --config zhang2017/local_small.yaml --data.root photos --ckpt_path runs",
+        "colorzoo fit --model zhang2016_small --init_from zhang2016_small --data.root photos",
     ),
     "validate": (_CHECKPOINT_EXAMPLE.format("validate"),),
     "test": (_CHECKPOINT_EXAMPLE.format("test"),),
