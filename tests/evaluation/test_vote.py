@@ -208,6 +208,10 @@ def test_bradley_terry_requires_connected_methods() -> None:
             ["--models", "truth,gray", "--data", ".", "--vote", "new", "--protocol", "mine"],
             "unknown protocol 'mine'",
         ),
+        (
+            ["--models", "truth,gray", "--data", ".", "--vote", "new", "--protocol", "zhang2017-hint"],
+            "Did you mean zhang2017-hints",
+        ),
         (["--models", "truth,gray", "--data", ".", "--vote", "new"], "must be a folder outside --data"),
         (["--models", "truth,gray", "--data", ".", "--vote", "vote"], "already contains a vote"),
         (["--votes", "missing.json"], "Set --vote to the folder of the vote"),

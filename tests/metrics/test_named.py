@@ -193,6 +193,7 @@ def test_metric_name_selects_network_and_weight_file(alex: Path, monkeypatch: py
     ("name", "error", "message"),
     [
         ("qqqq", DataError, rf"^metric must be one of {', '.join(sorted(all_metrics()))}, or .* got 'qqqq'$"),
+        ("lpip", DataError, "Did you mean lpips"),
         ("psnr:vgg", DataError, "psnr"),
         ("lpips=none.pth", WeightsError, "'none.pth' of the metric lpips"),
         ("lpips:resnet", WeightsError, "alex, vgg, squeeze, got 'resnet'"),

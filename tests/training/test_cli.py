@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from lightning.pytorch.demos.boring_classes import BoringModel
 from PIL import Image
 
 from colorzoo.apps.cli.main import main
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.testing.processes import in_processes
+from colorzoo.testing.trainer import quiet_trainer
+from colorzoo.training.command import StepProgressBar
 from colorzoo.training.command import run_command as run
 from colorzoo.training.configs import find_config
 
@@ -109,6 +112,13 @@ def test_registered_model_is_trained_and_evaluated_by_name(images, tmp_path, cap
     assert config["init_from"] is None
     assert run(["validate", *words, "--trainer.logger=false"]) == 0
     assert "val/psnr_10" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("max_steps", "expected"), [(7, "2/7"), (-1, "2")])
+def test_progress_bar_shows_the_steps_of_the_run(tmp_path, max_steps, expected):
+    trainer = quiet_trainer(tmp_path, max_steps=max_steps, max_epochs=1, limit_train_batches=2)
+    trainer.fit(BoringModel())
+    assert StepProgressBar().get_metrics(trainer, trainer.lightning_module)["step"] == expected
 
 
 def test_failed_start_leaves_no_run_folder(images, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -176,6 +177,8 @@ def load_protocol(name: str) -> Protocol:
     elif name.endswith((".yaml", ".yml")) and Path(name).is_file():
         text = Path(name).read_text(encoding="utf-8")
     else:
+        if similar := get_close_matches(name, list_protocols()):
+            raise DataError(f"unknown protocol {name!r}. Did you mean {' or '.join(similar)}?")
         known = ", ".join(list_protocols())
         raise DataError(f"unknown protocol {name!r}; expected {known} or the path of a YAML file")
     return parse_protocol(text, name)

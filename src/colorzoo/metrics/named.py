@@ -16,6 +16,7 @@ import pkgutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cache, partial
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -134,6 +135,8 @@ def find_metric(name: str) -> NamedMetric:
         return NamedMetric(_metric_class(name, partial(pkgutil.resolve_name, name)))
     known = all_metrics()
     if name not in known:
+        if similar := get_close_matches(name, known):
+            raise DataError(f"unknown metric {name!r}. Did you mean {' or '.join(similar)}?")
         raise DataError(
             f"metric must be one of {', '.join(sorted(known))}, or an import path such as package.Metric, "
             f"got {name!r}"

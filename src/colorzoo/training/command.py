@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import torch
 from lightning.fabric.plugins import CheckpointIO
-from lightning.pytorch import Callback, LightningDataModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
@@ -92,6 +92,17 @@ def run_command(words: Sequence[str]) -> int:
 def _print_once(text: str) -> None:
     """Print a line in the first process only, even before the process group exists."""
     print(f"colorzoo: {text}", file=sys.stderr)
+
+
+class StepProgressBar(RichProgressBar):
+    """Progress bar that shows the completed steps of the run beside the batches of the epoch."""
+
+    def get_metrics(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        """Return the number of steps, ``trainer.max_steps`` if it is set, and the logged values."""
+        total = f"/{trainer.max_steps}" if trainer.max_steps > 0 else ""
+        return {"step": f"{trainer.global_step}{total}", **super().get_metrics(trainer, pl_module)}
 
 
 class ZooCLI(LightningCLI):
@@ -193,7 +204,7 @@ class ZooCLI(LightningCLI):
         configured = _as_list(config.get("callbacks"))
         callbacks = self.fit_callbacks(config, configured) if self._verb == "fit" else []
         if config.get("enable_progress_bar") is None and sys.stderr.isatty():
-            callbacks.append(RichProgressBar())
+            callbacks.append(StepProgressBar())
         # several ModelCheckpoint callbacks can be combined
         kinds = tuple(type(each) for each in configured if not isinstance(each, ModelCheckpoint))
         self.trainer_defaults = {

@@ -44,7 +44,7 @@ NOT_FILES = {  # options with text that does not name a file
     "weights fetch": "name tag",
     "weights verify": "name",
     "weights convert": "name set keep",
-    "weights export": "name",
+    "weights export": "name guidance",
     "new-paper": "name",  # all files of the new folder are checked, see test_new_paper.py
 }
 INPUTS = {  # sample of each input option, see `workshop`
