@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,9 +35,9 @@ from colorzoo.apps.video.drawn import (
 )
 from colorzoo.apps.video.encoding import Encoding, choose_encoding
 from colorzoo.apps.video.exposure import ExposureHold, exposed
-from colorzoo.apps.video.file import FilePart, VideoFile
+from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.film_recipe import FilmRecipe
-from colorzoo.apps.video.folder import FolderPart, FrameFolder, compose_frame
+from colorzoo.apps.video.folder import FrameFolder, compose_frame
 from colorzoo.apps.video.frames import ALL_FRAMES, VideoError, VideoFrame, group_shots, read_shots
 from colorzoo.apps.video.memory import WEAK_SHOTS
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path, publish_shots
@@ -174,14 +174,9 @@ def colorize_video(
     else:
         film = FrameFolder(source, frames)
     # choose the model, and identify the result by the source, the model and the settings
-    edits = FilmRecipe.read(recipe, keys or {}, references)
-    edits = replace(edits, apply_matches=edits.apply_matches or apply_matches)
+    edits = FilmRecipe.read(recipe, keys or {}, references, apply_matches=apply_matches)
     guidance = Recipe(more=hints or {})
-    name = choose_model(guidance, name=model, weights=weights, references=edits.color_images)
-    film_is_drawn = is_drawn(film)
-    if film_is_drawn and requested_model(model, Recipe(), weights) is None and weights == "default":
-        name = DEFAULT_MODELS["sketch"]
-    _require_accepted(guidance, name)
+    name = _choose_film_model(film, edits, guidance, model, weights)
     try:
         reference_hashes = [sha256_of(path) for path in edits.references]
     except OSError as error:
@@ -249,8 +244,6 @@ def colorize_video(
             )
         notes = ["already exists with the same source and settings"]
         return summary | {"status": "skipped", "notes": notes}
-    if film_is_drawn and model_card(name).input != "sketch":
-        film.issues.notes.append(_line_art_note(source))
     parts = PartsFolder(out, f"{shared.source} {shared.settings}", key_hashes, overwrite=overwrite)
     if dry_run:
         plan = parts.plan()
@@ -329,6 +322,40 @@ def colorize_video(
         "resumed": resumed_count,
         "seconds": round(time.monotonic() - start, 1),
     }
+
+
+def _choose_film_model(
+    film: Source, edits: FilmRecipe, guidance: Recipe, model: str | None, weights: str
+) -> str:
+    """Return the name of the model for a film.
+
+    If the user selects no model, line art is colorized by the default model for drawings.
+
+    Args:
+        film: Film, to which a note is added if its frames are line art and the model is not for drawings.
+        edits: Key frames and references.
+        guidance: Guidance for all frames.
+        model: Name of the model that the user selects, or None.
+        weights: ``default``, ``published``, or the path of a weight file.
+
+    Raises:
+        ColorzooError: The model is unknown, or it does not accept a kind of guidance.
+    """
+    name = choose_model(guidance, name=model, weights=weights, references=edits.color_images)
+    if is_drawn(film):
+        if requested_model(model, Recipe(), weights) is None and weights == "default":
+            name = DEFAULT_MODELS["sketch"]
+        elif model_card(name).input != "sketch":
+            film.issues.notes.append(
+                f"the frames of {film.path} are line art, which models for photographs leave gray"
+            )
+    for kind in guidance.more:
+        if kind not in model_card(name).guidance:
+            raise VideoError(
+                f"--{kind} requires a model that accepts {kind}, got {name}. Run `colorzoo models "
+                f"--guidance {kind}` to list these models."
+            )
+    return name
 
 
 @torch.inference_mode()
@@ -430,16 +457,6 @@ def load_colorer(
     return colorer, spans
 
 
-def _require_accepted(guidance: Recipe, model: str) -> None:
-    """Raise `VideoError` if the model does not accept a kind of guidance of the whole film."""
-    for kind in guidance.more:
-        if kind not in model_card(model).guidance:
-            raise VideoError(
-                f"--{kind} requires a model that accepts {kind}, got {model}. Run `colorzoo models "
-                f"--guidance {kind}` to list these models."
-            )
-
-
 @torch.inference_mode()
 def color_shots(
     source: Source,
@@ -492,11 +509,16 @@ def color_shots(
                 start = time.monotonic()
                 writer = source.part(parts.path / f"{name}{source.extension}")
                 if not recolor and _is_in_color(head):
-                    shot = _copy_shot(shot_frames, writer, tick)
+                    count = 0
+                    for frame in shot_frames:
+                        writer.copy(frame)
+                        count += 1
+                        tick(frame.number)
+                    shot = Shot(first, count, (_KEPT_NOTE,))
                 else:
                     shot = _color_shot(
                         shot_frames,
-                        writer,
+                        writer.write,
                         colorer,
                         keys,
                         spans[index] if spans else range(0),
@@ -505,6 +527,7 @@ def color_shots(
                         border=border,
                         tick=tick,
                     )
+                writer.close()
                 shot = parts.finish(replace(shot, seconds=round(time.monotonic() - start, 1)), keys)
             else:
                 for frame in shot_frames:  # frames must be read to reach the next shot
@@ -521,22 +544,9 @@ def _is_in_color(head: Sequence[VideoFrame]) -> bool:
     return any(chroma_note(frame.image.rgb_image()) == IN_COLOR for frame in (head[0], head[-1]))
 
 
-def _copy_shot(
-    frames: Iterable[VideoFrame], writer: FilePart | FolderPart, tick: Callable[[int], None]
-) -> Shot:
-    """Write the frames of one shot with their own colors; see `color_shots` for the arguments."""
-    numbers = list[int]()
-    for frame in frames:
-        writer.copy(frame)
-        numbers.append(frame.number)
-        tick(frame.number)
-    writer.close()
-    return Shot(numbers[0], len(numbers), (_KEPT_NOTE,))
-
-
 def _color_shot(
     frames: Iterator[VideoFrame],
-    writer: FilePart | FolderPart | _FrameWriter,
+    write: Callable[[VideoFrame, Tensor, Rectangle | None], None],
     colorer: FrameColorer,
     keys: Sequence[int],
     span: range,
@@ -546,7 +556,11 @@ def _color_shot(
     border: BorderSetting,
     tick: Callable[[int], None],
 ) -> Shot:
-    """Colorize, stabilize and write the frames of one shot; see `color_shots` for the arguments."""
+    """Colorize and stabilize the frames of one shot, and pass each frame to ``write`` in order.
+
+    The arguments of ``write`` are the frame, its colors and the colorized part; see `FilePart.write`. See
+    `color_shots` for the other arguments.
+    """
     first = next(frames)
     # the part within the border, and the sizes, are equal for all frames of a shot
     gray = RasterImage(first.image.gray())
@@ -576,10 +590,6 @@ def _color_shot(
     def correct(frame: VideoFrame, factor: float) -> Tensor:
         return colorer.correct(frame, network_input(frame, factor))
 
-    def write(ab_maps: list[Tensor]) -> None:
-        for ab in ab_maps:
-            writer.write(waiting.popleft(), ab[0], inside)
-
     count = 0
     for frame in itertools.chain([first], frames):
         # reduce the frame with a fast method, for exposure and motion estimation
@@ -596,11 +606,12 @@ def _color_shot(
             correct=partial(correct, frame, factor) if colorer.corrects() else None,
             corrected=colorer.is_corrected(frame),
         )
-        write(ab_maps)
+        for ab in ab_maps:
+            write(waiting.popleft(), ab[0], inside)
         count += 1
         tick(frame.number)
-    write(colors.flush())
-    writer.close()
+    for ab in colors.flush():
+        write(waiting.popleft(), ab[0], inside)
     return Shot(first.number, count, tuple(colorer.notes))
 
 
@@ -681,16 +692,9 @@ def write_frame(
     for path in (out, recipe_path):
         if os.path.lexists(path) and not overwrite:
             raise VideoError(f"{path} already exists. Set --overwrite to replace this file.")
-    edits = FilmRecipe.read(recipe, keys or {}, references)
-    edits = replace(edits, apply_matches=edits.apply_matches or apply_matches)
+    edits = FilmRecipe.read(recipe, keys or {}, references, apply_matches=apply_matches)
     guidance = Recipe(more=hints or {})
-    name = choose_model(guidance, name=model, weights=weights, references=edits.color_images)
-    film_is_drawn = is_drawn(film)
-    if film_is_drawn and requested_model(model, Recipe(), weights) is None and weights == "default":
-        name = DEFAULT_MODELS["sketch"]
-    if film_is_drawn and model_card(name).input != "sketch":
-        film.issues.notes.append(_line_art_note(source))
-    _require_accepted(guidance, name)
+    name = _choose_film_model(film, edits, guidance, model, weights)
     colorizer = Colorizer(
         name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
     )
@@ -731,10 +735,6 @@ def write_frame(
     height, width = levels.shape[:2]
     replace(edit, width=width, height=height, border="none").to_json(recipe_path)
     return recipe_path, (*film.issues.lines(), *notes)
-
-
-def _line_art_note(source: Path) -> str:
-    return f"the frames of {source} are line art, which models for photographs leave gray"
 
 
 @torch.inference_mode()
@@ -780,33 +780,22 @@ def color_frame(
     needed = itertools.dropwhile(is_before, before_end)
     head = list(itertools.islice(needed, TESTED + 1))
     keys = colorer.keys_of(span, head[-1].image.lightness()) if spans else []
-    writer, shot = _FrameWriter(number), itertools.chain(head, needed)
+    shot = itertools.chain(head, needed)
     if not recolor and head and _is_in_color(head):
         colorer.notes = {_KEPT_NOTE: None}
         for frame in shot:
             if frame.number == number:
                 return (frame.image.rgb_image().rgb * 255).round().astype(np.uint8)
-    options: dict[str, Any] = {"steady": steady, "size": size, "border": border}
-    _color_shot(shot, writer, colorer, keys, span, **options, tick=lambda _: None)
-    if writer.levels is None:
+    found: list[NDArray[np.uint8]] = []
+
+    def keep(frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
+        if frame.number == number:
+            found.append((compose_frame(frame, ab, inside) * 255).round().astype(np.uint8))
+
+    _color_shot(shot, keep, colorer, keys, span, steady=steady, size=size, border=border, tick=lambda _: None)
+    if not found:
         raise VideoError(f"frame {number} of {film.path} is damaged")
-    return writer.levels
-
-
-class _FrameWriter:
-    """Writer of a shot that keeps only one frame, as 8-bit RGB ``(H, W, 3)``."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self.levels: NDArray[np.uint8] | None = None
-
-    def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
-        """Keep the frame if it has the number."""
-        if frame.number == self._number:
-            self.levels = (compose_frame(frame, ab, inside) * 255).round().astype(np.uint8)
-
-    def close(self) -> None:
-        """Do nothing, because no file is open."""
+    return found[0]
 
 
 def gray_image(frame: VideoFrame) -> RasterImage:
