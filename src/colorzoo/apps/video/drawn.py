@@ -12,14 +12,13 @@ import cv2
 import numpy as np
 import torch
 
-from colorzoo.apps.video.container import import_av
-from colorzoo.apps.video.file import FileImage, FilePart, VideoFile
+from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.film_recipe import FilmRecipe
-from colorzoo.apps.video.folder import FolderImage, FolderPart, FrameFolder
+from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import VideoError, VideoFrame, group_shots, read_shots
 from colorzoo.apps.video.parts import PartsFolder, Shot, publish_shots
 from colorzoo.guidance import PointHint, Recipe
-from colorzoo.image_io import ImageProvenance, output_bit_depth, read_image
+from colorzoo.image_io import ImageProvenance, read_image
 from colorzoo.inference import ColorizedImage, Colorizer, RegionMemory, choose_model, with_key_colors
 from colorzoo.registry import DEFAULT_MODELS
 
@@ -93,7 +92,7 @@ def color_drawn_shots(
                         colored, unmatched = color(frame, colored)
                     if unmatched and (has_user_colors or count):
                         automatic[frame.number] = unmatched
-                    _write(writer, frame, with_strength(colored, strength))
+                    writer.write_drawing(frame, with_strength(colored, strength))
                     count += 1
                     tick(frame.number)
                 writer.close()
@@ -217,17 +216,3 @@ def region_points(colored: ColorizedImage) -> tuple[PointHint, ...]:
 def with_strength(colored: ColorizedImage, strength: float | None) -> ColorizedImage:
     """Return a colorized drawing whose chroma is multiplied by ``strength``; None for 1."""
     return colored if strength is None else replace(colored, colors=colored.colors.scaled(strength))
-
-
-def _write(writer: FilePart | FolderPart, frame: VideoFrame, colored: ColorizedImage) -> None:
-    """Write a colored drawing, whose lightness differs from the lightness of the source."""
-    image = frame.image
-    if isinstance(image, FolderImage):
-        source = colored.source(image.image)
-        levels = colored.levels(output_bit_depth(image.name, source))
-        writer.copy(replace(frame, image=replace(image, image=replace(source, levels=levels))))
-        return
-    stored = np.rot90(colored.levels(), -image.turns)
-    stored = np.ascontiguousarray(stored[:, ::-1] if image.mirrored else stored)
-    decoded = import_av().VideoFrame.from_ndarray(stored, "rgb24")
-    writer.copy(replace(frame, image=FileImage(decoded, image.pts, image.turns, image.mirrored)))

@@ -16,7 +16,7 @@ from colorzoo.apps.video.clock import Clock, PacketClock
 from colorzoo.apps.video.container import import_av, main_video_stream, open_media
 from colorzoo.apps.video.frames import VideoError
 from colorzoo.apps.video.other_streams import OtherStreams
-from colorzoo.apps.video.planes import FULL_RANGE, LIMITED_RANGE, Layout
+from colorzoo.apps.video.planes import Layout
 from colorzoo.image_io import ImageProvenance, Metadata, add_provenance
 
 CODECS = {"h264": "libx264", "hevc": "libx265", "vp9": "libvpx-vp9", "ffv1": "ffv1"}
@@ -181,21 +181,6 @@ def output_layout(
     if layout.bits < source.bits:
         notes.append(f"reduced from {source.bits} to {layout.bits} bits")
     return layout, notes
-
-
-def color_tags(frame: Any, layout: Layout) -> dict[str, int]:
-    """Return the color tags of the output stream; see `StreamPlan`.
-
-    Args:
-        frame: PyAV frame of the source, which provides the primaries and the transfer function.
-        layout: Pixel format of the output, which provides the color matrix and range.
-    """
-    return {
-        "color_range": FULL_RANGE if layout.full else LIMITED_RANGE,
-        "colorspace": layout.matrix,
-        "color_primaries": int(frame.color_primaries),
-        "color_trc": int(frame.color_trc),
-    }
 
 
 def join_parts(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,6 @@ from colorzoo.apps.video.container import (
 from colorzoo.apps.video.encoding import (
     Encoding,
     StreamPlan,
-    color_tags,
     join_parts,
     output_layout,
     write_errors,
@@ -51,6 +50,7 @@ from colorzoo.apps.video.planes import (
 from colorzoo.files import digest_of
 from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io import ImageProvenance, RasterImage
+from colorzoo.inference import ColorizedImage
 
 _DEFAULT_RATE = Fraction(25)
 _HDR_METADATA = frozenset({"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"})
@@ -130,7 +130,7 @@ class VideoFile:
     extension = ".nut"  # this container supports all codecs and time bases
 
     def __init__(self, path: Path, encoding: Encoding, selected: range = ALL_FRAMES) -> None:
-        self.path, self._encoding, self.selected = path, encoding, selected
+        self.path, self.selected = path, selected
         self.issues = ReadIssues()
         self._last = (-1, 0)  # timestamp and duration of the last packet, in units of the time base
         self._av = import_av()
@@ -146,48 +146,54 @@ class VideoFile:
                 self._time_base = stream.time_base
                 declared_rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
                 self._rate = min(declared_rate, 1 / stream.time_base)  # a frame lasts at least one unit
-                self._aspect = stream.sample_aspect_ratio
+                aspect = stream.sample_aspect_ratio
                 declared_duration = (stream.duration or 0) * stream.time_base
                 self._duration = declared_duration or Fraction(container.duration or 0, 1_000_000)
                 self._frames = stream.frames or round(self._duration * self._rate) or None
                 self._codec = stream.codec_context.name
                 # VP8 and VP9 store transparency outside the frames, and FFmpeg decodes them without it
-                self._has_alpha = stream.metadata.get("alpha_mode") == "1"
+                has_alpha = stream.metadata.get("alpha_mode") == "1"
                 flags = self._av.format.Flags(container.format.flags)
                 self._clock = Clock(self._av.format.Flags.ts_discont in flags)
-            self._first = next(self._decoded())
-            read_luma(self._first)  # raises an error if the pixel format cannot be converted
-            self.plan = self._plan()
+            first = self._first = next(self._decoded())
+            read_luma(first)  # raises an error if the pixel format cannot be converted
+            # properties of the output stream, and notes on properties that the result does not have
+            has_chroma = len(first.format.components) >= 3 and not is_rgb(first.format)
+            size = (first.width, first.height)
+            layout, notes = output_layout(layout_of(first), size, encoding.codec, has_chroma=has_chroma)
+            side_data = side_data_of(first)
+            if first.interlaced_frame:
+                notes.append(
+                    "interlaced frames are written as progressive frames; deinterlace the video first"
+                )
+            if has_alpha or any(part.is_alpha for part in first.format.components):
+                notes.append("transparency is dropped")
+            if _HDR_METADATA & side_data.keys():
+                notes.append("HDR metadata of the frames is dropped")
+            self.issues.notes += notes
+            # the display matrix rotates and flips frames; it has nine numbers
+            display_matrix = np.frombuffer(side_data.get("DISPLAYMATRIX", b""), np.int32).tolist()
+            self._mirrored, self._turns = _orientation(display_matrix)
+            self.plan = StreamPlan(
+                encoding=encoding,
+                width=first.width,
+                height=first.height,
+                layout=layout,
+                time_base=self._time_base,
+                rate=self._rate,
+                tags={
+                    "color_range": FULL_RANGE if layout.full else LIMITED_RANGE,
+                    "colorspace": layout.matrix,
+                    "color_primaries": int(first.color_primaries),
+                    "color_trc": int(first.color_trc),
+                },
+                aspect=aspect,
+                matrix=tuple(display_matrix),
+            )
         except (self._av.FFmpegError, OSError) as error:
             raise VideoError(f"{path} cannot be read as a video: {error.strerror}") from error
         except StopIteration:
             raise VideoError(f"{path} contains no frame that can be decoded") from None
-
-    def _plan(self) -> StreamPlan:
-        """Return the properties of the output stream; add notes on lost properties to `issues`."""
-        first, codec = self._first, self._encoding.codec
-        has_chroma = len(first.format.components) >= 3 and not is_rgb(first.format)
-        size = (first.width, first.height)
-        layout, notes = output_layout(layout_of(first), size, codec, has_chroma=has_chroma)
-        side_data = side_data_of(first)
-        if first.interlaced_frame:
-            notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
-        if self._has_alpha or any(part.is_alpha for part in first.format.components):
-            notes.append("transparency is dropped")
-        if _HDR_METADATA & side_data.keys():
-            notes.append("HDR metadata of the frames is dropped")
-        self.issues.notes += notes
-        return StreamPlan(
-            encoding=self._encoding,
-            width=first.width,
-            height=first.height,
-            layout=layout,
-            time_base=self._time_base,
-            rate=self._rate,
-            tags=color_tags(first, layout),
-            aspect=self._aspect,
-            matrix=_display_matrix(side_data),
-        )
 
     def describe(self) -> dict[str, Any]:
         """Return frame size, frame count, frame rate, and formats of source and result."""
@@ -198,7 +204,7 @@ class VideoFile:
             "frames": count_selected(self._frames, self.selected),
             "rate": float(self._rate),
             "from": f"{self._codec} {self._first.format.name}",
-            "to": f"{self._encoding.codec} {plan.layout.name}",
+            "to": f"{plan.encoding.codec} {plan.layout.name}",
         }
 
     def sample(self) -> Iterator[RasterImage]:
@@ -224,7 +230,6 @@ class VideoFile:
         """
         self.issues.broken.clear()
         self._clock = Clock(self._clock.can_jump_ahead)
-        mirrored, turns = _orientation(_display_matrix(side_data_of(self._first)))
         last_pts: int | None = None
         end = 0  # end of the previous frame in units of the time base
         for number, decoded in enumerate(self._decoded()):
@@ -239,7 +244,7 @@ class VideoFile:
             if decoded.is_corrupt:
                 self.issues.broken.append(_time_code(pts * self._time_base))
             if number in self.selected:
-                yield VideoFrame(number, FileImage(self._resized(decoded), pts, turns, mirrored))
+                yield VideoFrame(number, self._image(decoded, pts))
             if number + 1 == self.selected.stop:
                 return
         # check that the file does not end before its declared duration
@@ -261,7 +266,6 @@ class VideoFile:
             first: Number of the first frame.
             times: Timestamp of each decoded frame of the film in units of the time base, in increasing order.
         """
-        mirrored, turns = _orientation(_display_matrix(side_data_of(self._first)))
         with open_media(self.path) as container:
             stream = main_video_stream(container)
             stream.codec_context.thread_count = 1
@@ -271,8 +275,7 @@ class VideoFile:
                     for decoded in stream.codec_context.decode(packet):
                         number = len(times) if decoded.pts is None else bisect_left(times, decoded.pts, first)
                         if number < len(times) and times[number] == decoded.pts:
-                            image = FileImage(self._resized(decoded), decoded.pts, turns, mirrored)
-                            yield VideoFrame(number, image)
+                            yield VideoFrame(number, self._image(decoded, decoded.pts))
 
     def part(self, path: Path) -> FilePart:
         """Return an encoder that writes one shot to the file ``path``."""
@@ -319,12 +322,12 @@ class VideoFile:
             self.issues.incomplete = f"the file cannot be read to the end ({error.strerror})"
             yield self._av.Packet()  # an empty packet flushes the decoder
 
-    def _resized(self, decoded: Any) -> Any:
+    def _image(self, decoded: Any, pts: int) -> FileImage:
         """Return a decoded frame at the size of the first frame."""
         width, height = self._first.width, self._first.height
-        if (decoded.width, decoded.height) == (width, height):
-            return decoded
-        return decoded.reformat(width=width, height=height)
+        if (decoded.width, decoded.height) != (width, height):
+            decoded = decoded.reformat(width=width, height=height)
+        return FileImage(decoded, pts, self._turns, self._mirrored)
 
     def _usual_duration(self) -> int:
         """Return the mean frame duration in units of the time base."""
@@ -354,12 +357,15 @@ class FilePart:
             inside: Part of the upright frame that ``ab`` covers; pixels outside stay gray. None if ``ab``
                 covers the whole frame.
         """
-        plan, image = self._plan, frame.image
-        luma = image.luma(plan.layout)
-        upright_size = luma.shape if image.turns % 2 == 0 else luma.shape[::-1]
-        stored_ab = image.as_stored(_enlarged(ab, upright_size, inside))
-        planes = colored_planes(luma, stored_ab, plan.layout)
-        self._encode(frame, planes)
+        image, layout = frame.image, self._plan.layout
+        luma = image.luma(layout)
+        height, width = luma.shape if image.turns % 2 == 0 else luma.shape[::-1]
+        inside = inside or Rectangle(0, 0, width, height)
+        # resize the colors to the full frame; one channel at a time, which is three times as fast
+        whole = np.zeros((2, height, width), np.float32)
+        for small, enlarged in zip(ab.numpy(), whole, strict=True):
+            cv2.resize(small, inside[2:], enlarged[inside.slices], interpolation=cv2.INTER_CUBIC)
+        self._encode(frame, colored_planes(luma, image.as_stored(whole), layout))
 
     def copy(self, frame: VideoFrame) -> None:
         """Encode a frame with its own colors."""
@@ -370,6 +376,14 @@ class FilePart:
                 format=layout.name, dst_colorspace=layout.matrix, dst_color_range=value_range, threads=1
             )
         self._encode(frame, [samples(plane, layout.bits) for plane in decoded.planes[:3]])
+
+    def write_drawing(self, frame: VideoFrame, colored: ColorizedImage) -> None:
+        """Encode a colorized drawing, whose lightness differs from the lightness of the source."""
+        image = frame.image
+        stored = np.rot90(colored.levels(), -image.turns)
+        stored = np.ascontiguousarray(stored[:, ::-1] if image.mirrored else stored)
+        decoded = self._av.VideoFrame.from_ndarray(stored, "rgb24")
+        self.copy(replace(frame, image=replace(image, decoded=decoded)))
 
     def _encode(self, frame: VideoFrame, planes: Sequence[NDArray[Any]]) -> None:
         plan = self._plan
@@ -387,11 +401,6 @@ class FilePart:
             self._container.close()
 
 
-def _display_matrix(side_data: Mapping[str, bytes]) -> tuple[int, ...]:
-    """Return the nine numbers of the display matrix of a frame; empty without a display matrix."""
-    return tuple(np.frombuffer(side_data.get("DISPLAYMATRIX", b""), np.int32).tolist())
-
-
 def _orientation(matrix: Sequence[int]) -> tuple[bool, int]:
     """Return whether a display matrix mirrors frames, and the counterclockwise quarter turns after that."""
     if not matrix:
@@ -401,21 +410,6 @@ def _orientation(matrix: Sequence[int]) -> tuple[bool, int]:
     sign = -1 if is_mirrored else 1
     clockwise_angle = math.atan2(sign * b, sign * a)
     return is_mirrored, round(-clockwise_angle / (math.pi / 2)) % 4
-
-
-def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> NDArray[np.float32]:
-    """Resize ab to the full frame ``(2, H, W)``; pixels outside ``inside`` are 0."""
-    inside = inside or Rectangle(0, 0, size[1], size[0])
-    width, height = inside[2:]
-    part = np.empty((2, height, width), np.float32)
-    # resizing each channel is three times as fast as resizing both channels at once
-    for small, enlarged in zip(ab.numpy(), part, strict=True):
-        cv2.resize(small, (width, height), enlarged, interpolation=cv2.INTER_CUBIC)
-    if (height, width) == size:
-        return part
-    whole = np.zeros((2, *size), np.float32)
-    whole[:, *inside.slices] = part
-    return whole
 
 
 def _time_code(seconds: Fraction) -> str:

@@ -34,12 +34,13 @@ from colorzoo.image_io import (
     ImageProvenance,
     RasterImage,
     fill_hidden,
+    output_bit_depth,
     read_image,
     result_name,
     visible_entries,
     write_image,
 )
-from colorzoo.inference import FullLightness, compose_image
+from colorzoo.inference import ColorizedImage, FullLightness, compose_image
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,12 @@ class FolderPart:
         image = frame.image.image
         levels = image.levels if image.levels.ndim == 3 else np.repeat(image.levels[..., None], 3, axis=2)
         write_image(self._path / frame.image.name, levels, image, overwrite=True)
+
+    def write_drawing(self, frame: VideoFrame, colored: ColorizedImage) -> None:
+        """Write a colorized drawing, whose lightness differs from the lightness of the source."""
+        name, source = frame.image.name, colored.source(frame.image.image)
+        levels = colored.levels(output_bit_depth(name, source))
+        write_image(self._path / name, levels, replace(source, levels=levels), overwrite=True)
 
     def close(self) -> None:
         """Do nothing, because `write` writes each frame completely."""
