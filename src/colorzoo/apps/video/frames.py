@@ -160,7 +160,15 @@ class ShotDetector:
             gray: Gray frame ``(H, W)`` at any size.
         """
         small = cv2.resize(gray, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
-        histograms = _histograms(small)
+        # the smoothed normalized histograms ``(4, bins)`` of the quadrants
+        rows, columns = small.shape[0] // 2, small.shape[1] // 2
+        corners = ((top, left) for top in (0, rows) for left in (0, columns))
+        quadrants = [small[top : top + rows, left : left + columns] for top, left in corners]
+        counts = [cv2.calcHist([quadrant], [0], None, [_BINS], [0, 256]) for quadrant in quadrants]
+        padded = np.pad(np.asarray(counts, np.float64).reshape(len(counts), -1), ((0, 0), (1, 1)))
+        weights = (0.25, 0.5, 0.25)  # smoothed, because a slow fade moves values to adjacent bins
+        smooth = np.lib.stride_tricks.sliding_window_view(padded, len(weights), axis=1) @ weights
+        histograms = smooth / smooth.sum(axis=1, keepdims=True)
         previous, self._previous = self._previous, (small, histograms)
         if previous is None:
             return True
@@ -174,15 +182,3 @@ class ShotDetector:
         norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
         correlation = float((a * b).sum()) / norm if norm > 1 else 0.0
         return correlation < _MAX_CORRELATION
-
-
-def _histograms(image: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the smoothed normalized histograms ``(4, bins)`` of the quadrants of a gray image ``(H, W)``."""
-    rows, columns = image.shape[0] // 2, image.shape[1] // 2
-    corners = ((top, left) for top in (0, rows) for left in (0, columns))
-    quadrants = [image[top : top + rows, left : left + columns] for top, left in corners]
-    counts = [cv2.calcHist([quadrant], [0], None, [_BINS], [0, 256]) for quadrant in quadrants]
-    padded = np.pad(np.asarray(counts, np.float64).reshape(len(counts), -1), ((0, 0), (1, 1)))
-    weights = (0.25, 0.5, 0.25)  # smoothed, because a slow fade moves values to adjacent bins
-    smooth = np.lib.stride_tricks.sliding_window_view(padded, len(weights), axis=1) @ weights
-    return smooth / smooth.sum(axis=1, keepdims=True)
