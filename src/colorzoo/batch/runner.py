@@ -499,23 +499,58 @@ class FileColorizer:
 
         A file with several frames or pages is colorized, written one frame at a time, and uploaded.
         """
-        task, first, frames = opened.task, opened.first.image, opened.frames
-        provenance = opened.provenance
-        if frames is None:
-            colored = self._recall_regions(colorize_task(opened.prepared), opened.colorizer)
-            record = None if provenance is None else with_prediction(provenance, colored)
-            colored = replace(colored, prediction=None)  # frees the output of the network
-            return ColoredFile(task, first, colored, record, opened.notes)
-        # read, colorize and write one frame at a time, so that only one frame is in memory
-        like, not_embedded = embed_provenance(first, task.target, provenance)
-        color_notes: list[str] = []
+        if opened.frames is not None:
+            return self._color_frames(opened, opened.frames)
+        colored = self._recall_regions(colorize_task(opened.prepared), opened.colorizer)
+        record = None if opened.provenance is None else with_prediction(opened.provenance, colored)
+        colored = replace(colored, prediction=None)  # frees the output of the network
+        return ColoredFile(opened.task, opened.first.image, colored, record, opened.notes)
+
+    def _color_frames(self, opened: OpenedFile, frames: Frames) -> FileResult:
+        """Read, colorize and write one frame or page at a time, so that only one is in memory."""
+        task, first = opened.task, opened.first.image
+        first_like, not_embedded = embed_provenance(first, task.target, opened.provenance)
         models = [opened.prepared.network.name]
-        colored_frames = self._colored_frames(opened, frames, like, color_notes, models)
+        notes = [*opened.notes, *frames_notes(task.target, frames)]
+        one_of = f"one of the {frames.kind}"
+        starts_in_color = chroma_note(first) == IN_COLOR
+
+        def colored_frames() -> Iterator[ColoredFrame]:
+            """Colorize each frame when it is requested; add its notes and its model."""
+            for frame in chain([opened.first], opened.later):
+                is_first = frame is opened.first
+                like = first_like if is_first else frame.image
+                color_note = chroma_note(like)
+                if self.skip_colored and color_note == IN_COLOR:  # the other frames are not all in color
+                    notes.append(f"{one_of} was {IN_COLOR} and was kept")
+                    yield ColoredFrame(as_rgb(like.levels), like, frame.milliseconds)
+                    continue
+                image_task, colorizer = opened.prepared, opened.colorizer
+                if not is_first:
+                    if not starts_in_color:  # otherwise, the notes of the file contain the note
+                        note = _ignored_color_note(color_note, one_of)
+                        notes.extend([note] if note else [])
+                    exemplar = opened.exemplar
+                    if frames.kind == "pages":  # each page is a separate image
+                        name = self._choose([like])
+                        colorizer, exemplar = self.load(name)
+                        if colorizer is not opened.colorizer:
+                            record = self._with_model(opened.provenance, name, colorizer.size)
+                            like, _ = embed_provenance(like, task.target, record)
+                    models.append(colorizer.name)
+                    strength = self.settings.strength
+                    image_task = colorizer.prepare(like, self.guidance, strength=strength, reference=exemplar)
+                colored = self._recall_regions(colorize_task(image_task), colorizer)
+                notes.extend((*frame.image.notes, *colored.notes))
+                levels = colored.levels(output_bit_depth(task.target, like))
+                yield ColoredFrame(levels, colored.source(like), frame.milliseconds)
+
         quality, overwrite = self.settings.quality, bool(self.overwrite)
         with sidecar_written(task.target, first.metadata, not_embedded) as written:
-            write_frames(task.target, colored_frames, frames, quality=quality, overwrite=overwrite)
-        notes = dict.fromkeys((*opened.notes, *frames_notes(task.target, frames), *color_notes))
-        result = task.result("colored", *notes, *written, model=", ".join(dict.fromkeys(models)))
+            write_frames(task.target, colored_frames(), frames, quality=quality, overwrite=overwrite)
+        result = task.result(
+            "colored", *dict.fromkeys(notes), *written, model=", ".join(dict.fromkeys(models))
+        )
         if self.bucket:
             self.bucket.upload(task.target)
         return result
@@ -574,53 +609,6 @@ class FileColorizer:
         if self.bucket:
             self.bucket.upload(task.target)
         return task.result("colored", *notes, model=colored.task.network.name, stages=colored.task.log)
-
-    def _colored_frames(
-        self,
-        opened: OpenedFile,
-        frames: Frames,
-        first_like: RasterImage,
-        notes: list[str],
-        models: list[str],
-    ) -> Iterator[ColoredFrame]:
-        """Colorize each frame of a file when it is requested.
-
-        Args:
-            opened: The file.
-            frames: Description of the frames.
-            first_like: First frame with the metadata of the result.
-            notes: List to which the notes for the user on each frame are appended.
-            models: List to which the model of each later frame is appended.
-        """
-        strength = self.settings.strength
-        one_of = f"one of the {frames.kind}"
-        starts_in_color = chroma_note(opened.first.image) == IN_COLOR
-        for frame in chain([opened.first], opened.later):
-            is_first = frame is opened.first
-            like = first_like if is_first else frame.image
-            color_note = chroma_note(like)
-            if self.skip_colored and color_note == IN_COLOR:  # the other frames are not all in color
-                notes.append(f"{one_of} was {IN_COLOR} and was kept")
-                yield ColoredFrame(as_rgb(like.levels), like, frame.milliseconds)
-                continue
-            image_task, colorizer = opened.prepared, opened.colorizer
-            if not is_first:
-                if not starts_in_color:  # otherwise, the notes of the file contain the note
-                    note = _ignored_color_note(color_note, one_of)
-                    notes += [note] if note else []
-                exemplar = opened.exemplar
-                if frames.kind == "pages":  # each page is a separate image
-                    name = self._choose([like])
-                    colorizer, exemplar = self.load(name)
-                    if colorizer is not opened.colorizer:
-                        record = self._with_model(opened.provenance, name, colorizer.size)
-                        like, _ = embed_provenance(like, opened.task.target, record)
-                models.append(colorizer.name)
-                image_task = colorizer.prepare(like, self.guidance, strength=strength, reference=exemplar)
-            colored = self._recall_regions(colorize_task(image_task), colorizer)
-            notes += [*frame.image.notes, *colored.notes]
-            levels = colored.levels(output_bit_depth(opened.task.target, like))
-            yield ColoredFrame(levels, colored.source(like), frame.milliseconds)
 
 
 def _ignored_color_note(note: str | None, subject: str) -> str | None:
