@@ -30,7 +30,7 @@ IMAGES = [scene(n) for n in range(8)]
 
 def convert(source: Path, out: Path, codec: str | None = None) -> VideoFile:
     video = VideoFile(source, choose_encoding(out, codec, None))
-    color_shots(video, StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
+    color_shots(video, StubColorer(), PartsFolder(out, "test"), steady=0)
     return video
 
 

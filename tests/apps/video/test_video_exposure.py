@@ -55,7 +55,7 @@ def test_color_shots_stabilizes_model_inputs_and_keeps_lightness(tmp_path) -> No
 
     out = tmp_path / "out.mkv"
     video = VideoFile(source, choose_encoding(out, "ffv1", None))
-    color_shots(video, Recorder(), PartsFolder(out, "test"), steady=0, size=32)
+    color_shots(video, Recorder(), PartsFolder(out, "test"), steady=0)
     assert brightness_change(inputs) < 0.8
     for before, after in zip(lightness_planes(source), lightness_planes(out), strict=True):
         assert np.abs(before.astype(int) - after).max() <= 1

@@ -24,7 +24,7 @@ def convert(
     source: Path, out: Path, colorer: StubColorer | None = None, codec: str | None = None, crf: int = 16
 ) -> tuple[list[Shot], int]:
     video = VideoFile(source, choose_encoding(out, codec, crf))
-    return color_shots(video, colorer or StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
+    return color_shots(video, colorer or StubColorer(), PartsFolder(out, "test"), steady=0)
 
 
 @pytest.mark.parametrize("extension", [".mp4", ".mkv"])
@@ -74,7 +74,7 @@ def test_time_codes_include_hours(seconds: str, text: str) -> None:
 def test_color_shots_colorizes_only_inside_the_border(tmp_path: Path) -> None:
     out, border = tmp_path / "out.mkv", Rectangle(10, 8, 44, 32)
     video = VideoFile(write_video(tmp_path / "in.mp4", SCENES[:2]), choose_encoding(out, "ffv1", None))
-    color_shots(video, StubColorer(20), PartsFolder(out, "a"), steady=0, size=32, border=border)
+    color_shots(video, StubColorer(20), PartsFolder(out, "a"), steady=0, border=border)
     red = read_frames(out)[0].to_ndarray(format="rgb24").astype(int)
     chroma = np.ptp(red, axis=2)
     near, far = (np.ones(chroma.shape, bool) for _ in range(2))
@@ -156,7 +156,7 @@ def test_color_shots_converts_uncommon_pixel_formats(tmp_path: Path, pixels: str
     source = write_video(tmp_path / "in.mkv", images, codec="ffv1", pixels=pixels, tags={})
     out = tmp_path / "out.mp4"
     video = VideoFile(source, choose_encoding(out, None, None))
-    color_shots(video, StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
+    color_shots(video, StubColorer(), PartsFolder(out, "test"), steady=0)
     dropped = ["transparency is dropped"]
     notes = {"yuv420p12le": ["reduced from 12 to 10 bits"], "yuva420p": dropped, "ya8": dropped}
     assert video.issues.notes == notes.get(pixels, [])
@@ -233,7 +233,7 @@ def test_color_shots_stores_the_digital_source_type(tmp_path: Path, extension: s
     source, out = write_video(tmp_path / "in.mkv", SCENES[:3]), tmp_path / f"out{extension}"
     origin = ImageProvenance("ab" * 32, "cd" * 32, "zhang2016")
     video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "test")
-    color_shots(video, StubColorer(), parts, steady=0, size=32, origin=origin)
+    color_shots(video, StubColorer(), parts, steady=0, origin=origin)
     assert len(read_frames(out)) == 3
     if extension in (".mp4", ".mov"):
         packet = out.read_bytes().partition(bytes.fromhex("be7acfcb97a942e89c71999491e3afac"))[2]
@@ -252,7 +252,7 @@ def test_color_shots_reports_and_drops_undecodable_frames(tmp_path: Path, at: in
     source = write_video(tmp_path / "in.mkv", SCENES[:6] * 2, spoil=garbage(at))
     out = tmp_path / "out.mkv"
     video = VideoFile(source, choose_encoding(out, None, None))
-    color_shots(video, StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
+    color_shots(video, StubColorer(), PartsFolder(out, "test"), steady=0)
     # without an encoded key frame, no frame can be decoded before the next key frame
     lost = range(6) if at == 0 else [at]
     assert times(out) == [Fraction(number, 25) for number in range(12) if number not in lost]
@@ -291,7 +291,7 @@ def test_a_video_in_color_keeps_its_colors(tmp_path: Path, pixels: str) -> None:
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     video = VideoFile(source, choose_encoding(out, "ffv1", None))
-    shots, _ = color_shots(video, StubColorer(), PartsFolder(out, "a"), steady=0, size=32)
+    shots, _ = color_shots(video, StubColorer(), PartsFolder(out, "a"), steady=0)
     assert "already in color" in shots[0].notes[0]
     for before, after in zip(read_frames(source), read_frames(out), strict=True):
         difference = np.abs(frame_to_rgb(before).astype(int) - frame_to_rgb(after))

@@ -27,7 +27,7 @@ SCENES = [scene(n, seed) for seed in (0, 7, 9) for n in range(6)]
 
 def color(source: Path, out: Path, colorer: StubColorer, *, overwrite: bool = False) -> int:
     video = VideoFile(source, choose_encoding(out, None, None))
-    return color_shots(video, colorer, PartsFolder(out, "a", overwrite=overwrite), steady=0, size=32)[1]
+    return color_shots(video, colorer, PartsFolder(out, "a", overwrite=overwrite), steady=0)[1]
 
 
 def test_color_shots_resumes_with_the_interrupted_shot(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_color_shots_resumes_with_the_interrupted_shot(tmp_path: Path) -> None:
     ticks, parts = iter(range(9)), PartsFolder(out, "a")
     video = VideoFile(source, choose_encoding(out, None, None))
     with pytest.raises(StopIteration):  # raised in the second shot
-        color_shots(video, StubColorer(20), parts, steady=0, size=32, tick=lambda _: next(ticks))
+        color_shots(video, StubColorer(20), parts, steady=0, tick=lambda _: next(ticks))
     assert not out.exists()
     # the unfinished shot is deleted
     assert [path.name[:13] for path in sorted(parts.path.glob("shot-*"))] == ["shot-00000000"] * 2
@@ -63,7 +63,7 @@ def test_shots_with_other_settings_are_kept_until_the_result_is_published(
     def interrupted_run(*, overwrite: bool = False) -> None:
         ticks, parts = iter(range(9)), PartsFolder(out, "a", overwrite=overwrite)
         with pytest.raises(StopIteration):
-            color_shots(video, StubColorer(), parts, steady=0, size=32, tick=lambda _: next(ticks))
+            color_shots(video, StubColorer(), parts, steady=0, tick=lambda _: next(ticks))
 
     if is_allowed:
         interrupted_run()
@@ -101,7 +101,7 @@ def test_a_key_frame_recomputes_only_the_shots_that_it_influences(tmp_path: Path
         colorer: Any = KeyedColorer(list(keys))
         video = VideoFile(source, choose_encoding(out, None, None))
         parts = PartsFolder(out, "a", keys, overwrite=True)
-        color_shots(video, colorer, parts, steady=0, size=32, spans=spans)
+        color_shots(video, colorer, parts, steady=0, spans=spans)
         assert len(list(parts.path.glob("shot-*.json"))) == 3
         assert len(lightness_planes(out)) == 18
         return sorted({number for number, _ in colorer.seen})
@@ -165,7 +165,7 @@ def test_video_does_not_replace_a_result_written_during_the_run(tmp_path: Path) 
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
     video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "a")
     with pytest.raises(VideoError, match="already exists"):
-        color_shots(video, StubColorer(), parts, steady=0, size=32, tick=lambda _: out.write_bytes(b"new"))
+        color_shots(video, StubColorer(), parts, steady=0, tick=lambda _: out.write_bytes(b"new"))
     assert out.read_bytes() == b"new"
     with pytest.raises(VideoError, match="already exists"):
         color(source, out, StubColorer())
@@ -184,7 +184,7 @@ def test_edited_frames_of_a_folder_do_not_change_the_kept_shots(tmp_path: Path) 
         colorer: Any = KeyedColorer(list(keys))
         parts = PartsFolder(out, "a", keys, overwrite=True)
         spans = [range(2), range(2, 4)]
-        color_shots(FrameFolder(source), colorer, parts, steady=0, size=32, spans=spans)
+        color_shots(FrameFolder(source), colorer, parts, steady=0, spans=spans)
         return [number for number, _ in colorer.seen]
 
     assert seen_frames({3: "a"}) == [0, 1, 2, 3]
@@ -215,8 +215,9 @@ def test_color_shots_limits_buffered_frame_bytes(tmp_path: Path, size: tuple[int
         issues=ReadIssues(),
     )
     colorer: Any = StubColorer()
+    colorer.size = 16
     parts, ticks = PartsFolder(tmp_path / "out", "a"), list[int]()
-    color_shots(source, colorer, parts, size=16, border="none", tick=lambda _: ticks.append(len(events)))
+    color_shots(source, colorer, parts, border="none", tick=lambda _: ticks.append(len(events)))
     assert len(ticks) == window + 2
     assert events == ["read"] * window + ["written"] * window + ["read"] * 2 + ["written"] * 2
 
@@ -225,7 +226,7 @@ def test_video_deletes_the_parts_of_a_run_without_finished_shots(tmp_path: Path)
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
     video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "b")
     with pytest.raises(StopIteration):
-        color_shots(video, StubColorer(), parts, steady=0, size=32, tick=lambda _: next(iter(())))
+        color_shots(video, StubColorer(), parts, steady=0, tick=lambda _: next(iter(())))
     assert not parts.path.exists()
     parts.path.mkdir()
     (parts.path / "job.json").write_text('{"process": 1, "host": "a"}')  # of a killed process

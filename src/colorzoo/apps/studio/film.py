@@ -330,7 +330,6 @@ class Film:
             excerpt,
             colorer,
             number,
-            size=colorizer.size,
             border="none" if edits.has_images else "automatic",
             spans=[*earlier, shot],
         )

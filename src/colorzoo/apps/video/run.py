@@ -289,7 +289,6 @@ def colorize_video(
                 colorer,
                 parts,
                 steady=steady,
-                size=colorizer.size,
                 border=colored_part,
                 spans=spans,
                 recolor=recolor,
@@ -464,7 +463,6 @@ def color_shots(
     parts: PartsFolder,
     *,
     steady: float = 0.97,
-    size: int,
     border: BorderSetting = "automatic",
     spans: Sequence[range] = (),
     recolor: bool = False,
@@ -481,7 +479,6 @@ def color_shots(
             reused, and the result is written atomically.
         steady: Strength of the temporal stabilization; see `SteadyColors`. 0 colorizes each frame
             independently.
-        size: Shorter side of the network input in pixels.
         border: Part of the frames to colorize; ``"automatic"`` detects a border of uniform tone, such as a
             film rebate, in the first frame of each shot.
         spans: Frame numbers of each shot; required if there are key frames. If empty, the shots are detected.
@@ -523,7 +520,6 @@ def color_shots(
                         keys,
                         spans[index] if spans else range(0),
                         steady=steady,
-                        size=size,
                         border=border,
                         tick=tick,
                     )
@@ -552,7 +548,6 @@ def _color_shot(
     span: range,
     *,
     steady: float,
-    size: int,
     border: BorderSetting,
     tick: Callable[[int], None],
 ) -> Shot:
@@ -572,7 +567,7 @@ def _color_shot(
         return whole if inside is None else whole[..., *inside.slices]
 
     height, width = lightness_of(first).shape[-2:]
-    small_size = working_size(height, width, size)
+    small_size = working_size(height, width, colorer.size)
     # bilinear sampling is fast, and it has no aliasing below a factor of 2
     interpolation = cv2.INTER_LINEAR if width < 2 * small_size[1] else cv2.INTER_AREA
     window = max(6, min(_MOST_WAITING, _WAITING_BYTES // (3 * height * width)))  # number of buffered frames
@@ -723,7 +718,6 @@ def write_frame(
             colorer,
             number,
             steady=steady,
-            size=colorizer.size,
             border=_colored_part(border, edits),
             spans=spans,
             recolor=recolor,
@@ -744,7 +738,6 @@ def color_frame(
     number: int,
     *,
     steady: float = 0.97,
-    size: int,
     border: BorderSetting = "automatic",
     spans: Sequence[range] = (),
     recolor: bool = False,
@@ -792,7 +785,7 @@ def color_frame(
         if frame.number == number:
             found.append((compose_frame(frame, ab, inside) * 255).round().astype(np.uint8))
 
-    _color_shot(shot, keep, colorer, keys, span, steady=steady, size=size, border=border, tick=lambda _: None)
+    _color_shot(shot, keep, colorer, keys, span, steady=steady, border=border, tick=lambda _: None)
     if not found:
         raise VideoError(f"frame {number} of {film.path} is damaged")
     return found[0]
