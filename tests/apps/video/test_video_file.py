@@ -45,7 +45,7 @@ def test_video_file_describes_format_and_frame_times(tmp_path: Path, extension: 
     video = VideoFile(source, choose_encoding(tmp_path / "out.mkv", "ffv1", None))
     formats = {"from": "h264 yuv420p", "to": "ffv1 yuv420p"}
     assert video.describe() == {"width": 64, "height": 48, "frames": count, "rate": 25.0, **formats}
-    times_of_frames = [frame.image.pts * video.plan.time_base for frame in video.frames()]
+    times_of_frames = [frame.pts * video.plan.time_base for frame in video.frames()]
     assert times_of_frames == [Fraction(number, 25) for number in range(12)]
 
 
@@ -57,13 +57,13 @@ def test_frames_from_equals_reading_from_the_start(tmp_path: Path, name: str, co
     video = VideoFile(
         write_video(tmp_path / name, images, codec=codec), choose_encoding(tmp_path / "out.mkv", "ffv1", None)
     )
-    frames = [frame.image for frame in video.frames()]
-    pts = [image.decoded.pts for image in frames]
+    frames = list(video.frames())
+    pts = [frame.decoded.pts for frame in frames]
     for first in (0, 1, 19, 37, 59):
         found = list(video.frames_from(first, pts))
         assert [frame.number for frame in found] == list(range(first, 60))
         for frame in found[:3]:
-            np.testing.assert_array_equal(frame.image.gray(), frames[frame.number].gray())
+            np.testing.assert_array_equal(frame.gray(), frames[frame.number].gray())
 
 
 @pytest.mark.parametrize(("seconds", "text"), [("0", "0:00:00.000"), ("3723.45", "1:02:03.450")])
@@ -181,7 +181,7 @@ def test_color_shots_colorizes_rotated_videos_upright(tmp_path: Path) -> None:
     assert {frame.rotation for frame in read_frames(out)} == {90}
     (first, *_) = VideoFile(out, choose_encoding(out, None, None)).frames()
     shown = read_frames(out)[0].to_ndarray(format="rgb24").astype(int)
-    assert np.abs(first.image.rgb_image().levels - np.rot90(shown)).max() <= 3
+    assert np.abs(first.rgb_image().levels - np.rot90(shown)).max() <= 3
     pairs = zip(lightness_planes(source), lightness_planes(out), strict=True)
     assert all(np.abs(was.astype(int) - now).mean() < 2 for was, now in pairs)
 
@@ -201,13 +201,13 @@ def test_color_shots_shows_mirrored_videos_upright_to_the_model(tmp_path: Path, 
     source = write_video(tmp_path / "in.mp4", SCENES[:2], matrix=matrix)
     stored = read_frames(source)[0].to_ndarray(format="rgb24").astype(int)
     (first, *_) = VideoFile(source, choose_encoding(tmp_path / "out.mp4", None, None)).frames()
-    shown = first.image.rgb_image().levels.astype(int)
+    shown = first.rgb_image().levels.astype(int)
     assert np.abs(shown - change(stored)).max() <= 3
-    assert np.abs(first.image.gray() - shown.mean(axis=2)).mean() < 20  # luma has a limited range
-    assert first.image.lightness().shape[2:] == shown.shape[:2]
+    assert np.abs(first.gray() - shown.mean(axis=2)).mean() < 20  # luma has a limited range
+    assert first.lightness().shape[2:] == shown.shape[:2]
     corner = np.zeros((2, *shown.shape[:2]), np.float32)
     corner[:, :8, :8] = 1
-    assert np.array_equal(change(first.image.as_stored(corner)[0]), corner[0])
+    assert np.array_equal(change(first.as_stored(corner)[0]), corner[0])
 
 
 def test_color_shots_with_higher_crf_writes_smaller_files(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_frame_folder_coloring_applies_border_and_keeps_other_files(tmp_path: Pa
     color_shots(folder, StubColorer(20), parts, steady=0, border=inside)
     assert (out / "notes.txt").exists()
     (first, *_) = FrameFolder(out).frames()
-    is_colored = np.ptp(first.image.image.rgb, axis=2) > 0.05
+    is_colored = np.ptp(first.image.rgb, axis=2) > 0.05
     assert is_colored[inside.slices].all()
     assert is_colored.sum() == 44 * 32
 
@@ -84,7 +84,7 @@ def test_hidden_colors_of_transparent_frames_have_no_effect(tmp_path: Path) -> N
             Image.fromarray(np.dstack([levels, alpha])).save(tmp_path / name / f"f{number}.png")
         color(tmp_path / name, tmp_path / f"out-{name}", StubColorer(20))
         frames = FrameFolder(tmp_path / f"out-{name}").frames()
-        results.append([frame.image.image for frame in frames])
+        results.append([frame.image for frame in frames])
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one.alpha, alpha)
         np.testing.assert_array_equal(one.levels[alpha > 0], other.levels[alpha > 0])
@@ -135,7 +135,7 @@ def test_frame_folder_sorts_naturally_and_skips_hidden_files(tmp_path: Path) -> 
     names = ["f1.png", "f2.png", "f10.png", "f11.png"]
     for name in (*names, "._f1.png"):
         Image.fromarray(scene(0)).save(tmp_path / name)
-    assert [frame.image.name for frame in FrameFolder(tmp_path).frames()] == names
+    assert [frame.name for frame in FrameFolder(tmp_path).frames()] == names
 
 
 def test_color_frame_equals_the_frame_of_the_film(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from colorzoo.apps.video.encoding import choose_encoding
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.folder import FrameFolder
-from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
+from colorzoo.apps.video.frames import ReadIssues, VideoError
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path
 from colorzoo.apps.video.run import color_shots
 from colorzoo.image_io.raster_image import RasterImage
@@ -199,12 +199,16 @@ def test_color_shots_limits_buffered_frame_bytes(tmp_path: Path, size: tuple[int
     """Each pixel needs three bytes; at least 6 and at most 72 frames are buffered."""
     light, events = torch.full((1, 1, *size), 50.0), list[str]()
     gray = np.full(size, 120, np.uint8)
-    image = SimpleNamespace(lightness=lambda: light, gray=lambda: gray, rgb_image=lambda: RasterImage(gray))
+    image: dict[str, Any] = {
+        "lightness": lambda: light,
+        "gray": lambda: gray,
+        "rgb_image": lambda: RasterImage(gray),
+    }
 
-    def frames() -> Iterator[VideoFrame]:
+    def frames() -> Iterator[SimpleNamespace]:
         for number in range(window + 2):
             events.append("read")
-            yield VideoFrame(number, image)
+            yield SimpleNamespace(number=number, **image)
 
     writer = SimpleNamespace(write=lambda *_: events.append("written"), close=lambda: None)
     source: Any = SimpleNamespace(

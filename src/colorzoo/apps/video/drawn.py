@@ -72,7 +72,7 @@ def color_drawn_shots(
         """Return the colored frame, and its number of regions without a match."""
         if frame.number in key_frames:
             return key_frames[frame.number], 0
-        return memory.recall(colorizer.colorize(frame.image.rgb_image()), previous)
+        return memory.recall(colorizer.colorize(frame.rgb_image()), previous)
 
     shots, reused_count, key_numbers = list[Shot](), 0, list(key_frames)
     with parts:
@@ -134,7 +134,7 @@ def color_drawn_frame(
         previous = None if frame.number in starts else colored
         colored, unmatched = key_frames.get(frame.number), 0
         if colored is None:
-            colored, unmatched = memory.recall(colorizer.colorize(frame.image.rgb_image()), previous)
+            colored, unmatched = memory.recall(colorizer.colorize(frame.rgb_image()), previous)
             if frame.number in starts:
                 memory.add(colored, is_automatic=True)
         if frame.number == number:
@@ -161,7 +161,7 @@ def _read_edits(
         key = keys.get(frame.number)
         if key is None:
             continue
-        image = frame.image.rgb_image()
+        image = frame.rgb_image()
         if key.image is not None:
             found[key.frame] = with_key_colors(colorizer.colorize(image), read_image(key.image))
         else:

@@ -61,10 +61,11 @@ _COMPLETE = 0.9  # a file that ends before this fraction of its declared duratio
 
 
 @dataclass(frozen=True)
-class FileImage:
+class FileFrame(VideoFrame):
     """Decoded frame of a video file.
 
     Attributes:
+        number: Frame number, counted from 0.
         decoded: PyAV frame.
         pts: Timestamp in units of the stream's time base.
         turns: Number of counterclockwise quarter turns that make the frame upright, after mirroring.
@@ -222,7 +223,7 @@ class VideoFile:
         """Return the SHA-256 of the file."""
         return digest_of(self.path)
 
-    def frames(self) -> Iterator[VideoFrame]:
+    def frames(self) -> Iterator[FileFrame]:
         """Yield the decoded frames in order; record damaged packets and a missing end in ``issues``.
 
         The timestamps increase, without jumps of the clock. A frame without a timestamp starts at the end of
@@ -244,7 +245,7 @@ class VideoFile:
             if decoded.is_corrupt:
                 self.issues.broken.append(_time_code(pts * self._time_base))
             if number in self.selected:
-                yield VideoFrame(number, self._image(decoded, pts))
+                yield self._frame(number, decoded, pts)
             if number + 1 == self.selected.stop:
                 return
         # check that the file does not end before its declared duration
@@ -257,7 +258,7 @@ class VideoFile:
                 f"the file ends at {_time_code(length)} instead of {_time_code(self._duration)}"
             )
 
-    def frames_from(self, first: int, times: Sequence[int]) -> Iterator[VideoFrame]:
+    def frames_from(self, first: int, times: Sequence[int]) -> Iterator[FileFrame]:
         """Yield the decoded frames from a frame on, without decoding the film from its start.
 
         Frames whose timestamps are not in ``times`` are skipped.
@@ -275,7 +276,7 @@ class VideoFile:
                     for decoded in stream.codec_context.decode(packet):
                         number = len(times) if decoded.pts is None else bisect_left(times, decoded.pts, first)
                         if number < len(times) and times[number] == decoded.pts:
-                            yield VideoFrame(number, self._image(decoded, decoded.pts))
+                            yield self._frame(number, decoded, decoded.pts)
 
     def part(self, path: Path) -> FilePart:
         """Return an encoder that writes one shot to the file ``path``."""
@@ -322,12 +323,12 @@ class VideoFile:
             self.issues.incomplete = f"the file cannot be read to the end ({error.strerror})"
             yield self._av.Packet()  # an empty packet flushes the decoder
 
-    def _image(self, decoded: Any, pts: int) -> FileImage:
+    def _frame(self, number: int, decoded: Any, pts: int) -> FileFrame:
         """Return a decoded frame at the size of the first frame."""
         width, height = self._first.width, self._first.height
         if (decoded.width, decoded.height) != (width, height):
             decoded = decoded.reformat(width=width, height=height)
-        return FileImage(decoded, pts, self._turns, self._mirrored)
+        return FileFrame(number, decoded, pts, self._turns, self._mirrored)
 
     def _usual_duration(self) -> int:
         """Return the mean frame duration in units of the time base."""
@@ -348,28 +349,28 @@ class FilePart:
             self._container = open_media(path, "w", format="nut")
             self._stream = plan.add_to(self._container)
 
-    def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
+    def write(self, frame: Any, ab: Tensor, inside: Rectangle | None) -> None:
         """Encode a frame.
 
         Args:
-            frame: Source frame.
+            frame: `FileFrame` of the source.
             ab: ``(2, h, w)`` colors of the upright frame in CIE units.
             inside: Part of the upright frame that ``ab`` covers; pixels outside stay gray. None if ``ab``
                 covers the whole frame.
         """
-        image, layout = frame.image, self._plan.layout
-        luma = image.luma(layout)
-        height, width = luma.shape if image.turns % 2 == 0 else luma.shape[::-1]
+        layout = self._plan.layout
+        luma = frame.luma(layout)
+        height, width = luma.shape if frame.turns % 2 == 0 else luma.shape[::-1]
         inside = inside or Rectangle(0, 0, width, height)
         # resize the colors to the full frame; one channel at a time, which is three times as fast
         whole = np.zeros((2, height, width), np.float32)
         for small, enlarged in zip(ab.numpy(), whole, strict=True):
             cv2.resize(small, inside[2:], enlarged[inside.slices], interpolation=cv2.INTER_CUBIC)
-        self._encode(frame, colored_planes(luma, image.as_stored(whole), layout))
+        self._encode(frame, colored_planes(luma, frame.as_stored(whole), layout))
 
-    def copy(self, frame: VideoFrame) -> None:
+    def copy(self, frame: Any) -> None:
         """Encode a frame with its own colors."""
-        decoded, layout = frame.image.decoded, self._plan.layout
+        decoded, layout = frame.decoded, self._plan.layout
         if layout_of(decoded) != layout or is_rgb(decoded.format):  # a pixel format without encoder
             value_range = FULL_RANGE if layout.full else LIMITED_RANGE
             decoded = decoded.reformat(
@@ -377,20 +378,18 @@ class FilePart:
             )
         self._encode(frame, [samples(plane, layout.bits) for plane in decoded.planes[:3]])
 
-    def write_drawing(self, frame: VideoFrame, colored: ColorizedImage) -> None:
+    def write_drawing(self, frame: Any, colored: ColorizedImage) -> None:
         """Encode a colorized drawing, whose lightness differs from the lightness of the source."""
-        image = frame.image
-        stored = np.rot90(colored.levels(), -image.turns)
-        stored = np.ascontiguousarray(stored[:, ::-1] if image.mirrored else stored)
-        decoded = self._av.VideoFrame.from_ndarray(stored, "rgb24")
-        self.copy(replace(frame, image=replace(image, decoded=decoded)))
+        stored = np.rot90(colored.levels(), -frame.turns)
+        stored = np.ascontiguousarray(stored[:, ::-1] if frame.mirrored else stored)
+        self.copy(replace(frame, decoded=self._av.VideoFrame.from_ndarray(stored, "rgb24")))
 
-    def _encode(self, frame: VideoFrame, planes: Sequence[NDArray[Any]]) -> None:
+    def _encode(self, frame: FileFrame, planes: Sequence[NDArray[Any]]) -> None:
         plan = self._plan
         encoded = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
         for plane, content in zip(encoded.planes, planes, strict=True):
             samples(plane, plan.layout.bits)[:] = content
-        encoded.pts, encoded.time_base = frame.image.pts, plan.time_base
+        encoded.pts, encoded.time_base = frame.pts, plan.time_base
         with write_errors(self._path):
             self._container.mux(self._stream.encode(encoded))
 

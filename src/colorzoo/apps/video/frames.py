@@ -11,13 +11,14 @@ import itertools
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from colorzoo.errors import ColorzooError
+from colorzoo.image_io import RasterImage
 
 SAMPLES = 5
 """Number of frames that are tested for line art."""
@@ -37,15 +38,25 @@ class VideoError(ColorzooError):
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """Frame of a video file or of a folder of frames.
+    """Frame of a video: `colorzoo.apps.video.file.FileFrame` or `colorzoo.apps.video.folder.FolderFrame`.
 
     Attributes:
         number: Frame number, counted from 0.
-        image: Image data: `colorzoo.apps.video.file.FileImage` or `colorzoo.apps.video.folder.FolderImage`.
     """
 
     number: int
-    image: Any
+
+    def lightness(self) -> Tensor:
+        """Return the upright lightness ``(1, 1, H, W)`` at full size."""
+        raise NotImplementedError
+
+    def rgb_image(self) -> RasterImage:
+        """Return the upright image in its own colors."""
+        raise NotImplementedError
+
+    def gray(self) -> NDArray[np.uint8]:
+        """Return the upright frame as 8-bit gray ``(H, W)``, for the comparison of frames."""
+        raise NotImplementedError
 
 
 @dataclass
@@ -149,7 +160,7 @@ class ShotDetector:
 
         A shot starts at the first frame, after a cut, and when the frame size changes.
         """
-        gray = frame.image.gray()
+        gray = frame.gray()
         previous_shape, self.shape = self.shape, gray.shape
         return self.is_cut(gray) or gray.shape != previous_shape
 

@@ -378,7 +378,7 @@ def draw_matches(film: Source, colorer: FrameColorer, spans: Sequence[range]) ->
     for frame in film.frames():
         for number, shown in found:
             if shown == frame.number:
-                lightness = frame.image.lightness()
+                lightness = frame.lightness()
                 height, width = lightness.shape[-2:]
                 small = shrink_lightness(lightness, working_size(height, width, colorer.size))
                 lab = colorer.correct_with(number, small, is_same_shot=shown == number)
@@ -500,7 +500,7 @@ def color_shots(
             head = list(itertools.islice(frames, TESTED + 1))
             shot_frames = itertools.chain(head, frames)
             first = head[0].number
-            keys = colorer.keys_of(spans[index], head[-1].image.lightness()) if spans else []
+            keys = colorer.keys_of(spans[index], head[-1].lightness()) if spans else []
             name, shot = parts.find(first, keys)
             if shot is None:
                 start = time.monotonic()
@@ -537,7 +537,7 @@ def color_shots(
 
 def _is_in_color(head: Sequence[VideoFrame]) -> bool:
     """Return whether the first or the last of the first frames of a shot is in color."""
-    return any(chroma_note(frame.image.rgb_image()) == IN_COLOR for frame in (head[0], head[-1]))
+    return any(chroma_note(frame.rgb_image()) == IN_COLOR for frame in (head[0], head[-1]))
 
 
 def _color_shot(
@@ -558,12 +558,12 @@ def _color_shot(
     """
     first = next(frames)
     # the part within the border, and the sizes, are equal for all frames of a shot
-    gray = RasterImage(first.image.gray())
+    gray = RasterImage(first.gray())
     inside = select_part(gray, border)
     colorer.start_shot(None if inside is None else (inside, gray.size), keys, span)
 
     def lightness_of(frame: VideoFrame) -> Tensor:
-        whole: Tensor = frame.image.lightness()
+        whole = frame.lightness()
         return whole if inside is None else whole[..., *inside.slices]
 
     height, width = lightness_of(first).shape[-2:]
@@ -767,18 +767,18 @@ def color_frame(
 
     def is_before(frame: VideoFrame) -> bool:
         if frame.number in tested:
-            colorer.keys_of(tested[frame.number], frame.image.lightness())
+            colorer.keys_of(tested[frame.number], frame.lightness())
         return frame.number < span.start
 
     needed = itertools.dropwhile(is_before, before_end)
     head = list(itertools.islice(needed, TESTED + 1))
-    keys = colorer.keys_of(span, head[-1].image.lightness()) if spans else []
+    keys = colorer.keys_of(span, head[-1].lightness()) if spans else []
     shot = itertools.chain(head, needed)
     if not recolor and head and _is_in_color(head):
         colorer.notes = {_KEPT_NOTE: None}
         for frame in shot:
             if frame.number == number:
-                return (frame.image.rgb_image().rgb * 255).round().astype(np.uint8)
+                return (frame.rgb_image().rgb * 255).round().astype(np.uint8)
     found: list[NDArray[np.uint8]] = []
 
     def keep(frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
@@ -793,7 +793,7 @@ def color_frame(
 
 def gray_image(frame: VideoFrame) -> RasterImage:
     """Return a frame as an upright gray 8-bit image at full size."""
-    lightness = frame.image.lightness()
+    lightness = frame.lightness()
     lab = torch.cat([lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])], dim=1)
     gray = lab_to_rgb(lab)[0, 0].clamp(0, 1)
     return RasterImage((gray * 255).round().numpy().astype(np.uint8))
