@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.apps.video.encoding import choose_encoding
+from colorzoo.apps.video.encoding import choose_codec
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import ReadIssues, VideoError
@@ -26,7 +26,7 @@ SCENES = [scene(n, seed) for seed in (0, 7, 9) for n in range(6)]
 
 
 def color(source: Path, out: Path, colorer: StubColorer, *, overwrite: bool = False) -> int:
-    video = VideoFile(source, choose_encoding(out, None, None))
+    video = VideoFile(source, choose_codec(out))
     return color_shots(video, colorer, PartsFolder(out, "a", overwrite=overwrite), steady=0)[1]
 
 
@@ -34,7 +34,7 @@ def test_color_shots_resumes_with_the_interrupted_shot(tmp_path: Path) -> None:
     source, out, whole = (tmp_path / name for name in ("in.mp4", "out.mp4", "whole.mp4"))
     write_video(source, SCENES)
     ticks, parts = iter(range(9)), PartsFolder(out, "a")
-    video = VideoFile(source, choose_encoding(out, None, None))
+    video = VideoFile(source, choose_codec(out))
     with pytest.raises(StopIteration):  # raised in the second shot
         color_shots(video, StubColorer(20), parts, steady=0, tick=lambda _: next(ticks))
     assert not out.exists()
@@ -58,7 +58,7 @@ def test_shots_with_other_settings_are_kept_until_the_result_is_published(
         (kept.path / f"{name}.nut").write_bytes(b"of another run")
         kept.finish(Shot(0, 18, seconds=seconds))
     (kept.path / "mine.txt").write_text("keep")
-    video = VideoFile(source, choose_encoding(out, None, None))
+    video = VideoFile(source, choose_codec(out))
 
     def interrupted_run(*, overwrite: bool = False) -> None:
         ticks, parts = iter(range(9)), PartsFolder(out, "a", overwrite=overwrite)
@@ -99,7 +99,7 @@ def test_a_key_frame_recomputes_only_the_shots_that_it_influences(tmp_path: Path
 
     def colored_frames(keys: dict[int, str]) -> list[int]:
         colorer: Any = KeyedColorer(list(keys))
-        video = VideoFile(source, choose_encoding(out, None, None))
+        video = VideoFile(source, choose_codec(out))
         parts = PartsFolder(out, "a", keys, overwrite=True)
         color_shots(video, colorer, parts, steady=0, spans=spans)
         assert len(list(parts.path.glob("shot-*.json"))) == 3
@@ -163,7 +163,7 @@ def test_parts_folder_is_locked_until_its_process_ends(tmp_path: Path) -> None:
 
 def test_video_does_not_replace_a_result_written_during_the_run(tmp_path: Path) -> None:
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
-    video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "a")
+    video, parts = VideoFile(source, choose_codec(out)), PartsFolder(out, "a")
     with pytest.raises(VideoError, match="already exists"):
         color_shots(video, StubColorer(), parts, steady=0, tick=lambda _: out.write_bytes(b"new"))
     assert out.read_bytes() == b"new"
@@ -228,7 +228,7 @@ def test_color_shots_limits_buffered_frame_bytes(tmp_path: Path, size: tuple[int
 
 def test_video_deletes_the_parts_of_a_run_without_finished_shots(tmp_path: Path) -> None:
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
-    video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "b")
+    video, parts = VideoFile(source, choose_codec(out)), PartsFolder(out, "b")
     with pytest.raises(StopIteration):
         color_shots(video, StubColorer(), parts, steady=0, tick=lambda _: next(iter(())))
     assert not parts.path.exists()

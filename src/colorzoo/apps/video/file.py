@@ -29,7 +29,6 @@ from colorzoo.apps.video.container import (
     side_data_of,
 )
 from colorzoo.apps.video.encoding import (
-    Encoding,
     StreamPlan,
     join_parts,
     output_layout,
@@ -116,8 +115,10 @@ class VideoFile:
 
     Args:
         path: Path of the file.
-        encoding: Encoding of the result.
+        codec: Codec of the result; see `choose_codec`.
         selected: Numbers of the frames to colorize; the other frames are not part of the result.
+        crf: Constant rate factor of the result; None uses the default of the codec.
+        sound: Whether the result contains the sound of the source.
 
     Attributes:
         selected: Numbers of the frames to colorize.
@@ -130,8 +131,16 @@ class VideoFile:
 
     extension = ".nut"  # this container supports all codecs and time bases
 
-    def __init__(self, path: Path, encoding: Encoding, selected: range = ALL_FRAMES) -> None:
-        self.path, self.selected = path, selected
+    def __init__(
+        self,
+        path: Path,
+        codec: str,
+        selected: range = ALL_FRAMES,
+        *,
+        crf: int | None = None,
+        sound: bool = True,
+    ) -> None:
+        self.path, self.selected, self._sound = path, selected, sound
         self.issues = ReadIssues()
         self._last = (-1, 0)  # timestamp and duration of the last packet, in units of the time base
         self._av = import_av()
@@ -161,7 +170,7 @@ class VideoFile:
             # properties of the output stream, and notes on properties that the result does not have
             has_chroma = len(first.format.components) >= 3 and not is_rgb(first.format)
             size = (first.width, first.height)
-            layout, notes = output_layout(layout_of(first), size, encoding.codec, has_chroma=has_chroma)
+            layout, notes = output_layout(layout_of(first), size, codec, has_chroma=has_chroma)
             side_data = side_data_of(first)
             if first.interlaced_frame:
                 notes.append(
@@ -176,7 +185,8 @@ class VideoFile:
             display_matrix = np.frombuffer(side_data.get("DISPLAYMATRIX", b""), np.int32).tolist()
             self._mirrored, self._turns = _orientation(display_matrix)
             self.plan = StreamPlan(
-                encoding=encoding,
+                codec=codec,
+                crf=crf,
                 width=first.width,
                 height=first.height,
                 layout=layout,
@@ -205,7 +215,7 @@ class VideoFile:
             "frames": count_selected(self._frames, self.selected),
             "rate": float(self._rate),
             "from": f"{self._codec} {self._first.format.name}",
-            "to": f"{plan.encoding.codec} {plan.layout.name}",
+            "to": f"{plan.codec} {plan.layout.name}",
         }
 
     def sample(self) -> Iterator[RasterImage]:
@@ -299,6 +309,7 @@ class VideoFile:
             self._clock,
             last_duration,
             origin,
+            sound=self._sound,
             is_excerpt=self.selected != ALL_FRAMES,
         )
 

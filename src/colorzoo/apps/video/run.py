@@ -33,7 +33,7 @@ from colorzoo.apps.video.drawn import (
     region_points,
     with_strength,
 )
-from colorzoo.apps.video.encoding import Encoding, choose_encoding
+from colorzoo.apps.video.encoding import choose_codec
 from colorzoo.apps.video.exposure import ExposureHold, exposed
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.film_recipe import FilmRecipe
@@ -143,7 +143,7 @@ def colorize_video(
         border: Part of the frames to colorize, in the format of ``--border``. With key frames, which are
             images of whole frames, ``automatic`` selects the whole frames.
         hints: Values of kinds of guidance for all frames, such as ``{"text": "red car"}``.
-        codec: Codec of a video file; see `choose_encoding`.
+        codec: Codec of a video file; see `choose_codec`.
         crf: Constant rate factor of a video file.
         sound: Whether the result contains the sound of the source.
         embed_provenance: Whether to write a provenance record.
@@ -166,7 +166,7 @@ def colorize_video(
     _check_paths(source, out)
     film: Source
     if not source.is_dir():
-        film = VideoFile(source, choose_encoding(out, codec, crf, sound=sound), frames)
+        film = VideoFile(source, choose_codec(out, codec), frames, crf=crf, sound=sound)
     elif out.suffix or out.is_file():
         raise VideoError(f"OUT must be a folder because IN is a folder of frames, got {out}")
     elif codec or crf is not None or not sound:
@@ -639,7 +639,7 @@ def open_film(source: Path) -> Source:
     """Open a video file or a folder of frames for reading."""
     if not source.exists():
         raise VideoError(f"{source}: no such file or folder")
-    return FrameFolder(source) if source.is_dir() else VideoFile(source, Encoding("ffv1"))
+    return FrameFolder(source) if source.is_dir() else VideoFile(source, "ffv1")
 
 
 def list_shots(source: Path, recipe: Path | None = None) -> list[range]:
