@@ -177,10 +177,6 @@ def colorize_video(
     edits = FilmRecipe.read(recipe, keys or {}, references, apply_matches=apply_matches)
     guidance = Recipe(more=hints or {})
     name = _choose_film_model(film, edits, guidance, model, weights)
-    try:
-        reference_hashes = [sha256_of(path) for path in edits.references]
-    except OSError as error:
-        raise VideoError(f"{error.filename}: {error.strerror}") from error
     settings = {
         "steady": steady,
         "strength": strength,
@@ -192,42 +188,13 @@ def colorize_video(
         "no_sound": not sound,
         "precision": precision,
     }
-    used_files = [
-        UsedFile("reference", path.name, sha256)
-        for path, sha256 in zip(edits.references, reference_hashes, strict=True)
-    ]
-    # a dry run compares the hash of the source with an earlier result or its shots only
-    is_used = not dry_run or os.path.lexists(out) or os.path.lexists(parts_path(out))
-    source_hash = film.digest() if is_used else ""
-
-    # results without edits keep their identity; the record of a shot lists its own key frames
-    changes: dict[str, Any] = {"shots": [edits.join, edits.split]} if edits.join or edits.split else {}
-    if model_card(name).input == "sketch":  # the network that matches the regions of the frames
-        changes["region_encoder"] = RegionMemory.weights_hash()
-    if recolor:
-        changes["recolor"] = True
-    if guidance.more:
-        changes["hints"] = dict(guidance.more)
-    if frames != ALL_FRAMES:
-        changes["frames"] = [frames.start, frames.stop]
-    key_hashes = {key.frame: key.sha256 for key in edits.keys}
-    reference_hash = reference_hashes[0] if len(reference_hashes) == 1 else reference_hashes or ""
-    origin, shared = (
-        with_source(
-            model_provenance(
-                name,
-                [_METHOD, settings, changes | memory, reference_hash, out.suffix.lower()],
-                options=settings,
-                weights=weights,
-                files=used_files,
-            ),
-            source_hash,
-        )
-        for memory in (
-            {"memory": [_KEY_METHOD, key_hashes, edits.apply_matches]} if key_hashes else {},
-            {"memory": _KEY_METHOD} if edits.has_images else {},
-        )
+    records = _film_provenance(
+        film, edits, guidance, name, weights, settings, extension=out.suffix.lower(), recolor=recolor
     )
+    # a dry run compares the hash of the source with an earlier result or its shots only
+    is_compared = not dry_run or os.path.lexists(out) or os.path.lexists(parts_path(out))
+    source_hash = film.digest() if is_compared else ""
+    origin, shared = (with_source(record, source_hash) for record in records)
     summary: dict[str, Any] = {
         "status": "planned",
         "model": name,
@@ -244,6 +211,7 @@ def colorize_video(
             )
         notes = ["already exists with the same source and settings"]
         return summary | {"status": "skipped", "notes": notes}
+    key_hashes = {key.frame: key.sha256 for key in edits.keys}
     parts = PartsFolder(out, f"{shared.source} {shared.settings}", key_hashes, overwrite=overwrite)
     if dry_run:
         plan = parts.plan()
@@ -355,6 +323,69 @@ def _choose_film_model(
                 f"--guidance {kind}` to list these models."
             )
     return name
+
+
+def _film_provenance(
+    film: Source,
+    edits: FilmRecipe,
+    guidance: Recipe,
+    model: str,
+    weights: str,
+    settings: Mapping[str, Any],
+    *,
+    extension: str,
+    recolor: bool,
+) -> tuple[ImageProvenance, ImageProvenance]:
+    """Return the provenance records of a colorized film and of its shots, without their source.
+
+    The record of the shots does not depend on the key frames, because each shot lists the key frames that
+    influence it. Results without edits keep their identity if a kind of edit is added to the program.
+
+    Args:
+        film: Film, whose selected frames are colorized.
+        edits: Key frames, references and corrected shots.
+        guidance: Guidance for all frames.
+        model: Registered name of the model.
+        weights: ``default``, ``published``, or the path of a weight file.
+        settings: Settings of the user by name; None for a default.
+        extension: Lower-case extension of the result.
+        recolor: Whether shots in color are colorized.
+
+    Raises:
+        ColorzooError: A reference cannot be read, or the weights cannot be downloaded.
+    """
+    try:
+        hashes = [sha256_of(path) for path in edits.references]
+    except OSError as error:
+        raise VideoError(f"{error.filename}: {error.strerror}") from error
+    files = [
+        UsedFile("reference", path.name, sha256)
+        for path, sha256 in zip(edits.references, hashes, strict=True)
+    ]
+    changes: dict[str, Any] = {"shots": [edits.join, edits.split]} if edits.join or edits.split else {}
+    if model_card(model).input == "sketch":  # the network that matches the regions of the frames
+        changes["region_encoder"] = RegionMemory.weights_hash()
+    if recolor:
+        changes["recolor"] = True
+    if guidance.more:
+        changes["hints"] = dict(guidance.more)
+    if film.selected != ALL_FRAMES:
+        changes["frames"] = [film.selected.start, film.selected.stop]
+    key_hashes = {key.frame: key.sha256 for key in edits.keys}
+    of_film = {"memory": [_KEY_METHOD, key_hashes, edits.apply_matches]} if key_hashes else {}
+    of_shots = {"memory": _KEY_METHOD} if edits.has_images else {}
+    reference_hash = hashes[0] if len(hashes) == 1 else hashes or ""
+    origin, shared = (
+        model_provenance(
+            model,
+            [_METHOD, settings, changes | memory, reference_hash, extension],
+            options=settings,
+            weights=weights,
+            files=files,
+        )
+        for memory in (of_film, of_shots)
+    )
+    return origin, shared
 
 
 @torch.inference_mode()
