@@ -266,7 +266,7 @@ def color_clip(
     colors = SteadyColors(min(STEADY, colorer.max_steady), WINDOW, every=colorer.every)
     found = []
     for number, lab in enumerate(frames):
-        frame, small = VideoFrame(number, None), shrink_lightness(lab[:, :1], size)
+        frame, small = VideoFrame(number), shrink_lightness(lab[:, :1], size)
         found += colors.add(
             small,
             partial(colorer.color, frame, small),

@@ -138,6 +138,7 @@ class StubColorer:
         self._chroma = float(chroma)
         self.notes: dict[str, None] = {}
         self.seen: list[tuple[int, tuple[int, ...]]] = []
+        self.size = 32
         self.every: int | None = None
         self.max_steady = 1.0
 

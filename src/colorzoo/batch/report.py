@@ -14,6 +14,7 @@ import os
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from importlib.resources import files
@@ -116,7 +117,7 @@ def read_entries(
 ) -> list[ReportEntry]:
     """Read the result files of a run and return a report row for each image.
 
-    Failed images are first. The other images are sorted by decreasing uncertainty.
+    Failed images are first. The other images are sorted by decreasing uncertainty, then by path.
 
     Examples:
         >>> read_entries([FileResult("gone.png", "", "failed", ("no such file",))], lambda: None)[0].notes
@@ -138,11 +139,6 @@ def read_entries(
             listed = replace(result, source=entry.source).list_entry(folder)
             entries.append(replace(entry, listed="" if listed == entry.source else listed))
         advance()
-    return sorted_entries(entries)
-
-
-def sorted_entries(entries: Iterable[ReportEntry]) -> list[ReportEntry]:
-    """Sort report rows: failed images first, then by decreasing uncertainty, then by path."""
     return sorted(entries, key=lambda entry: (bool(entry.result), -(entry.uncertainty or 0), entry.source))
 
 
@@ -163,9 +159,13 @@ def _entry(result: FileResult) -> ReportEntry:
     lightness, ab = lab[:1], lab[1:]
     gray = lab_to_rgb(torch.cat([lightness, torch.zeros_like(ab)]))
     # the mean chroma of the colorized part
-    inside = "" if record is None or record.crop else record.border  # a crop shifts the border
-    height, width = levels.shape[:2]
-    colorized_ab = _within(ab, inside, (width, height))
+    colorized_ab = ab
+    if record is not None and not record.crop:  # a crop shifts the border
+        with suppress(GuidanceError):  # no border, or a damaged record
+            inside = parse_border(record.border, "border")
+            if not isinstance(inside, str):  # pixels of the full image
+                size = (levels.shape[1], levels.shape[0])
+                colorized_ab = ab[:, *inside.scaled(size, ab.shape[2], ab.shape[1]).slices]
     return ReportEntry(
         source,
         os.path.abspath(path),
@@ -179,17 +179,6 @@ def _entry(result: FileResult) -> ReportEntry:
         gray=_jpeg(gray),
         color=_jpeg(thumbnail),
     )
-
-
-def _within(values: Tensor, border: str, size: tuple[int, int]) -> Tensor:
-    """Crop a thumbnail ``(C, h, w)`` to a scan border in pixels of the full image."""
-    try:
-        inside = parse_border(border, "border")
-    except GuidanceError:  # no border, or a damaged record
-        return values
-    if isinstance(inside, str):
-        return values
-    return values[:, *inside.scaled(size, values.shape[2], values.shape[1]).slices]
 
 
 def _jpeg(rgb: Tensor) -> str:

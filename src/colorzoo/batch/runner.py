@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from colorzoo.abilities import DrawingModel
 from colorzoo.batch.overlap import overlapped
@@ -373,17 +373,39 @@ class FileColorizer:
         if folder not in self._cleaned_folders:  # it may contain incomplete files of earlier runs
             self._cleaned_folders.add(folder)
             remove_leftovers(folder)
-        source = self._open(task, colorizer.size)
-        if isinstance(source, FileResult):
-            return source
-        first, frames, later, provenance = source
+        later: Iterator[ImageFrame] = iter(())
+        try:
+            content = task.source if isinstance(task.source, Path) else task.source()
+            with open_source(content) as (file, file_name):
+                # the record of the result; an earlier result with this record is kept
+                provenance = None
+                if self.embed_provenance:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+                    file.seek(0)
+                    provenance = with_source(self.provenance(colorizer.size), digest, Path(task.name).name)
+                if self.skip_done and provenance is not None:
+                    read = self.bucket.read_provenance if self.bucket else read_provenance
+                    state = result_state(read(task.target), provenance)
+                    if state == "done" or (not self.overwrite and os.path.lexists(task.target)):
+                        return task.existing_result(state)
+                    if self.overwrite == "results" and state == "unknown" and os.path.lexists(task.target):
+                        problem = f"{task.target} already exists and does not record its source image"
+                        return task.result("failed", f"{problem}. Choose another --output.")
+                frames = self._written_frames(task, file, file_name)
+                if frames is None:
+                    file.seek(0)
+                    first = ImageFrame(read_file(file, file_name, self.max_pixels))
+                else:
+                    later = read_frames(content, frames, max_pixels=self.max_pixels)
+                    first = next(later)
+        except OSError as error:
+            raise ImageError(f"{task.name} cannot be read: {error.strerror or error}") from error
         image = first.image
 
         def images() -> Iterator[RasterImage]:
             """Yield the images of the file; images after the first image are read a second time."""
             yield image
             if frames is not None:
-                content = task.source if isinstance(task.source, Path) else task.source()
                 rest = islice(read_frames(content, frames, max_pixels=self.max_pixels), 1, None)
                 yield from (frame.image for frame in rest)
 
@@ -425,65 +447,38 @@ class FileColorizer:
         drawings = [name for name in names if name != self.name]
         return drawings[0] if 2 * len(drawings) > len(names) else self.name
 
-    def _open(
-        self, task: FileTask, size: int
-    ) -> tuple[ImageFrame, Frames | None, Iterator[ImageFrame], ImageProvenance | None] | FileResult:
-        """Open a file and read its first image.
+    def _written_frames(self, task: FileTask, file: IO[bytes], name: str) -> Frames | None:
+        """Return the description of the frames or pages of a file; None if only its first image is colorized.
 
         Args:
             task: File to colorize.
-            size: Shorter side of the network input in pixels.
-
-        Returns:
-            The first image, the description of all images, the later images and the provenance record (see
-            `OpenedFile`), or a `FileResult` if the file is already colorized.
+            file: Opened source file.
+            name: Name of the source file.
 
         Raises:
-            ImageError: The file cannot be read, there are too many frames, or the format of the target does
-                not support several frames and all of them are required.
+            ImageError: There are too many frames, or the format of the target does not support several frames
+                and all of them are required.
         """
-        try:
-            source = task.source if isinstance(task.source, Path) else task.source()
-            with open_source(source) as (file, name):
-                provenance = None
-                if self.embed_provenance:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-                    file.seek(0)
-                    provenance = with_source(self.provenance(size), digest, Path(task.name).name)
-                if self.skip_done and provenance is not None:
-                    read = self.bucket.read_provenance if self.bucket else read_provenance
-                    state = result_state(read(task.target), provenance)
-                    if state == "done" or (not self.overwrite and os.path.lexists(task.target)):
-                        return task.existing_result(state)
-                    if self.overwrite == "results" and state == "unknown" and os.path.lexists(task.target):
-                        problem = f"{task.target} already exists and does not record its source image"
-                        return task.result("failed", f"{problem}. Choose another --output.")
-                # all frames or pages, if the format of the target supports them
-                may_write_frames = self.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS
-                frames = None
-                if may_write_frames and self.settings.frames == "all":
-                    frames = describe_frames(file, name)
-                if frames is not None and not supports_frames(task.target, frames):
-                    if self.needs_all_frames:
-                        raise ImageError(
-                            f"a result with the extension {task.target.suffix} cannot contain {frames.count} "
-                            f"{frames.kind}. Change the extension of the source file to .tif, or set "
-                            "--frames first to colorize only the first frame or page."
-                        )
-                    frames = None
-                if frames is not None and frames.count > MOST_FRAMES:
-                    raise ImageError(
-                        f"a file must have at most {MOST_FRAMES:,} {frames.kind}, got {frames.count:,}. "
-                        "Set --frames first to colorize only the first frame or page."
-                    )
-                if frames is None:
-                    file.seek(0)
-                    single_image = ImageFrame(read_file(file, name, self.max_pixels))
-                    return single_image, None, iter(()), provenance
-                images = read_frames(source, frames, max_pixels=self.max_pixels)
-                return next(images), frames, images, provenance
-        except OSError as error:
-            raise ImageError(f"{task.name} cannot be read: {error.strerror or error}") from error
+        may_write_frames = self.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS
+        if not may_write_frames or self.settings.frames != "all":
+            return None
+        frames = describe_frames(file, name)
+        if frames is None:
+            return None
+        if not supports_frames(task.target, frames):
+            if self.needs_all_frames:
+                raise ImageError(
+                    f"a result with the extension {task.target.suffix} cannot contain {frames.count} "
+                    f"{frames.kind}. Change the extension of the source file to .tif, or set "
+                    "--frames first to colorize only the first frame or page."
+                )
+            return None
+        if frames.count > MOST_FRAMES:
+            raise ImageError(
+                f"a file must have at most {MOST_FRAMES:,} {frames.kind}, got {frames.count:,}. "
+                "Set --frames first to colorize only the first frame or page."
+            )
+        return frames
 
     def _with_model(self, own: ImageProvenance | None, name: str, size: int) -> ImageProvenance | None:
         """Return the provenance record of a file with another model.
@@ -499,23 +494,58 @@ class FileColorizer:
 
         A file with several frames or pages is colorized, written one frame at a time, and uploaded.
         """
-        task, first, frames = opened.task, opened.first.image, opened.frames
-        provenance = opened.provenance
-        if frames is None:
-            colored = self._recall_regions(colorize_task(opened.prepared), opened.colorizer)
-            record = None if provenance is None else with_prediction(provenance, colored)
-            colored = replace(colored, prediction=None)  # frees the output of the network
-            return ColoredFile(task, first, colored, record, opened.notes)
-        # read, colorize and write one frame at a time, so that only one frame is in memory
-        like, not_embedded = embed_provenance(first, task.target, provenance)
-        color_notes: list[str] = []
+        if opened.frames is not None:
+            return self._color_frames(opened, opened.frames)
+        colored = self._recall_regions(colorize_task(opened.prepared), opened.colorizer)
+        record = None if opened.provenance is None else with_prediction(opened.provenance, colored)
+        colored = replace(colored, prediction=None)  # frees the output of the network
+        return ColoredFile(opened.task, opened.first.image, colored, record, opened.notes)
+
+    def _color_frames(self, opened: OpenedFile, frames: Frames) -> FileResult:
+        """Read, colorize and write one frame or page at a time, so that only one is in memory."""
+        task, first = opened.task, opened.first.image
+        first_like, not_embedded = embed_provenance(first, task.target, opened.provenance)
         models = [opened.prepared.network.name]
-        colored_frames = self._colored_frames(opened, frames, like, color_notes, models)
+        notes = [*opened.notes, *frames_notes(task.target, frames)]
+        one_of = f"one of the {frames.kind}"
+        starts_in_color = chroma_note(first) == IN_COLOR
+
+        def colored_frames() -> Iterator[ColoredFrame]:
+            """Colorize each frame when it is requested; add its notes and its model."""
+            for frame in chain([opened.first], opened.later):
+                is_first = frame is opened.first
+                like = first_like if is_first else frame.image
+                color_note = chroma_note(like)
+                if self.skip_colored and color_note == IN_COLOR:  # the other frames are not all in color
+                    notes.append(f"{one_of} was {IN_COLOR} and was kept")
+                    yield ColoredFrame(as_rgb(like.levels), like, frame.milliseconds)
+                    continue
+                image_task, colorizer = opened.prepared, opened.colorizer
+                if not is_first:
+                    if not starts_in_color:  # otherwise, the notes of the file contain the note
+                        note = _ignored_color_note(color_note, one_of)
+                        notes.extend([note] if note else [])
+                    exemplar = opened.exemplar
+                    if frames.kind == "pages":  # each page is a separate image
+                        name = self._choose([like])
+                        colorizer, exemplar = self.load(name)
+                        if colorizer is not opened.colorizer:
+                            record = self._with_model(opened.provenance, name, colorizer.size)
+                            like, _ = embed_provenance(like, task.target, record)
+                    models.append(colorizer.name)
+                    strength = self.settings.strength
+                    image_task = colorizer.prepare(like, self.guidance, strength=strength, reference=exemplar)
+                colored = self._recall_regions(colorize_task(image_task), colorizer)
+                notes.extend((*frame.image.notes, *colored.notes))
+                levels = colored.levels(output_bit_depth(task.target, like))
+                yield ColoredFrame(levels, colored.source(like), frame.milliseconds)
+
         quality, overwrite = self.settings.quality, bool(self.overwrite)
         with sidecar_written(task.target, first.metadata, not_embedded) as written:
-            write_frames(task.target, colored_frames, frames, quality=quality, overwrite=overwrite)
-        notes = dict.fromkeys((*opened.notes, *frames_notes(task.target, frames), *color_notes))
-        result = task.result("colored", *notes, *written, model=", ".join(dict.fromkeys(models)))
+            write_frames(task.target, colored_frames(), frames, quality=quality, overwrite=overwrite)
+        result = task.result(
+            "colored", *dict.fromkeys(notes), *written, model=", ".join(dict.fromkeys(models))
+        )
         if self.bucket:
             self.bucket.upload(task.target)
         return result
@@ -574,53 +604,6 @@ class FileColorizer:
         if self.bucket:
             self.bucket.upload(task.target)
         return task.result("colored", *notes, model=colored.task.network.name, stages=colored.task.log)
-
-    def _colored_frames(
-        self,
-        opened: OpenedFile,
-        frames: Frames,
-        first_like: RasterImage,
-        notes: list[str],
-        models: list[str],
-    ) -> Iterator[ColoredFrame]:
-        """Colorize each frame of a file when it is requested.
-
-        Args:
-            opened: The file.
-            frames: Description of the frames.
-            first_like: First frame with the metadata of the result.
-            notes: List to which the notes for the user on each frame are appended.
-            models: List to which the model of each later frame is appended.
-        """
-        strength = self.settings.strength
-        one_of = f"one of the {frames.kind}"
-        starts_in_color = chroma_note(opened.first.image) == IN_COLOR
-        for frame in chain([opened.first], opened.later):
-            is_first = frame is opened.first
-            like = first_like if is_first else frame.image
-            color_note = chroma_note(like)
-            if self.skip_colored and color_note == IN_COLOR:  # the other frames are not all in color
-                notes.append(f"{one_of} was {IN_COLOR} and was kept")
-                yield ColoredFrame(as_rgb(like.levels), like, frame.milliseconds)
-                continue
-            image_task, colorizer = opened.prepared, opened.colorizer
-            if not is_first:
-                if not starts_in_color:  # otherwise, the notes of the file contain the note
-                    note = _ignored_color_note(color_note, one_of)
-                    notes += [note] if note else []
-                exemplar = opened.exemplar
-                if frames.kind == "pages":  # each page is a separate image
-                    name = self._choose([like])
-                    colorizer, exemplar = self.load(name)
-                    if colorizer is not opened.colorizer:
-                        record = self._with_model(opened.provenance, name, colorizer.size)
-                        like, _ = embed_provenance(like, opened.task.target, record)
-                models.append(colorizer.name)
-                image_task = colorizer.prepare(like, self.guidance, strength=strength, reference=exemplar)
-            colored = self._recall_regions(colorize_task(image_task), colorizer)
-            notes += [*frame.image.notes, *colored.notes]
-            levels = colored.levels(output_bit_depth(opened.task.target, like))
-            yield ColoredFrame(levels, colored.source(like), frame.milliseconds)
 
 
 def _ignored_color_note(note: str | None, subject: str) -> str | None:

@@ -344,7 +344,7 @@ def invalid_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         "no frames": ([good, new, "--frames", "1:1"], "--frames must be A:B with A below B"),
         "frames after the end": ([good, new, "--frames", "2:"], "--frames selects no frame"),
         "no recipe": ([good, new, "--recipe", folder / "none.json"], "No such file"),
-        "no OUT": ([good], "OUT is missing"),
+        "no OUT": ([good], "OUT is required"),
         "no key": ([good, new, "--key", "1=none.png"], "none.png: No such file"),
         "gray key": ([good, new, "--key", f"0={gray}"], "has no color"),
         "no reference taken": (

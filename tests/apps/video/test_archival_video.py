@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from colorzoo.apps.cli.main import main
-from colorzoo.apps.video.encoding import choose_encoding
+from colorzoo.apps.video.encoding import choose_codec
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.parts import PartsFolder
 from colorzoo.apps.video.run import color_shots
@@ -29,8 +29,8 @@ IMAGES = [scene(n) for n in range(8)]
 
 
 def convert(source: Path, out: Path, codec: str | None = None) -> VideoFile:
-    video = VideoFile(source, choose_encoding(out, codec, None))
-    color_shots(video, StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
+    video = VideoFile(source, choose_codec(out, codec))
+    color_shots(video, StubColorer(), PartsFolder(out, "test"), steady=0)
     return video
 
 

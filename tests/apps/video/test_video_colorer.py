@@ -21,7 +21,7 @@ LIGHTNESS = rgb_to_lab(torch.from_numpy(gray_image(32, 48) / 255).float().expand
 
 
 def frame(number: int) -> VideoFrame:
-    return VideoFrame(number, None)
+    return VideoFrame(number)
 
 
 def colored(seed: int, width: int = 48) -> RasterImage:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.apps.video.encoding import choose_encoding
+from colorzoo.apps.video.encoding import choose_codec
 from colorzoo.apps.video.exposure import ExposureHold, exposed
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.parts import PartsFolder
@@ -54,8 +54,8 @@ def test_color_shots_stabilizes_model_inputs_and_keeps_lightness(tmp_path) -> No
             return super().color(frame, lightness)
 
     out = tmp_path / "out.mkv"
-    video = VideoFile(source, choose_encoding(out, "ffv1", None))
-    color_shots(video, Recorder(), PartsFolder(out, "test"), steady=0, size=32)
+    video = VideoFile(source, choose_codec(out, "ffv1"))
+    color_shots(video, Recorder(), PartsFolder(out, "test"), steady=0)
     assert brightness_change(inputs) < 0.8
     for before, after in zip(lightness_planes(source), lightness_planes(out), strict=True):
         assert np.abs(before.astype(int) - after).max() <= 1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from colorzoo.apps.video.container import frame_to_rgb
-from colorzoo.apps.video.encoding import choose_encoding
+from colorzoo.apps.video.encoding import choose_codec
 from colorzoo.apps.video.file import VideoFile, _time_code
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path
 from colorzoo.apps.video.run import color_shots
@@ -23,8 +23,8 @@ SCENES = [scene(n) for n in range(6)] + [scene(n, seed=7) for n in range(6)]
 def convert(
     source: Path, out: Path, colorer: StubColorer | None = None, codec: str | None = None, crf: int = 16
 ) -> tuple[list[Shot], int]:
-    video = VideoFile(source, choose_encoding(out, codec, crf))
-    return color_shots(video, colorer or StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
+    video = VideoFile(source, choose_codec(out, codec), crf=crf)
+    return color_shots(video, colorer or StubColorer(), PartsFolder(out, "test"), steady=0)
 
 
 @pytest.mark.parametrize("extension", [".mp4", ".mkv"])
@@ -42,10 +42,10 @@ def test_color_shots_keeps_variable_timestamps(tmp_path: Path, extension: str) -
 def test_video_file_describes_format_and_frame_times(tmp_path: Path, extension: str, count: int) -> None:
     """Frames of an elementary stream get times from the frame rate, because it has no timestamps."""
     source = write_video(tmp_path / f"in{extension}", SCENES)
-    video = VideoFile(source, choose_encoding(tmp_path / "out.mkv", "ffv1", None))
+    video = VideoFile(source, choose_codec(tmp_path / "out.mkv", "ffv1"))
     formats = {"from": "h264 yuv420p", "to": "ffv1 yuv420p"}
     assert video.describe() == {"width": 64, "height": 48, "frames": count, "rate": 25.0, **formats}
-    times_of_frames = [frame.image.pts * video.plan.time_base for frame in video.frames()]
+    times_of_frames = [frame.pts * video.plan.time_base for frame in video.frames()]
     assert times_of_frames == [Fraction(number, 25) for number in range(12)]
 
 
@@ -55,15 +55,15 @@ def test_video_file_describes_format_and_frame_times(tmp_path: Path, extension: 
 def test_frames_from_equals_reading_from_the_start(tmp_path: Path, name: str, codec: str) -> None:
     images = [scene(n, seed=n // 20) for n in range(60)]
     video = VideoFile(
-        write_video(tmp_path / name, images, codec=codec), choose_encoding(tmp_path / "out.mkv", "ffv1", None)
+        write_video(tmp_path / name, images, codec=codec), choose_codec(tmp_path / "out.mkv", "ffv1")
     )
-    frames = [frame.image for frame in video.frames()]
-    pts = [image.decoded.pts for image in frames]
+    frames = list(video.frames())
+    pts = [frame.decoded.pts for frame in frames]
     for first in (0, 1, 19, 37, 59):
         found = list(video.frames_from(first, pts))
         assert [frame.number for frame in found] == list(range(first, 60))
         for frame in found[:3]:
-            np.testing.assert_array_equal(frame.image.gray(), frames[frame.number].gray())
+            np.testing.assert_array_equal(frame.gray(), frames[frame.number].gray())
 
 
 @pytest.mark.parametrize(("seconds", "text"), [("0", "0:00:00.000"), ("3723.45", "1:02:03.450")])
@@ -73,8 +73,8 @@ def test_time_codes_include_hours(seconds: str, text: str) -> None:
 
 def test_color_shots_colorizes_only_inside_the_border(tmp_path: Path) -> None:
     out, border = tmp_path / "out.mkv", Rectangle(10, 8, 44, 32)
-    video = VideoFile(write_video(tmp_path / "in.mp4", SCENES[:2]), choose_encoding(out, "ffv1", None))
-    color_shots(video, StubColorer(20), PartsFolder(out, "a"), steady=0, size=32, border=border)
+    video = VideoFile(write_video(tmp_path / "in.mp4", SCENES[:2]), choose_codec(out, "ffv1"))
+    color_shots(video, StubColorer(20), PartsFolder(out, "a"), steady=0, border=border)
     red = read_frames(out)[0].to_ndarray(format="rgb24").astype(int)
     chroma = np.ptp(red, axis=2)
     near, far = (np.ones(chroma.shape, bool) for _ in range(2))
@@ -155,8 +155,8 @@ def test_color_shots_converts_uncommon_pixel_formats(tmp_path: Path, pixels: str
     images = [image.astype(deep) * deep(scale) for image in SCENES[:2]]
     source = write_video(tmp_path / "in.mkv", images, codec="ffv1", pixels=pixels, tags={})
     out = tmp_path / "out.mp4"
-    video = VideoFile(source, choose_encoding(out, None, None))
-    color_shots(video, StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
+    video = VideoFile(source, choose_codec(out))
+    color_shots(video, StubColorer(), PartsFolder(out, "test"), steady=0)
     dropped = ["transparency is dropped"]
     notes = {"yuv420p12le": ["reduced from 12 to 10 bits"], "yuva420p": dropped, "ya8": dropped}
     assert video.issues.notes == notes.get(pixels, [])
@@ -179,9 +179,9 @@ def test_color_shots_colorizes_rotated_videos_upright(tmp_path: Path) -> None:
     convert(source, out, colorer)
     assert colorer.seen[0][1] == (43, 32)  # 64 x 48 stored, 48 x 64 displayed
     assert {frame.rotation for frame in read_frames(out)} == {90}
-    (first, *_) = VideoFile(out, choose_encoding(out, None, None)).frames()
+    (first, *_) = VideoFile(out, choose_codec(out)).frames()
     shown = read_frames(out)[0].to_ndarray(format="rgb24").astype(int)
-    assert np.abs(first.image.rgb_image().levels - np.rot90(shown)).max() <= 3
+    assert np.abs(first.rgb_image().levels - np.rot90(shown)).max() <= 3
     pairs = zip(lightness_planes(source), lightness_planes(out), strict=True)
     assert all(np.abs(was.astype(int) - now).mean() < 2 for was, now in pairs)
 
@@ -200,14 +200,14 @@ def test_color_shots_shows_mirrored_videos_upright_to_the_model(tmp_path: Path, 
     matrix, change = MIRRORS[name]
     source = write_video(tmp_path / "in.mp4", SCENES[:2], matrix=matrix)
     stored = read_frames(source)[0].to_ndarray(format="rgb24").astype(int)
-    (first, *_) = VideoFile(source, choose_encoding(tmp_path / "out.mp4", None, None)).frames()
-    shown = first.image.rgb_image().levels.astype(int)
+    (first, *_) = VideoFile(source, choose_codec(tmp_path / "out.mp4")).frames()
+    shown = first.rgb_image().levels.astype(int)
     assert np.abs(shown - change(stored)).max() <= 3
-    assert np.abs(first.image.gray() - shown.mean(axis=2)).mean() < 20  # luma has a limited range
-    assert first.image.lightness().shape[2:] == shown.shape[:2]
+    assert np.abs(first.gray() - shown.mean(axis=2)).mean() < 20  # luma has a limited range
+    assert first.lightness().shape[2:] == shown.shape[:2]
     corner = np.zeros((2, *shown.shape[:2]), np.float32)
     corner[:, :8, :8] = 1
-    assert np.array_equal(change(first.image.as_stored(corner)[0]), corner[0])
+    assert np.array_equal(change(first.as_stored(corner)[0]), corner[0])
 
 
 def test_color_shots_with_higher_crf_writes_smaller_files(tmp_path: Path) -> None:
@@ -232,8 +232,8 @@ def test_color_shots_keeps_odd_frame_sizes(tmp_path: Path) -> None:
 def test_color_shots_stores_the_digital_source_type(tmp_path: Path, extension: str) -> None:
     source, out = write_video(tmp_path / "in.mkv", SCENES[:3]), tmp_path / f"out{extension}"
     origin = ImageProvenance("ab" * 32, "cd" * 32, "zhang2016")
-    video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "test")
-    color_shots(video, StubColorer(), parts, steady=0, size=32, origin=origin)
+    video, parts = VideoFile(source, choose_codec(out)), PartsFolder(out, "test")
+    color_shots(video, StubColorer(), parts, steady=0, origin=origin)
     assert len(read_frames(out)) == 3
     if extension in (".mp4", ".mov"):
         packet = out.read_bytes().partition(bytes.fromhex("be7acfcb97a942e89c71999491e3afac"))[2]
@@ -251,8 +251,8 @@ def garbage(at: int):
 def test_color_shots_reports_and_drops_undecodable_frames(tmp_path: Path, at: int) -> None:
     source = write_video(tmp_path / "in.mkv", SCENES[:6] * 2, spoil=garbage(at))
     out = tmp_path / "out.mkv"
-    video = VideoFile(source, choose_encoding(out, None, None))
-    color_shots(video, StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
+    video = VideoFile(source, choose_codec(out))
+    color_shots(video, StubColorer(), PartsFolder(out, "test"), steady=0)
     # without an encoded key frame, no frame can be decoded before the next key frame
     lost = range(6) if at == 0 else [at]
     assert times(out) == [Fraction(number, 25) for number in range(12) if number not in lost]
@@ -290,8 +290,8 @@ def test_a_video_in_color_keeps_its_colors(tmp_path: Path, pixels: str) -> None:
             frame = av.VideoFrame.from_ndarray(levels, format="rgb24").reformat(format=pixels)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    video = VideoFile(source, choose_encoding(out, "ffv1", None))
-    shots, _ = color_shots(video, StubColorer(), PartsFolder(out, "a"), steady=0, size=32)
+    video = VideoFile(source, choose_codec(out, "ffv1"))
+    shots, _ = color_shots(video, StubColorer(), PartsFolder(out, "a"), steady=0)
     assert "already in color" in shots[0].notes[0]
     for before, after in zip(read_frames(source), read_frames(out), strict=True):
         difference = np.abs(frame_to_rgb(before).astype(int) - frame_to_rgb(after))

@@ -35,7 +35,7 @@ def make_frames(folder: Path) -> Path:
 
 def color(source: Path, out: Path, colorer: StubColorer) -> tuple[FrameFolder, list[Shot]]:
     folder = FrameFolder(source)
-    return folder, color_shots(folder, colorer, PartsFolder(out, "a"), steady=0.5, size=32)[0]
+    return folder, color_shots(folder, colorer, PartsFolder(out, "a"), steady=0.5)[0]
 
 
 def test_color_shots_keeps_names_and_bit_depth_of_frames(tmp_path: Path) -> None:
@@ -65,10 +65,10 @@ def test_frame_folder_coloring_applies_border_and_keeps_other_files(tmp_path: Pa
     (out / "notes.txt").touch()
     folder, inside = FrameFolder(source), Rectangle(10, 8, 44, 32)
     parts = PartsFolder(out, "a", overwrite=True)
-    color_shots(folder, StubColorer(20), parts, steady=0, size=32, border=inside)
+    color_shots(folder, StubColorer(20), parts, steady=0, border=inside)
     assert (out / "notes.txt").exists()
     (first, *_) = FrameFolder(out).frames()
-    is_colored = np.ptp(first.image.image.rgb, axis=2) > 0.05
+    is_colored = np.ptp(first.image.rgb, axis=2) > 0.05
     assert is_colored[inside.slices].all()
     assert is_colored.sum() == 44 * 32
 
@@ -84,7 +84,7 @@ def test_hidden_colors_of_transparent_frames_have_no_effect(tmp_path: Path) -> N
             Image.fromarray(np.dstack([levels, alpha])).save(tmp_path / name / f"f{number}.png")
         color(tmp_path / name, tmp_path / f"out-{name}", StubColorer(20))
         frames = FrameFolder(tmp_path / f"out-{name}").frames()
-        results.append([frame.image.image for frame in frames])
+        results.append([frame.image for frame in frames])
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one.alpha, alpha)
         np.testing.assert_array_equal(one.levels[alpha > 0], other.levels[alpha > 0])
@@ -112,9 +112,7 @@ def test_output_can_be_the_working_directory(tmp_path: Path, monkeypatch: pytest
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
     out.mkdir()
     monkeypatch.chdir(out)
-    color_shots(
-        FrameFolder(source), StubColorer(), PartsFolder(Path(), "a", overwrite=True), steady=0.5, size=32
-    )
+    color_shots(FrameFolder(source), StubColorer(), PartsFolder(Path(), "a", overwrite=True), steady=0.5)
     assert len(list(out.iterdir())) == 6
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 
@@ -137,7 +135,7 @@ def test_frame_folder_sorts_naturally_and_skips_hidden_files(tmp_path: Path) -> 
     names = ["f1.png", "f2.png", "f10.png", "f11.png"]
     for name in (*names, "._f1.png"):
         Image.fromarray(scene(0)).save(tmp_path / name)
-    assert [frame.image.name for frame in FrameFolder(tmp_path).frames()] == names
+    assert [frame.name for frame in FrameFolder(tmp_path).frames()] == names
 
 
 def test_color_frame_equals_the_frame_of_the_film(tmp_path: Path) -> None:
@@ -146,15 +144,15 @@ def test_color_frame_equals_the_frame_of_the_film(tmp_path: Path) -> None:
     source.mkdir()
     for number in range(90):
         Image.fromarray(scene(number, seed=7 * (number > 2))).save(source / f"{number:03d}.png")
-    colorer = FrameColorer(Colorizer(tiny_model(), device="cpu"))
+    colorer = FrameColorer(Colorizer(tiny_model(), device="cpu", size=32))
     folder = FrameFolder(source)
-    color_shots(folder, colorer, PartsFolder(tmp_path / "out", "a"), size=32)
+    color_shots(folder, colorer, PartsFolder(tmp_path / "out", "a"))
     written = np.asarray(Image.open(tmp_path / "out" / "005.png").convert("RGB"))
-    assert np.array_equal(color_frame(folder, colorer, 5, size=32), written)
+    assert np.array_equal(color_frame(folder, colorer, 5), written)
     for number in (0, 89):
-        assert color_frame(folder, colorer, number, size=32).shape == (48, 64, 3)
+        assert color_frame(folder, colorer, number).shape == (48, 64, 3)
     with pytest.raises(VideoError, match="no frame 90"):
-        color_frame(folder, colorer, 90, size=32)
+        color_frame(folder, colorer, 90)
 
 
 def test_shots_in_color_are_kept_unless_recolor_is_set(tmp_path: Path) -> None:
@@ -165,9 +163,9 @@ def test_shots_in_color_are_kept_unless_recolor_is_set(tmp_path: Path) -> None:
     for recolor in (False, True):
         folder, out = FrameFolder(source), tmp_path / f"out{recolor}"
         parts = PartsFolder(out, "a")
-        shots, _ = color_shots(folder, StubColorer(20), parts, steady=0, size=32, recolor=recolor)
+        shots, _ = color_shots(folder, StubColorer(20), parts, steady=0, recolor=recolor)
         is_kept = np.array_equal(Image.open(out / "f001.png"), Image.open(source / "f001.png"))
-        frame = color_frame(folder, StubColorer(20), 1, steady=0, size=32, recolor=recolor)
+        frame = color_frame(folder, StubColorer(20), 1, steady=0, recolor=recolor)
         assert np.array_equal(frame, Image.open(out / "f001.png"))
         assert is_kept != recolor
         assert [len(shot.notes) for shot in shots] == [int(not recolor), 0]
@@ -196,7 +194,7 @@ def test_frame_folder_resumes_an_interrupted_join(tmp_path: Path) -> None:
 
     folder.join = killed
     with pytest.raises(KilledError):
-        color_shots(folder, StubColorer(20), parts, steady=0.5, size=32)
+        color_shots(folder, StubColorer(20), parts, steady=0.5)
     assert not out.exists()
     color(source, out, StubColorer(20))
     same = [(out / path.name).read_bytes() == path.read_bytes() for path in (tmp_path / "intact").iterdir()]
@@ -209,7 +207,7 @@ def test_video_deletes_only_its_own_frames_of_an_earlier_result(tmp_path: Path) 
 
     def color_again() -> tuple[str, ...]:
         folder, parts = FrameFolder(source), PartsFolder(out, "a", overwrite=True)
-        color_shots(folder, StubColorer(20), parts, steady=0, size=32, origin=origin)
+        color_shots(folder, StubColorer(20), parts, steady=0, origin=origin)
         return folder.issues.lines()
 
     assert color_again() == ()
@@ -238,7 +236,7 @@ def test_record_of_frames_deletes_nothing_outside_the_folder(tmp_path: Path) -> 
     other.write_bytes(b"")
     frames = json.dumps({"../other.png": sha256_of(other), str(other): sha256_of(other)})
     update_sidecar(out, Metadata(), ImageProvenance(source="a", settings="b", model="c", frames=frames))
-    color_shots(FrameFolder(source), StubColorer(), PartsFolder(out, "a", overwrite=True), steady=0, size=32)
+    color_shots(FrameFolder(source), StubColorer(), PartsFolder(out, "a", overwrite=True), steady=0)
     assert other.exists()
     assert len(list(out.iterdir())) == 6
 
@@ -250,7 +248,7 @@ def test_video_resumes_while_frames_are_moved_to_an_existing_folder(tmp_path: Pa
 
     def color_again() -> None:
         parts = PartsFolder(out, "a", overwrite=True)
-        color_shots(FrameFolder(source), StubColorer(), parts, steady=0, size=32, origin=origin)
+        color_shots(FrameFolder(source), StubColorer(), parts, steady=0, origin=origin)
 
     origin = ImageProvenance(source="a", settings="b", model="c")
     with pytest.raises(VideoError, match="cannot be written"):

@@ -112,7 +112,7 @@ def test_transparent_pixels_of_a_key_frame_keep_automatic_colors() -> None:
     rgb = np.full((128, 224, 3), (200, 40, 40), np.uint8)
     alpha = np.zeros((128, 224), np.uint8)
     alpha[:, :112] = 255
-    frame = VideoFrame(0, None)
+    frame = VideoFrame(0)
     automatic = FrameColorer(colorizer()).color(frame, lightness)
     partial = FrameColorer(colorizer(), {0: RasterImage(rgb, alpha)}).color(frame, lightness)
     red = rgb_to_lab(torch.from_numpy(rgb[:1, :1]).permute(2, 0, 1)[None] / 255)[:, 1:]
@@ -133,14 +133,13 @@ def colored_frames(colorer: FrameColorer, frames: list[torch.Tensor]) -> list[to
     steady, found = SteadyColors(0.97, every=colorer.every), []
     for number, lightness in enumerate(frames):
         color, correct = (
-            partial(method, VideoFrame(number, None), lightness)
-            for method in (colorer.color, colorer.correct)
+            partial(method, VideoFrame(number), lightness) for method in (colorer.color, colorer.correct)
         )
         found += steady.add(
             lightness,
             color,
             correct=correct if colorer.corrects() else None,
-            corrected=colorer.is_corrected(VideoFrame(number, None)),
+            corrected=colorer.is_corrected(VideoFrame(number)),
         )
     return found + steady.flush()
 
@@ -194,7 +193,7 @@ def test_corrections_match_other_shots_with_the_object() -> None:
     ab = colorer.correct_with(0, same, is_same_shot=False)[0, 1:]
     assert float((ab[:, 56:72, 136:152] - torch.tensor([30.0, 20.0])[:, None, None]).norm(dim=0).mean()) < 8
     assert float(ab[:, :, :60].norm(dim=0).mean()) < 1
-    images = [VideoFrame(number, SimpleNamespace(lightness=lambda: same)) for number in (0, 15)]
+    images = [SimpleNamespace(number=number, lightness=lambda: same) for number in (0, 15)]
     film: Any = SimpleNamespace(frames=lambda: iter(images))
     sheet = draw_matches(film, colorer, [range(10), range(10, 20), range(20, 30)])
     assert sheet.size == (8 + 2 * (224 + 8), 8 + 128 + 20 + 8)  # two thumbnails with names

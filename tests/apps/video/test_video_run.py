@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.apps.video.encoding import choose_encoding
+from colorzoo.apps.video.encoding import choose_codec
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.folder import FrameFolder
-from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
+from colorzoo.apps.video.frames import ReadIssues, VideoError
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path
 from colorzoo.apps.video.run import color_shots
 from colorzoo.image_io.raster_image import RasterImage
@@ -26,17 +26,17 @@ SCENES = [scene(n, seed) for seed in (0, 7, 9) for n in range(6)]
 
 
 def color(source: Path, out: Path, colorer: StubColorer, *, overwrite: bool = False) -> int:
-    video = VideoFile(source, choose_encoding(out, None, None))
-    return color_shots(video, colorer, PartsFolder(out, "a", overwrite=overwrite), steady=0, size=32)[1]
+    video = VideoFile(source, choose_codec(out))
+    return color_shots(video, colorer, PartsFolder(out, "a", overwrite=overwrite), steady=0)[1]
 
 
 def test_color_shots_resumes_with_the_interrupted_shot(tmp_path: Path) -> None:
     source, out, whole = (tmp_path / name for name in ("in.mp4", "out.mp4", "whole.mp4"))
     write_video(source, SCENES)
     ticks, parts = iter(range(9)), PartsFolder(out, "a")
-    video = VideoFile(source, choose_encoding(out, None, None))
+    video = VideoFile(source, choose_codec(out))
     with pytest.raises(StopIteration):  # raised in the second shot
-        color_shots(video, StubColorer(20), parts, steady=0, size=32, tick=lambda _: next(ticks))
+        color_shots(video, StubColorer(20), parts, steady=0, tick=lambda _: next(ticks))
     assert not out.exists()
     # the unfinished shot is deleted
     assert [path.name[:13] for path in sorted(parts.path.glob("shot-*"))] == ["shot-00000000"] * 2
@@ -58,12 +58,12 @@ def test_shots_with_other_settings_are_kept_until_the_result_is_published(
         (kept.path / f"{name}.nut").write_bytes(b"of another run")
         kept.finish(Shot(0, 18, seconds=seconds))
     (kept.path / "mine.txt").write_text("keep")
-    video = VideoFile(source, choose_encoding(out, None, None))
+    video = VideoFile(source, choose_codec(out))
 
     def interrupted_run(*, overwrite: bool = False) -> None:
         ticks, parts = iter(range(9)), PartsFolder(out, "a", overwrite=overwrite)
         with pytest.raises(StopIteration):
-            color_shots(video, StubColorer(), parts, steady=0, size=32, tick=lambda _: next(ticks))
+            color_shots(video, StubColorer(), parts, steady=0, tick=lambda _: next(ticks))
 
     if is_allowed:
         interrupted_run()
@@ -99,9 +99,9 @@ def test_a_key_frame_recomputes_only_the_shots_that_it_influences(tmp_path: Path
 
     def colored_frames(keys: dict[int, str]) -> list[int]:
         colorer: Any = KeyedColorer(list(keys))
-        video = VideoFile(source, choose_encoding(out, None, None))
+        video = VideoFile(source, choose_codec(out))
         parts = PartsFolder(out, "a", keys, overwrite=True)
-        color_shots(video, colorer, parts, steady=0, size=32, spans=spans)
+        color_shots(video, colorer, parts, steady=0, spans=spans)
         assert len(list(parts.path.glob("shot-*.json"))) == 3
         assert len(lightness_planes(out)) == 18
         return sorted({number for number, _ in colorer.seen})
@@ -163,9 +163,9 @@ def test_parts_folder_is_locked_until_its_process_ends(tmp_path: Path) -> None:
 
 def test_video_does_not_replace_a_result_written_during_the_run(tmp_path: Path) -> None:
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
-    video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "a")
+    video, parts = VideoFile(source, choose_codec(out)), PartsFolder(out, "a")
     with pytest.raises(VideoError, match="already exists"):
-        color_shots(video, StubColorer(), parts, steady=0, size=32, tick=lambda _: out.write_bytes(b"new"))
+        color_shots(video, StubColorer(), parts, steady=0, tick=lambda _: out.write_bytes(b"new"))
     assert out.read_bytes() == b"new"
     with pytest.raises(VideoError, match="already exists"):
         color(source, out, StubColorer())
@@ -184,7 +184,7 @@ def test_edited_frames_of_a_folder_do_not_change_the_kept_shots(tmp_path: Path) 
         colorer: Any = KeyedColorer(list(keys))
         parts = PartsFolder(out, "a", keys, overwrite=True)
         spans = [range(2), range(2, 4)]
-        color_shots(FrameFolder(source), colorer, parts, steady=0, size=32, spans=spans)
+        color_shots(FrameFolder(source), colorer, parts, steady=0, spans=spans)
         return [number for number, _ in colorer.seen]
 
     assert seen_frames({3: "a"}) == [0, 1, 2, 3]
@@ -199,12 +199,16 @@ def test_color_shots_limits_buffered_frame_bytes(tmp_path: Path, size: tuple[int
     """Each pixel needs three bytes; at least 6 and at most 72 frames are buffered."""
     light, events = torch.full((1, 1, *size), 50.0), list[str]()
     gray = np.full(size, 120, np.uint8)
-    image = SimpleNamespace(lightness=lambda: light, gray=lambda: gray, rgb_image=lambda: RasterImage(gray))
+    image: dict[str, Any] = {
+        "lightness": lambda: light,
+        "gray": lambda: gray,
+        "rgb_image": lambda: RasterImage(gray),
+    }
 
-    def frames() -> Iterator[VideoFrame]:
+    def frames() -> Iterator[SimpleNamespace]:
         for number in range(window + 2):
             events.append("read")
-            yield VideoFrame(number, image)
+            yield SimpleNamespace(number=number, **image)
 
     writer = SimpleNamespace(write=lambda *_: events.append("written"), close=lambda: None)
     source: Any = SimpleNamespace(
@@ -215,17 +219,18 @@ def test_color_shots_limits_buffered_frame_bytes(tmp_path: Path, size: tuple[int
         issues=ReadIssues(),
     )
     colorer: Any = StubColorer()
+    colorer.size = 16
     parts, ticks = PartsFolder(tmp_path / "out", "a"), list[int]()
-    color_shots(source, colorer, parts, size=16, border="none", tick=lambda _: ticks.append(len(events)))
+    color_shots(source, colorer, parts, border="none", tick=lambda _: ticks.append(len(events)))
     assert len(ticks) == window + 2
     assert events == ["read"] * window + ["written"] * window + ["read"] * 2 + ["written"] * 2
 
 
 def test_video_deletes_the_parts_of_a_run_without_finished_shots(tmp_path: Path) -> None:
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
-    video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "b")
+    video, parts = VideoFile(source, choose_codec(out)), PartsFolder(out, "b")
     with pytest.raises(StopIteration):
-        color_shots(video, StubColorer(), parts, steady=0, size=32, tick=lambda _: next(iter(())))
+        color_shots(video, StubColorer(), parts, steady=0, tick=lambda _: next(iter(())))
     assert not parts.path.exists()
     parts.path.mkdir()
     (parts.path / "job.json").write_text('{"process": 1, "host": "a"}')  # of a killed process

@@ -32,7 +32,7 @@ from colorzoo.apps.studio.worker_pool import stop_if_cancelled
 from colorzoo.apps.video.container import main_video_stream, open_media
 from colorzoo.apps.video.drawn import is_drawn
 from colorzoo.apps.video.encoding import CONTAINERS
-from colorzoo.apps.video.file import VideoFile
+from colorzoo.apps.video.file import FileFrame, VideoFile
 from colorzoo.apps.video.film_recipe import FilmRecipe, KeyFrame, set_key_recipe
 from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import ALL_FRAMES, ShotDetector, VideoError, VideoFrame
@@ -198,8 +198,8 @@ class Film:
             for frame in open_film(self.path).frames():
                 is_start = detector.starts(frame) and not (frame.number in edits.join and self._starts)
                 with self._changed:
-                    if isinstance(self._film, VideoFile):
-                        pts = frame.image.decoded.pts
+                    if isinstance(frame, FileFrame):
+                        pts = frame.decoded.pts
                         self._can_seek &= pts is not None and (not self._times or pts > self._times[-1])
                         self._times.append(pts or 0)
                     if is_start or frame.number in edits.split:
@@ -275,7 +275,7 @@ class Film:
                 for frame in itertools.takewhile(
                     lambda each: each.number < number + _NEXT_THUMBNAILS, frames
                 ):
-                    self._thumbnails[version, frame.number] = _jpeg(frame.image.rgb_image(), _THUMBNAIL)
+                    self._thumbnails[version, frame.number] = _jpeg(frame.rgb_image(), _THUMBNAIL)
             if (version, number) not in self._thumbnails:
                 raise VideoError(f"frame {number} of {self.path.name} cannot be read")
             return self._thumbnails[version, number]
@@ -288,14 +288,14 @@ class Film:
         for frame in self._result_from(shot.start):
             if frame.number >= shot.stop or self._is_closed:
                 return
-            data = _jpeg(frame.image.rgb_image(), _PREVIEW)
+            data = _jpeg(frame.rgb_image(), _PREVIEW)
             time.sleep(max(0.0, start + (frame.number - shot.start) / rate - time.monotonic()))
             yield data
 
     def _colors(self, number: int, pool: ModelPool, check: Callable[[], None]) -> RasterImage:
         """Return a frame in the colors of the film, as ``colorzoo video --frame`` exports it."""
         if self._is_current and (found := next(self._result_from(number), None)) is not None:
-            return RasterImage(found.image.rgb_image().levels)
+            return RasterImage(found.rgb_image().levels)
         edits, shot = self._edits(), self._shot(number, check)
         with self._changed:
             spans = [
@@ -330,7 +330,6 @@ class Film:
             excerpt,
             colorer,
             number,
-            size=colorizer.size,
             border="none" if edits.has_images else "automatic",
             spans=[*earlier, shot],
         )
@@ -361,7 +360,7 @@ class Film:
         frame = next(self.frames_from(number), None)
         if frame is None or frame.number != number:
             raise VideoError(f"frame {number} of {self.path.name} is damaged")
-        image = frame.image.rgb_image() if self._is_drawn else gray_image(frame)
+        image = frame.rgb_image() if self._is_drawn else gray_image(frame)
         recipe = Recipe(border="none") if key is None or key.recipe is None else key.recipe
         reference = None if key is None else _stored_reference(key)
         if reference is None and not self._is_drawn and (key is None or not recipe.exemplar.files):

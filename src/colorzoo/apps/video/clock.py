@@ -82,7 +82,17 @@ class PacketClock:
         presentation_delay = 0 if packet.pts is None else packet.pts - packet.dts
         stored = Fraction(packet.dts * time_base)
         if self._clock.jumps(stored, self._stored.get(index)):
-            self._current[index] = self._section_after_jump(index, stored)
+            current, offsets = self._current[index], self._clock.offsets
+            if index == self._main:  # enters the next section
+                self._current[index] = min(current + 1, len(offsets) - 1)
+            else:
+                # Streams are interleaved, so another stream can enter a section before or after the main
+                # stream, at most one section ahead. Its section, which can be the current section, is the
+                # candidate that shifts the packet closest to the last packet of the main stream.
+                candidates = range(current, min(self._current[self._main] + 2, len(offsets)))
+                self._current[index] = min(
+                    candidates, key=lambda each: abs(stored + offsets[each] - self._now), default=current
+                )
         self._stored[index] = stored
         offset = self._clock.offsets[self._current[index]]
         dts: int = packet.dts + round(offset / time_base)
@@ -94,21 +104,3 @@ class PacketClock:
             dts = max(dts, self._last_dts[index] + step)
         self._last_dts[index] = dts
         packet.dts, packet.pts = dts, dts + presentation_delay
-
-    def _section_after_jump(self, index: int, stored: Fraction) -> int:
-        """Return the index of the section of the first packet after a jump of the clock.
-
-        The main stream enters the next section. Another stream can enter a section before or after the main
-        stream, because the streams are interleaved. Its section is the candidate that shifts the packet
-        closest to the last packet of the main stream, and can be the current section.
-
-        Args:
-            index: Index of the stream.
-            stored: Stored timestamp of the packet after the jump in seconds.
-        """
-        current, offsets = self._current[index], self._clock.offsets
-        if index == self._main:
-            return min(current + 1, len(offsets) - 1)
-        # other streams are at most one section ahead of the main stream
-        candidates = range(current, min(self._current[self._main] + 2, len(offsets)))
-        return min(candidates, key=lambda each: abs(stored + offsets[each] - self._now), default=current)

@@ -12,14 +12,13 @@ import cv2
 import numpy as np
 import torch
 
-from colorzoo.apps.video.container import import_av
-from colorzoo.apps.video.file import FileImage, FilePart, VideoFile
+from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.film_recipe import FilmRecipe
-from colorzoo.apps.video.folder import FolderImage, FolderPart, FrameFolder
+from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import VideoError, VideoFrame, group_shots, read_shots
 from colorzoo.apps.video.parts import PartsFolder, Shot, publish_shots
 from colorzoo.guidance import PointHint, Recipe
-from colorzoo.image_io import ImageProvenance, output_bit_depth, read_image
+from colorzoo.image_io import ImageProvenance, read_image
 from colorzoo.inference import ColorizedImage, Colorizer, RegionMemory, choose_model, with_key_colors
 from colorzoo.registry import DEFAULT_MODELS
 
@@ -73,7 +72,7 @@ def color_drawn_shots(
         """Return the colored frame, and its number of regions without a match."""
         if frame.number in key_frames:
             return key_frames[frame.number], 0
-        return memory.recall(colorizer.colorize(frame.image.rgb_image()), previous)
+        return memory.recall(colorizer.colorize(frame.rgb_image()), previous)
 
     shots, reused_count, key_numbers = list[Shot](), 0, list(key_frames)
     with parts:
@@ -93,7 +92,7 @@ def color_drawn_shots(
                         colored, unmatched = color(frame, colored)
                     if unmatched and (has_user_colors or count):
                         automatic[frame.number] = unmatched
-                    _write(writer, frame, with_strength(colored, strength))
+                    writer.write_drawing(frame, with_strength(colored, strength))
                     count += 1
                     tick(frame.number)
                 writer.close()
@@ -135,7 +134,7 @@ def color_drawn_frame(
         previous = None if frame.number in starts else colored
         colored, unmatched = key_frames.get(frame.number), 0
         if colored is None:
-            colored, unmatched = memory.recall(colorizer.colorize(frame.image.rgb_image()), previous)
+            colored, unmatched = memory.recall(colorizer.colorize(frame.rgb_image()), previous)
             if frame.number in starts:
                 memory.add(colored, is_automatic=True)
         if frame.number == number:
@@ -162,7 +161,7 @@ def _read_edits(
         key = keys.get(frame.number)
         if key is None:
             continue
-        image = frame.image.rgb_image()
+        image = frame.rgb_image()
         if key.image is not None:
             found[key.frame] = with_key_colors(colorizer.colorize(image), read_image(key.image))
         else:
@@ -217,17 +216,3 @@ def region_points(colored: ColorizedImage) -> tuple[PointHint, ...]:
 def with_strength(colored: ColorizedImage, strength: float | None) -> ColorizedImage:
     """Return a colorized drawing whose chroma is multiplied by ``strength``; None for 1."""
     return colored if strength is None else replace(colored, colors=colored.colors.scaled(strength))
-
-
-def _write(writer: FilePart | FolderPart, frame: VideoFrame, colored: ColorizedImage) -> None:
-    """Write a colored drawing, whose lightness differs from the lightness of the source."""
-    image = frame.image
-    if isinstance(image, FolderImage):
-        source = colored.source(image.image)
-        levels = colored.levels(output_bit_depth(image.name, source))
-        writer.copy(replace(frame, image=replace(image, image=replace(source, levels=levels))))
-        return
-    stored = np.rot90(colored.levels(), -image.turns)
-    stored = np.ascontiguousarray(stored[:, ::-1] if image.mirrored else stored)
-    decoded = import_av().VideoFrame.from_ndarray(stored, "rgb24")
-    writer.copy(replace(frame, image=FileImage(decoded, image.pts, image.turns, image.mirrored)))

@@ -16,7 +16,7 @@ from colorzoo.apps.video.clock import Clock, PacketClock
 from colorzoo.apps.video.container import import_av, main_video_stream, open_media
 from colorzoo.apps.video.frames import VideoError
 from colorzoo.apps.video.other_streams import OtherStreams
-from colorzoo.apps.video.planes import FULL_RANGE, LIMITED_RANGE, Layout
+from colorzoo.apps.video.planes import Layout
 from colorzoo.image_io import ImageProvenance, Metadata, add_provenance
 
 CODECS = {"h264": "libx264", "hevc": "libx265", "vp9": "libvpx-vp9", "ffv1": "ffv1"}
@@ -44,26 +44,12 @@ _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 
 
 @dataclass(frozen=True)
-class Encoding:
-    """Codec and quality of a video.
-
-    Attributes:
-        codec: A key of `CODECS`.
-        crf: Constant rate factor; lower values give higher quality. None uses the default of the codec.
-        sound: Whether the output contains the sound of the source.
-    """
-
-    codec: str
-    crf: int | None = None
-    sound: bool = True
-
-
-@dataclass(frozen=True)
 class StreamPlan:
     """Properties of the encoded video stream.
 
     Attributes:
-        encoding: Codec and quality.
+        codec: A key of `CODECS`.
+        crf: Constant rate factor; lower values give higher quality. None uses the default of the codec.
         width: Width of the stored source frames in pixels, before rotation.
         height: Height of the stored source frames in pixels, before rotation.
         layout: Pixel format and color matrix of the result.
@@ -76,7 +62,8 @@ class StreamPlan:
             display matrix.
     """
 
-    encoding: Encoding
+    codec: str
+    crf: int | None
     width: int
     height: int
     layout: Layout
@@ -92,13 +79,13 @@ class StreamPlan:
 
         This is the case for VP9 and FFV1, because PyAV cannot write the ratio into their containers.
         """
-        return self.encoding.codec in ("vp9", "ffv1") and self.aspect not in (None, 1)
+        return self.codec in ("vp9", "ffv1") and self.aspect not in (None, 1)
 
     def add_to(self, container: Any) -> Any:
         """Add the video stream to an output container, and return the stream."""
-        codec = self.encoding.codec
+        codec = self.codec
         # options of the FFmpeg encoder
-        crf = self.encoding.crf if self.encoding.crf is not None else _CRF.get(codec)
+        crf = self.crf if self.crf is not None else _CRF.get(codec)
         options = {} if crf is None else {"crf": str(crf)}
         if codec == "h264":
             options["preset"] = _PRESET
@@ -133,14 +120,12 @@ def write_errors(path: Path) -> Iterator[None]:
         raise VideoError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def choose_encoding(out: Path, codec: str | None, crf: int | None, *, sound: bool = True) -> Encoding:
-    """Return the encoding of an output file.
+def choose_codec(out: Path, codec: str | None = None) -> str:
+    """Return the codec of an output file, a key of `CODECS`.
 
     Args:
         out: Output file, whose extension determines the container and the default codec.
-        codec: A key of `CODECS`; None selects the default codec of the extension.
-        crf: Constant rate factor; None selects the default of the codec.
-        sound: Whether the output contains the sound of the source.
+        codec: Codec that the user selects; None selects the default codec of the extension.
 
     Raises:
         VideoError: The extension is unknown, or the container does not support the codec.
@@ -152,7 +137,7 @@ def choose_encoding(out: Path, codec: str | None, crf: int | None, *, sound: boo
     codec = codec or codecs[0]
     if codec not in codecs:
         raise VideoError(f"{out}: --codec must be {' or '.join(codecs)} for {out.suffix}, got {codec}")
-    return Encoding(codec, crf, sound)
+    return codec
 
 
 def output_layout(
@@ -183,21 +168,6 @@ def output_layout(
     return layout, notes
 
 
-def color_tags(frame: Any, layout: Layout) -> dict[str, int]:
-    """Return the color tags of the output stream; see `StreamPlan`.
-
-    Args:
-        frame: PyAV frame of the source, which provides the primaries and the transfer function.
-        layout: Pixel format of the output, which provides the color matrix and range.
-    """
-    return {
-        "color_range": FULL_RANGE if layout.full else LIMITED_RANGE,
-        "colorspace": layout.matrix,
-        "color_primaries": int(frame.color_primaries),
-        "color_trc": int(frame.color_trc),
-    }
-
-
 def join_parts(
     source: Path,
     parts: Sequence[Path],
@@ -207,6 +177,7 @@ def join_parts(
     last_duration: int,
     origin: ImageProvenance | None,
     *,
+    sound: bool = True,
     is_excerpt: bool = False,
 ) -> list[str]:
     """Join the colorized shots, and add the other streams of the source.
@@ -222,6 +193,7 @@ def join_parts(
         last_duration: Duration of the last frame in units of the time base of ``plan``.
         origin: Provenance of the result. An MP4 file stores it as XMP; a Matroska file stores only the source
             type, as a tag. None stores no provenance.
+        sound: Whether the result contains the sound of the source.
         is_excerpt: Whether the shots are a part of the source. Then the other streams are cut to this part,
             the result starts at time 0, and it has no chapters.
 
@@ -240,7 +212,7 @@ def join_parts(
         options["write_crc32"] = "0"  # a checksum would become invalid, because elements are changed later
     with write_errors(result), open_media(source) as input_container:
         main = main_video_stream(input_container)
-        others = OtherStreams(input_container, main, result.suffix.lower(), sound=plan.encoding.sound)
+        others = OtherStreams(input_container, main, result.suffix.lower(), sound=sound)
         with others.open_output(result, options) as output_container:
             video = plan.add_to(output_container)
             # copy the tags of the streams, except tags about the source encoding

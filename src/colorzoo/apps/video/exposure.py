@@ -39,7 +39,12 @@ class ExposureHold:
         small = cv2.resize(lightness[0, 0].numpy(), size, interpolation=cv2.INTER_AREA)
         factor = 1.0
         if self._last is not None:
-            factor = _factor(small, self._last) ** (1 - _RETURN)
+            # the factor on L* + 16 that best maps the frame to the previous frame
+            low, high = _USABLE
+            usable = (small > low) & (small < high) & (self._last > low) & (self._last < high)
+            if np.count_nonzero(usable) >= small.size // 20:
+                ratio = (self._last[usable] + _BLACK) / (small[usable] + _BLACK)
+                factor = float(np.median(ratio).clip(_LEAST, _MOST)) ** (1 - _RETURN)
         self._last = exposed(torch.from_numpy(small), factor).numpy()
         return factor
 
@@ -52,13 +57,3 @@ def exposed(lightness: Tensor, factor: float) -> Tensor:
     if factor == 1:
         return lightness
     return ((lightness + _BLACK) * factor - _BLACK).clamp(0, 100)
-
-
-def _factor(lightness: NDArray[np.float32], target: NDArray[np.float32]) -> float:
-    """Return the factor on L* + 16 that best maps a frame's lightness to a target frame."""
-    low, high = _USABLE
-    usable = (lightness > low) & (lightness < high) & (target > low) & (target < high)
-    if np.count_nonzero(usable) < lightness.size // 20:
-        return 1.0
-    ratio = (target[usable] + _BLACK) / (lightness[usable] + _BLACK)
-    return float(np.median(ratio).clip(_LEAST, _MOST))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,7 @@ from colorzoo.apps.video.container import (
     side_data_of,
 )
 from colorzoo.apps.video.encoding import (
-    Encoding,
     StreamPlan,
-    color_tags,
     join_parts,
     output_layout,
     write_errors,
@@ -51,6 +49,7 @@ from colorzoo.apps.video.planes import (
 from colorzoo.files import digest_of
 from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io import ImageProvenance, RasterImage
+from colorzoo.inference import ColorizedImage
 
 _DEFAULT_RATE = Fraction(25)
 _HDR_METADATA = frozenset({"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"})
@@ -61,10 +60,11 @@ _COMPLETE = 0.9  # a file that ends before this fraction of its declared duratio
 
 
 @dataclass(frozen=True)
-class FileImage:
+class FileFrame(VideoFrame):
     """Decoded frame of a video file.
 
     Attributes:
+        number: Frame number, counted from 0.
         decoded: PyAV frame.
         pts: Timestamp in units of the stream's time base.
         turns: Number of counterclockwise quarter turns that make the frame upright, after mirroring.
@@ -115,8 +115,10 @@ class VideoFile:
 
     Args:
         path: Path of the file.
-        encoding: Encoding of the result.
+        codec: Codec of the result; see `choose_codec`.
         selected: Numbers of the frames to colorize; the other frames are not part of the result.
+        crf: Constant rate factor of the result; None uses the default of the codec.
+        sound: Whether the result contains the sound of the source.
 
     Attributes:
         selected: Numbers of the frames to colorize.
@@ -129,8 +131,16 @@ class VideoFile:
 
     extension = ".nut"  # this container supports all codecs and time bases
 
-    def __init__(self, path: Path, encoding: Encoding, selected: range = ALL_FRAMES) -> None:
-        self.path, self._encoding, self.selected = path, encoding, selected
+    def __init__(
+        self,
+        path: Path,
+        codec: str,
+        selected: range = ALL_FRAMES,
+        *,
+        crf: int | None = None,
+        sound: bool = True,
+    ) -> None:
+        self.path, self.selected, self._sound = path, selected, sound
         self.issues = ReadIssues()
         self._last = (-1, 0)  # timestamp and duration of the last packet, in units of the time base
         self._av = import_av()
@@ -146,48 +156,55 @@ class VideoFile:
                 self._time_base = stream.time_base
                 declared_rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
                 self._rate = min(declared_rate, 1 / stream.time_base)  # a frame lasts at least one unit
-                self._aspect = stream.sample_aspect_ratio
+                aspect = stream.sample_aspect_ratio
                 declared_duration = (stream.duration or 0) * stream.time_base
                 self._duration = declared_duration or Fraction(container.duration or 0, 1_000_000)
                 self._frames = stream.frames or round(self._duration * self._rate) or None
                 self._codec = stream.codec_context.name
                 # VP8 and VP9 store transparency outside the frames, and FFmpeg decodes them without it
-                self._has_alpha = stream.metadata.get("alpha_mode") == "1"
+                has_alpha = stream.metadata.get("alpha_mode") == "1"
                 flags = self._av.format.Flags(container.format.flags)
                 self._clock = Clock(self._av.format.Flags.ts_discont in flags)
-            self._first = next(self._decoded())
-            read_luma(self._first)  # raises an error if the pixel format cannot be converted
-            self.plan = self._plan()
+            first = self._first = next(self._decoded())
+            read_luma(first)  # raises an error if the pixel format cannot be converted
+            # properties of the output stream, and notes on properties that the result does not have
+            has_chroma = len(first.format.components) >= 3 and not is_rgb(first.format)
+            size = (first.width, first.height)
+            layout, notes = output_layout(layout_of(first), size, codec, has_chroma=has_chroma)
+            side_data = side_data_of(first)
+            if first.interlaced_frame:
+                notes.append(
+                    "interlaced frames are written as progressive frames; deinterlace the video first"
+                )
+            if has_alpha or any(part.is_alpha for part in first.format.components):
+                notes.append("transparency is dropped")
+            if _HDR_METADATA & side_data.keys():
+                notes.append("HDR metadata of the frames is dropped")
+            self.issues.notes += notes
+            # the display matrix rotates and flips frames; it has nine numbers
+            display_matrix = np.frombuffer(side_data.get("DISPLAYMATRIX", b""), np.int32).tolist()
+            self._mirrored, self._turns = _orientation(display_matrix)
+            self.plan = StreamPlan(
+                codec=codec,
+                crf=crf,
+                width=first.width,
+                height=first.height,
+                layout=layout,
+                time_base=self._time_base,
+                rate=self._rate,
+                tags={
+                    "color_range": FULL_RANGE if layout.full else LIMITED_RANGE,
+                    "colorspace": layout.matrix,
+                    "color_primaries": int(first.color_primaries),
+                    "color_trc": int(first.color_trc),
+                },
+                aspect=aspect,
+                matrix=tuple(display_matrix),
+            )
         except (self._av.FFmpegError, OSError) as error:
             raise VideoError(f"{path} cannot be read as a video: {error.strerror}") from error
         except StopIteration:
             raise VideoError(f"{path} contains no frame that can be decoded") from None
-
-    def _plan(self) -> StreamPlan:
-        """Return the properties of the output stream; add notes on lost properties to `issues`."""
-        first, codec = self._first, self._encoding.codec
-        has_chroma = len(first.format.components) >= 3 and not is_rgb(first.format)
-        size = (first.width, first.height)
-        layout, notes = output_layout(layout_of(first), size, codec, has_chroma=has_chroma)
-        side_data = side_data_of(first)
-        if first.interlaced_frame:
-            notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
-        if self._has_alpha or any(part.is_alpha for part in first.format.components):
-            notes.append("transparency is dropped")
-        if _HDR_METADATA & side_data.keys():
-            notes.append("HDR metadata of the frames is dropped")
-        self.issues.notes += notes
-        return StreamPlan(
-            encoding=self._encoding,
-            width=first.width,
-            height=first.height,
-            layout=layout,
-            time_base=self._time_base,
-            rate=self._rate,
-            tags=color_tags(first, layout),
-            aspect=self._aspect,
-            matrix=_display_matrix(side_data),
-        )
 
     def describe(self) -> dict[str, Any]:
         """Return frame size, frame count, frame rate, and formats of source and result."""
@@ -198,7 +215,7 @@ class VideoFile:
             "frames": count_selected(self._frames, self.selected),
             "rate": float(self._rate),
             "from": f"{self._codec} {self._first.format.name}",
-            "to": f"{self._encoding.codec} {plan.layout.name}",
+            "to": f"{plan.codec} {plan.layout.name}",
         }
 
     def sample(self) -> Iterator[RasterImage]:
@@ -216,7 +233,7 @@ class VideoFile:
         """Return the SHA-256 of the file."""
         return digest_of(self.path)
 
-    def frames(self) -> Iterator[VideoFrame]:
+    def frames(self) -> Iterator[FileFrame]:
         """Yield the decoded frames in order; record damaged packets and a missing end in ``issues``.
 
         The timestamps increase, without jumps of the clock. A frame without a timestamp starts at the end of
@@ -224,7 +241,6 @@ class VideoFile:
         """
         self.issues.broken.clear()
         self._clock = Clock(self._clock.can_jump_ahead)
-        mirrored, turns = _orientation(_display_matrix(side_data_of(self._first)))
         last_pts: int | None = None
         end = 0  # end of the previous frame in units of the time base
         for number, decoded in enumerate(self._decoded()):
@@ -239,7 +255,7 @@ class VideoFile:
             if decoded.is_corrupt:
                 self.issues.broken.append(_time_code(pts * self._time_base))
             if number in self.selected:
-                yield VideoFrame(number, FileImage(self._resized(decoded), pts, turns, mirrored))
+                yield self._frame(number, decoded, pts)
             if number + 1 == self.selected.stop:
                 return
         # check that the file does not end before its declared duration
@@ -252,7 +268,7 @@ class VideoFile:
                 f"the file ends at {_time_code(length)} instead of {_time_code(self._duration)}"
             )
 
-    def frames_from(self, first: int, times: Sequence[int]) -> Iterator[VideoFrame]:
+    def frames_from(self, first: int, times: Sequence[int]) -> Iterator[FileFrame]:
         """Yield the decoded frames from a frame on, without decoding the film from its start.
 
         Frames whose timestamps are not in ``times`` are skipped.
@@ -261,7 +277,6 @@ class VideoFile:
             first: Number of the first frame.
             times: Timestamp of each decoded frame of the film in units of the time base, in increasing order.
         """
-        mirrored, turns = _orientation(_display_matrix(side_data_of(self._first)))
         with open_media(self.path) as container:
             stream = main_video_stream(container)
             stream.codec_context.thread_count = 1
@@ -271,8 +286,7 @@ class VideoFile:
                     for decoded in stream.codec_context.decode(packet):
                         number = len(times) if decoded.pts is None else bisect_left(times, decoded.pts, first)
                         if number < len(times) and times[number] == decoded.pts:
-                            image = FileImage(self._resized(decoded), decoded.pts, turns, mirrored)
-                            yield VideoFrame(number, image)
+                            yield self._frame(number, decoded, decoded.pts)
 
     def part(self, path: Path) -> FilePart:
         """Return an encoder that writes one shot to the file ``path``."""
@@ -295,6 +309,7 @@ class VideoFile:
             self._clock,
             last_duration,
             origin,
+            sound=self._sound,
             is_excerpt=self.selected != ALL_FRAMES,
         )
 
@@ -319,12 +334,12 @@ class VideoFile:
             self.issues.incomplete = f"the file cannot be read to the end ({error.strerror})"
             yield self._av.Packet()  # an empty packet flushes the decoder
 
-    def _resized(self, decoded: Any) -> Any:
+    def _frame(self, number: int, decoded: Any, pts: int) -> FileFrame:
         """Return a decoded frame at the size of the first frame."""
         width, height = self._first.width, self._first.height
-        if (decoded.width, decoded.height) == (width, height):
-            return decoded
-        return decoded.reformat(width=width, height=height)
+        if (decoded.width, decoded.height) != (width, height):
+            decoded = decoded.reformat(width=width, height=height)
+        return FileFrame(number, decoded, pts, self._turns, self._mirrored)
 
     def _usual_duration(self) -> int:
         """Return the mean frame duration in units of the time base."""
@@ -345,25 +360,28 @@ class FilePart:
             self._container = open_media(path, "w", format="nut")
             self._stream = plan.add_to(self._container)
 
-    def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
+    def write(self, frame: Any, ab: Tensor, inside: Rectangle | None) -> None:
         """Encode a frame.
 
         Args:
-            frame: Source frame.
+            frame: `FileFrame` of the source.
             ab: ``(2, h, w)`` colors of the upright frame in CIE units.
             inside: Part of the upright frame that ``ab`` covers; pixels outside stay gray. None if ``ab``
                 covers the whole frame.
         """
-        plan, image = self._plan, frame.image
-        luma = image.luma(plan.layout)
-        upright_size = luma.shape if image.turns % 2 == 0 else luma.shape[::-1]
-        stored_ab = image.as_stored(_enlarged(ab, upright_size, inside))
-        planes = colored_planes(luma, stored_ab, plan.layout)
-        self._encode(frame, planes)
+        layout = self._plan.layout
+        luma = frame.luma(layout)
+        height, width = luma.shape if frame.turns % 2 == 0 else luma.shape[::-1]
+        inside = inside or Rectangle(0, 0, width, height)
+        # resize the colors to the full frame; one channel at a time, which is three times as fast
+        whole = np.zeros((2, height, width), np.float32)
+        for small, enlarged in zip(ab.numpy(), whole, strict=True):
+            cv2.resize(small, inside[2:], enlarged[inside.slices], interpolation=cv2.INTER_CUBIC)
+        self._encode(frame, colored_planes(luma, frame.as_stored(whole), layout))
 
-    def copy(self, frame: VideoFrame) -> None:
+    def copy(self, frame: Any) -> None:
         """Encode a frame with its own colors."""
-        decoded, layout = frame.image.decoded, self._plan.layout
+        decoded, layout = frame.decoded, self._plan.layout
         if layout_of(decoded) != layout or is_rgb(decoded.format):  # a pixel format without encoder
             value_range = FULL_RANGE if layout.full else LIMITED_RANGE
             decoded = decoded.reformat(
@@ -371,12 +389,18 @@ class FilePart:
             )
         self._encode(frame, [samples(plane, layout.bits) for plane in decoded.planes[:3]])
 
-    def _encode(self, frame: VideoFrame, planes: Sequence[NDArray[Any]]) -> None:
+    def write_drawing(self, frame: Any, colored: ColorizedImage) -> None:
+        """Encode a colorized drawing, whose lightness differs from the lightness of the source."""
+        stored = np.rot90(colored.levels(), -frame.turns)
+        stored = np.ascontiguousarray(stored[:, ::-1] if frame.mirrored else stored)
+        self.copy(replace(frame, decoded=self._av.VideoFrame.from_ndarray(stored, "rgb24")))
+
+    def _encode(self, frame: FileFrame, planes: Sequence[NDArray[Any]]) -> None:
         plan = self._plan
         encoded = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
         for plane, content in zip(encoded.planes, planes, strict=True):
             samples(plane, plan.layout.bits)[:] = content
-        encoded.pts, encoded.time_base = frame.image.pts, plan.time_base
+        encoded.pts, encoded.time_base = frame.pts, plan.time_base
         with write_errors(self._path):
             self._container.mux(self._stream.encode(encoded))
 
@@ -385,11 +409,6 @@ class FilePart:
         with write_errors(self._path):
             self._container.mux(self._stream.encode())
             self._container.close()
-
-
-def _display_matrix(side_data: Mapping[str, bytes]) -> tuple[int, ...]:
-    """Return the nine numbers of the display matrix of a frame; empty without a display matrix."""
-    return tuple(np.frombuffer(side_data.get("DISPLAYMATRIX", b""), np.int32).tolist())
 
 
 def _orientation(matrix: Sequence[int]) -> tuple[bool, int]:
@@ -401,21 +420,6 @@ def _orientation(matrix: Sequence[int]) -> tuple[bool, int]:
     sign = -1 if is_mirrored else 1
     clockwise_angle = math.atan2(sign * b, sign * a)
     return is_mirrored, round(-clockwise_angle / (math.pi / 2)) % 4
-
-
-def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> NDArray[np.float32]:
-    """Resize ab to the full frame ``(2, H, W)``; pixels outside ``inside`` are 0."""
-    inside = inside or Rectangle(0, 0, size[1], size[0])
-    width, height = inside[2:]
-    part = np.empty((2, height, width), np.float32)
-    # resizing each channel is three times as fast as resizing both channels at once
-    for small, enlarged in zip(ab.numpy(), part, strict=True):
-        cv2.resize(small, (width, height), enlarged, interpolation=cv2.INTER_CUBIC)
-    if (height, width) == size:
-        return part
-    whole = np.zeros((2, *size), np.float32)
-    whole[:, *inside.slices] = part
-    return whole
 
 
 def _time_code(seconds: Fraction) -> str:

@@ -106,13 +106,21 @@ class FilmRecipe:
         return [*(key.image for key in self.keys if key.image is not None), *self.references]
 
     @classmethod
-    def read(cls, path: Path | None, keys: Mapping[int, Path], references: Sequence[Path]) -> FilmRecipe:
-        """Return a film recipe with the key frames and references of the command line.
+    def read(
+        cls,
+        path: Path | None,
+        keys: Mapping[int, Path],
+        references: Sequence[Path],
+        *,
+        apply_matches: bool = False,
+    ) -> FilmRecipe:
+        """Return a film recipe with the edits of the command line.
 
         Args:
             path: Film recipe; None for no film recipe.
             keys: Color image or recipe of each key frame, by frame number.
             references: Color images.
+            apply_matches: Whether to set ``apply_matches`` if the film recipe does not set it.
 
         Raises:
             ColorzooError: A file is missing or damaged, or a frame has two keys.
@@ -120,7 +128,12 @@ class FilmRecipe:
         edits = cls() if path is None else cls.from_json(path)
         added = [KeyFrame.read(number, file, Path()) for number, file in keys.items()]
         sorted_keys = sorted((*edits.keys, *added), key=lambda key: key.frame)
-        return replace(edits, keys=tuple(sorted_keys), references=(*references, *edits.references))
+        return replace(
+            edits,
+            keys=tuple(sorted_keys),
+            references=(*references, *edits.references),
+            apply_matches=edits.apply_matches or apply_matches,
+        )
 
     @classmethod
     def from_json(cls, path: Path) -> FilmRecipe:

@@ -34,19 +34,21 @@ from colorzoo.image_io import (
     ImageProvenance,
     RasterImage,
     fill_hidden,
+    output_bit_depth,
     read_image,
     result_name,
     visible_entries,
     write_image,
 )
-from colorzoo.inference import FullLightness, compose_image
+from colorzoo.inference import ColorizedImage, FullLightness, compose_image
 
 
 @dataclass(frozen=True)
-class FolderImage:
+class FolderFrame(VideoFrame):
     """Frame from an image file.
 
     Attributes:
+        number: Frame number, counted from 0.
         image: Decoded image.
         name: Name of the output file.
     """
@@ -123,7 +125,7 @@ class FrameFolder:
             digest.update(f"{file.name}\0{sha256_of(file)}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
-    def frames(self) -> Iterator[VideoFrame]:
+    def frames(self) -> Iterator[FolderFrame]:
         """Yield the images in order; record unreadable images in the attribute ``issues``.
 
         Unreadable images are counted, so that the frame number is the position of the file.
@@ -136,7 +138,7 @@ class FrameFolder:
             if image is None:
                 self.issues.broken.append(file.name)
                 continue
-            yield VideoFrame(number, FolderImage(image, result_name(file)))
+            yield FolderFrame(number, image, result_name(file))
 
     def part(self, path: Path) -> FolderPart:
         """Return a writer that stores the frames of one shot in the folder ``path``."""
@@ -177,16 +179,22 @@ class FolderPart:
         self._path = path
         path.mkdir(exist_ok=True)
 
-    def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
+    def write(self, frame: Any, ab: Tensor, inside: Rectangle | None) -> None:
         """Write a frame in the format of its source; see `colorzoo.apps.video.file.FilePart.write`."""
         rgb = compose_frame(frame, ab, inside)
-        write_image(self._path / frame.image.name, rgb, frame.image.image, overwrite=True)
+        write_image(self._path / frame.name, rgb, frame.image, overwrite=True)
 
-    def copy(self, frame: VideoFrame) -> None:
+    def copy(self, frame: Any) -> None:
         """Write a frame with its own colors."""
-        image = frame.image.image
+        image = frame.image
         levels = image.levels if image.levels.ndim == 3 else np.repeat(image.levels[..., None], 3, axis=2)
-        write_image(self._path / frame.image.name, levels, image, overwrite=True)
+        write_image(self._path / frame.name, levels, image, overwrite=True)
+
+    def write_drawing(self, frame: Any, colored: ColorizedImage) -> None:
+        """Write a colorized drawing, whose lightness differs from the lightness of the source."""
+        name, source = frame.name, colored.source(frame.image)
+        levels = colored.levels(output_bit_depth(name, source))
+        write_image(self._path / name, levels, replace(source, levels=levels), overwrite=True)
 
     def close(self) -> None:
         """Do nothing, because `write` writes each frame completely."""
@@ -194,7 +202,7 @@ class FolderPart:
 
 def compose_frame(frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> NDArray[Any]:
     """Return the RGB image ``(H, W, 3)`` of a frame; see `colorzoo.apps.video.file.FilePart.write`."""
-    lightness = frame.image.lightness()[0, 0]
+    lightness = frame.lightness()[0, 0]
     if inside is None:
         return compose_image(lightness, ab)
     whole = compose_image(lightness, torch.zeros(2, 1, 1))  # the border stays gray

@@ -11,13 +11,14 @@ import itertools
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from colorzoo.errors import ColorzooError
+from colorzoo.image_io import RasterImage
 
 SAMPLES = 5
 """Number of frames that are tested for line art."""
@@ -37,15 +38,25 @@ class VideoError(ColorzooError):
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """Frame of a video file or of a folder of frames.
+    """Frame of a video: `colorzoo.apps.video.file.FileFrame` or `colorzoo.apps.video.folder.FolderFrame`.
 
     Attributes:
         number: Frame number, counted from 0.
-        image: Image data: `colorzoo.apps.video.file.FileImage` or `colorzoo.apps.video.folder.FolderImage`.
     """
 
     number: int
-    image: Any
+
+    def lightness(self) -> Tensor:
+        """Return the upright lightness ``(1, 1, H, W)`` at full size."""
+        raise NotImplementedError
+
+    def rgb_image(self) -> RasterImage:
+        """Return the upright image in its own colors."""
+        raise NotImplementedError
+
+    def gray(self) -> NDArray[np.uint8]:
+        """Return the upright frame as 8-bit gray ``(H, W)``, for the comparison of frames."""
+        raise NotImplementedError
 
 
 @dataclass
@@ -149,7 +160,7 @@ class ShotDetector:
 
         A shot starts at the first frame, after a cut, and when the frame size changes.
         """
-        gray = frame.image.gray()
+        gray = frame.gray()
         previous_shape, self.shape = self.shape, gray.shape
         return self.is_cut(gray) or gray.shape != previous_shape
 
@@ -160,7 +171,15 @@ class ShotDetector:
             gray: Gray frame ``(H, W)`` at any size.
         """
         small = cv2.resize(gray, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
-        histograms = _histograms(small)
+        # the smoothed normalized histograms ``(4, bins)`` of the quadrants
+        rows, columns = small.shape[0] // 2, small.shape[1] // 2
+        corners = ((top, left) for top in (0, rows) for left in (0, columns))
+        quadrants = [small[top : top + rows, left : left + columns] for top, left in corners]
+        counts = [cv2.calcHist([quadrant], [0], None, [_BINS], [0, 256]) for quadrant in quadrants]
+        padded = np.pad(np.asarray(counts, np.float64).reshape(len(counts), -1), ((0, 0), (1, 1)))
+        weights = (0.25, 0.5, 0.25)  # smoothed, because a slow fade moves values to adjacent bins
+        smooth = np.lib.stride_tricks.sliding_window_view(padded, len(weights), axis=1) @ weights
+        histograms = smooth / smooth.sum(axis=1, keepdims=True)
         previous, self._previous = self._previous, (small, histograms)
         if previous is None:
             return True
@@ -174,15 +193,3 @@ class ShotDetector:
         norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
         correlation = float((a * b).sum()) / norm if norm > 1 else 0.0
         return correlation < _MAX_CORRELATION
-
-
-def _histograms(image: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the smoothed normalized histograms ``(4, bins)`` of the quadrants of a gray image ``(H, W)``."""
-    rows, columns = image.shape[0] // 2, image.shape[1] // 2
-    corners = ((top, left) for top in (0, rows) for left in (0, columns))
-    quadrants = [image[top : top + rows, left : left + columns] for top, left in corners]
-    counts = [cv2.calcHist([quadrant], [0], None, [_BINS], [0, 256]) for quadrant in quadrants]
-    padded = np.pad(np.asarray(counts, np.float64).reshape(len(counts), -1), ((0, 0), (1, 1)))
-    weights = (0.25, 0.5, 0.25)  # smoothed, because a slow fade moves values to adjacent bins
-    smooth = np.lib.stride_tricks.sliding_window_view(padded, len(weights), axis=1) @ weights
-    return smooth / smooth.sum(axis=1, keepdims=True)

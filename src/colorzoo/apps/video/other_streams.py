@@ -49,22 +49,20 @@ class OtherStreams:
             timecode = stream.metadata.get("timecode")
             has_timecode = timecode is not None and timecode == main.metadata.get("timecode")
             has_titles = stream.name == "bin_data" and stream.frames == len(input_container.chapters())
-            if stream.type != "data" or not (has_timecode or has_titles):
-                self._plan(stream)
-
-    def _plan(self, stream: Any) -> None:
-        """Classify a stream as copied, converted, attached or dropped; add a note unless it is copied."""
-        context = stream.codec_context
-        name = getattr(context, "name", None) or getattr(stream, "name", None) or "unknown"
-        if self._suffix == ".mkv" and stream.type == "attachment":
-            self._attached.append(stream)
-        elif stream.type in ("audio", "subtitle") and self._accepts(stream):
-            self._copied.append(stream)
-        elif stream.type == "audio" and context is not None:
-            self._converted.append(stream)
-            self.notes.append(f"stream {stream.index} (audio, {name}) is converted to {self._encoder}")
-        else:
-            self.notes.append(f"stream {stream.index} ({stream.type}, {name}) is not copied")
+            if stream.type == "data" and (has_timecode or has_titles):
+                continue
+            # copy, convert, attach or drop the stream
+            context = stream.codec_context
+            name = getattr(context, "name", None) or getattr(stream, "name", None) or "unknown"
+            if suffix == ".mkv" and stream.type == "attachment":
+                self._attached.append(stream)
+            elif stream.type in ("audio", "subtitle") and self._accepts(stream):
+                self._copied.append(stream)
+            elif stream.type == "audio" and context is not None:
+                self._converted.append(stream)
+                self.notes.append(f"stream {stream.index} (audio, {name}) is converted to {self._encoder}")
+            else:
+                self.notes.append(f"stream {stream.index} ({stream.type}, {name}) is not copied")
 
     def _accepts(self, stream: Any) -> bool:
         """Return whether FFmpeg writes a file header for a copy of a stream."""
@@ -132,7 +130,13 @@ class OtherStreams:
             packet: Packet of the input stream; None flushes the decoder and the encoder.
         """
         output = self._outputs[index]
-        frames = self._decode(index, packet)
+        frames: list[Any] = []
+        try:
+            frames += self._input.streams[index].decode(packet)
+        except import_av().FFmpegError:
+            note = f"stream {index} (audio) has damaged packets, which are dropped"
+            if note not in self.notes:
+                self.notes.append(note)
         if packet is None:
             frames.append(None)  # flushes the encoder
         for frame in frames:
@@ -141,13 +145,3 @@ class OtherStreams:
                     encoded.pts = encoded.dts = self._ends[index]
                 self._ends[index] = encoded.pts + (encoded.duration or output.frame_size)
                 yield encoded
-
-    def _decode(self, index: int, packet: Any) -> list[Any]:
-        """Decode a sound packet; return no frames and add a note if it is damaged."""
-        try:
-            return list(self._input.streams[index].decode(packet))
-        except import_av().FFmpegError:
-            note = f"stream {index} (audio) has damaged packets, which are dropped"
-            if note not in self.notes:
-                self.notes.append(note)
-            return []

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,11 +33,11 @@ from colorzoo.apps.video.drawn import (
     region_points,
     with_strength,
 )
-from colorzoo.apps.video.encoding import Encoding, choose_encoding
+from colorzoo.apps.video.encoding import choose_codec
 from colorzoo.apps.video.exposure import ExposureHold, exposed
-from colorzoo.apps.video.file import FilePart, VideoFile
+from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.film_recipe import FilmRecipe
-from colorzoo.apps.video.folder import FolderPart, FrameFolder, compose_frame
+from colorzoo.apps.video.folder import FrameFolder, compose_frame
 from colorzoo.apps.video.frames import ALL_FRAMES, VideoError, VideoFrame, group_shots, read_shots
 from colorzoo.apps.video.memory import WEAK_SHOTS
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path, publish_shots
@@ -143,7 +143,7 @@ def colorize_video(
         border: Part of the frames to colorize, in the format of ``--border``. With key frames, which are
             images of whole frames, ``automatic`` selects the whole frames.
         hints: Values of kinds of guidance for all frames, such as ``{"text": "red car"}``.
-        codec: Codec of a video file; see `choose_encoding`.
+        codec: Codec of a video file; see `choose_codec`.
         crf: Constant rate factor of a video file.
         sound: Whether the result contains the sound of the source.
         embed_provenance: Whether to write a provenance record.
@@ -166,7 +166,7 @@ def colorize_video(
     _check_paths(source, out)
     film: Source
     if not source.is_dir():
-        film = VideoFile(source, choose_encoding(out, codec, crf, sound=sound), frames)
+        film = VideoFile(source, choose_codec(out, codec), frames, crf=crf, sound=sound)
     elif out.suffix or out.is_file():
         raise VideoError(f"OUT must be a folder because IN is a folder of frames, got {out}")
     elif codec or crf is not None or not sound:
@@ -174,18 +174,9 @@ def colorize_video(
     else:
         film = FrameFolder(source, frames)
     # choose the model, and identify the result by the source, the model and the settings
-    edits = FilmRecipe.read(recipe, keys or {}, references)
-    edits = replace(edits, apply_matches=edits.apply_matches or apply_matches)
+    edits = FilmRecipe.read(recipe, keys or {}, references, apply_matches=apply_matches)
     guidance = Recipe(more=hints or {})
-    name = choose_model(guidance, name=model, weights=weights, references=edits.color_images)
-    film_is_drawn = is_drawn(film)
-    if film_is_drawn and requested_model(model, Recipe(), weights) is None and weights == "default":
-        name = DEFAULT_MODELS["sketch"]
-    _require_accepted(guidance, name)
-    try:
-        reference_hashes = [sha256_of(path) for path in edits.references]
-    except OSError as error:
-        raise VideoError(f"{error.filename}: {error.strerror}") from error
+    name = _choose_film_model(film, edits, guidance, model, weights)
     settings = {
         "steady": steady,
         "strength": strength,
@@ -197,42 +188,13 @@ def colorize_video(
         "no_sound": not sound,
         "precision": precision,
     }
-    used_files = [
-        UsedFile("reference", path.name, sha256)
-        for path, sha256 in zip(edits.references, reference_hashes, strict=True)
-    ]
-    # a dry run compares the hash of the source with an earlier result or its shots only
-    is_used = not dry_run or os.path.lexists(out) or os.path.lexists(parts_path(out))
-    source_hash = film.digest() if is_used else ""
-
-    # results without edits keep their identity; the record of a shot lists its own key frames
-    changes: dict[str, Any] = {"shots": [edits.join, edits.split]} if edits.join or edits.split else {}
-    if model_card(name).input == "sketch":  # the network that matches the regions of the frames
-        changes["region_encoder"] = RegionMemory.weights_hash()
-    if recolor:
-        changes["recolor"] = True
-    if guidance.more:
-        changes["hints"] = dict(guidance.more)
-    if frames != ALL_FRAMES:
-        changes["frames"] = [frames.start, frames.stop]
-    key_hashes = {key.frame: key.sha256 for key in edits.keys}
-    reference_hash = reference_hashes[0] if len(reference_hashes) == 1 else reference_hashes or ""
-    origin, shared = (
-        with_source(
-            model_provenance(
-                name,
-                [_METHOD, settings, changes | memory, reference_hash, out.suffix.lower()],
-                options=settings,
-                weights=weights,
-                files=used_files,
-            ),
-            source_hash,
-        )
-        for memory in (
-            {"memory": [_KEY_METHOD, key_hashes, edits.apply_matches]} if key_hashes else {},
-            {"memory": _KEY_METHOD} if edits.has_images else {},
-        )
+    records = _film_provenance(
+        film, edits, guidance, name, weights, settings, extension=out.suffix.lower(), recolor=recolor
     )
+    # a dry run compares the hash of the source with an earlier result or its shots only
+    is_compared = not dry_run or os.path.lexists(out) or os.path.lexists(parts_path(out))
+    source_hash = film.digest() if is_compared else ""
+    origin, shared = (with_source(record, source_hash) for record in records)
     summary: dict[str, Any] = {
         "status": "planned",
         "model": name,
@@ -249,8 +211,7 @@ def colorize_video(
             )
         notes = ["already exists with the same source and settings"]
         return summary | {"status": "skipped", "notes": notes}
-    if film_is_drawn and model_card(name).input != "sketch":
-        film.issues.notes.append(_line_art_note(source))
+    key_hashes = {key.frame: key.sha256 for key in edits.keys}
     parts = PartsFolder(out, f"{shared.source} {shared.settings}", key_hashes, overwrite=overwrite)
     if dry_run:
         plan = parts.plan()
@@ -296,7 +257,6 @@ def colorize_video(
                 colorer,
                 parts,
                 steady=steady,
-                size=colorizer.size,
                 border=colored_part,
                 spans=spans,
                 recolor=recolor,
@@ -331,6 +291,103 @@ def colorize_video(
     }
 
 
+def _choose_film_model(
+    film: Source, edits: FilmRecipe, guidance: Recipe, model: str | None, weights: str
+) -> str:
+    """Return the name of the model for a film.
+
+    If the user selects no model, line art is colorized by the default model for drawings.
+
+    Args:
+        film: Film, to which a note is added if its frames are line art and the model is not for drawings.
+        edits: Key frames and references.
+        guidance: Guidance for all frames.
+        model: Name of the model that the user selects, or None.
+        weights: ``default``, ``published``, or the path of a weight file.
+
+    Raises:
+        ColorzooError: The model is unknown, or it does not accept a kind of guidance.
+    """
+    name = choose_model(guidance, name=model, weights=weights, references=edits.color_images)
+    if is_drawn(film):
+        if requested_model(model, Recipe(), weights) is None and weights == "default":
+            name = DEFAULT_MODELS["sketch"]
+        elif model_card(name).input != "sketch":
+            film.issues.notes.append(
+                f"the frames of {film.path} are line art, which models for photographs leave gray"
+            )
+    for kind in guidance.more:
+        if kind not in model_card(name).guidance:
+            raise VideoError(
+                f"--{kind} requires a model that accepts {kind}, got {name}. Run `colorzoo models "
+                f"--guidance {kind}` to list these models."
+            )
+    return name
+
+
+def _film_provenance(
+    film: Source,
+    edits: FilmRecipe,
+    guidance: Recipe,
+    model: str,
+    weights: str,
+    settings: Mapping[str, Any],
+    *,
+    extension: str,
+    recolor: bool,
+) -> tuple[ImageProvenance, ImageProvenance]:
+    """Return the provenance records of a colorized film and of its shots, without their source.
+
+    The record of the shots does not depend on the key frames, because each shot lists the key frames that
+    influence it. Results without edits keep their identity if a kind of edit is added to the program.
+
+    Args:
+        film: Film, whose selected frames are colorized.
+        edits: Key frames, references and corrected shots.
+        guidance: Guidance for all frames.
+        model: Registered name of the model.
+        weights: ``default``, ``published``, or the path of a weight file.
+        settings: Settings of the user by name; None for a default.
+        extension: Lower-case extension of the result.
+        recolor: Whether shots in color are colorized.
+
+    Raises:
+        ColorzooError: A reference cannot be read, or the weights cannot be downloaded.
+    """
+    try:
+        hashes = [sha256_of(path) for path in edits.references]
+    except OSError as error:
+        raise VideoError(f"{error.filename}: {error.strerror}") from error
+    files = [
+        UsedFile("reference", path.name, sha256)
+        for path, sha256 in zip(edits.references, hashes, strict=True)
+    ]
+    changes: dict[str, Any] = {"shots": [edits.join, edits.split]} if edits.join or edits.split else {}
+    if model_card(model).input == "sketch":  # the network that matches the regions of the frames
+        changes["region_encoder"] = RegionMemory.weights_hash()
+    if recolor:
+        changes["recolor"] = True
+    if guidance.more:
+        changes["hints"] = dict(guidance.more)
+    if film.selected != ALL_FRAMES:
+        changes["frames"] = [film.selected.start, film.selected.stop]
+    key_hashes = {key.frame: key.sha256 for key in edits.keys}
+    of_film = {"memory": [_KEY_METHOD, key_hashes, edits.apply_matches]} if key_hashes else {}
+    of_shots = {"memory": _KEY_METHOD} if edits.has_images else {}
+    reference_hash = hashes[0] if len(hashes) == 1 else hashes or ""
+    origin, shared = (
+        model_provenance(
+            model,
+            [_METHOD, settings, changes | memory, reference_hash, extension],
+            options=settings,
+            weights=weights,
+            files=files,
+        )
+        for memory in (of_film, of_shots)
+    )
+    return origin, shared
+
+
 @torch.inference_mode()
 def draw_matches(film: Source, colorer: FrameColorer, spans: Sequence[range]) -> Image.Image:
     """Return thumbnails of corrected frames and of the shots in which their objects are found.
@@ -352,7 +409,7 @@ def draw_matches(film: Source, colorer: FrameColorer, spans: Sequence[range]) ->
     for frame in film.frames():
         for number, shown in found:
             if shown == frame.number:
-                lightness = frame.image.lightness()
+                lightness = frame.lightness()
                 height, width = lightness.shape[-2:]
                 small = shrink_lightness(lightness, working_size(height, width, colorer.size))
                 lab = colorer.correct_with(number, small, is_same_shot=shown == number)
@@ -430,16 +487,6 @@ def load_colorer(
     return colorer, spans
 
 
-def _require_accepted(guidance: Recipe, model: str) -> None:
-    """Raise `VideoError` if the model does not accept a kind of guidance of the whole film."""
-    for kind in guidance.more:
-        if kind not in model_card(model).guidance:
-            raise VideoError(
-                f"--{kind} requires a model that accepts {kind}, got {model}. Run `colorzoo models "
-                f"--guidance {kind}` to list these models."
-            )
-
-
 @torch.inference_mode()
 def color_shots(
     source: Source,
@@ -447,7 +494,6 @@ def color_shots(
     parts: PartsFolder,
     *,
     steady: float = 0.97,
-    size: int,
     border: BorderSetting = "automatic",
     spans: Sequence[range] = (),
     recolor: bool = False,
@@ -464,7 +510,6 @@ def color_shots(
             reused, and the result is written atomically.
         steady: Strength of the temporal stabilization; see `SteadyColors`. 0 colorizes each frame
             independently.
-        size: Shorter side of the network input in pixels.
         border: Part of the frames to colorize; ``"automatic"`` detects a border of uniform tone, such as a
             film rebate, in the first frame of each shot.
         spans: Frame numbers of each shot; required if there are key frames. If empty, the shots are detected.
@@ -486,25 +531,30 @@ def color_shots(
             head = list(itertools.islice(frames, TESTED + 1))
             shot_frames = itertools.chain(head, frames)
             first = head[0].number
-            keys = colorer.keys_of(spans[index], head[-1].image.lightness()) if spans else []
+            keys = colorer.keys_of(spans[index], head[-1].lightness()) if spans else []
             name, shot = parts.find(first, keys)
             if shot is None:
                 start = time.monotonic()
                 writer = source.part(parts.path / f"{name}{source.extension}")
                 if not recolor and _is_in_color(head):
-                    shot = _copy_shot(shot_frames, writer, tick)
+                    count = 0
+                    for frame in shot_frames:
+                        writer.copy(frame)
+                        count += 1
+                        tick(frame.number)
+                    shot = Shot(first, count, (_KEPT_NOTE,))
                 else:
                     shot = _color_shot(
                         shot_frames,
-                        writer,
+                        writer.write,
                         colorer,
                         keys,
                         spans[index] if spans else range(0),
                         steady=steady,
-                        size=size,
                         border=border,
                         tick=tick,
                     )
+                writer.close()
                 shot = parts.finish(replace(shot, seconds=round(time.monotonic() - start, 1)), keys)
             else:
                 for frame in shot_frames:  # frames must be read to reach the next shot
@@ -518,47 +568,37 @@ def color_shots(
 
 def _is_in_color(head: Sequence[VideoFrame]) -> bool:
     """Return whether the first or the last of the first frames of a shot is in color."""
-    return any(chroma_note(frame.image.rgb_image()) == IN_COLOR for frame in (head[0], head[-1]))
-
-
-def _copy_shot(
-    frames: Iterable[VideoFrame], writer: FilePart | FolderPart, tick: Callable[[int], None]
-) -> Shot:
-    """Write the frames of one shot with their own colors; see `color_shots` for the arguments."""
-    numbers = list[int]()
-    for frame in frames:
-        writer.copy(frame)
-        numbers.append(frame.number)
-        tick(frame.number)
-    writer.close()
-    return Shot(numbers[0], len(numbers), (_KEPT_NOTE,))
+    return any(chroma_note(frame.rgb_image()) == IN_COLOR for frame in (head[0], head[-1]))
 
 
 def _color_shot(
     frames: Iterator[VideoFrame],
-    writer: FilePart | FolderPart | _FrameWriter,
+    write: Callable[[VideoFrame, Tensor, Rectangle | None], None],
     colorer: FrameColorer,
     keys: Sequence[int],
     span: range,
     *,
     steady: float,
-    size: int,
     border: BorderSetting,
     tick: Callable[[int], None],
 ) -> Shot:
-    """Colorize, stabilize and write the frames of one shot; see `color_shots` for the arguments."""
+    """Colorize and stabilize the frames of one shot, and pass each frame to ``write`` in order.
+
+    The arguments of ``write`` are the frame, its colors and the colorized part; see `FilePart.write`. See
+    `color_shots` for the other arguments.
+    """
     first = next(frames)
     # the part within the border, and the sizes, are equal for all frames of a shot
-    gray = RasterImage(first.image.gray())
+    gray = RasterImage(first.gray())
     inside = select_part(gray, border)
     colorer.start_shot(None if inside is None else (inside, gray.size), keys, span)
 
     def lightness_of(frame: VideoFrame) -> Tensor:
-        whole: Tensor = frame.image.lightness()
+        whole = frame.lightness()
         return whole if inside is None else whole[..., *inside.slices]
 
     height, width = lightness_of(first).shape[-2:]
-    small_size = working_size(height, width, size)
+    small_size = working_size(height, width, colorer.size)
     # bilinear sampling is fast, and it has no aliasing below a factor of 2
     interpolation = cv2.INTER_LINEAR if width < 2 * small_size[1] else cv2.INTER_AREA
     window = max(6, min(_MOST_WAITING, _WAITING_BYTES // (3 * height * width)))  # number of buffered frames
@@ -576,10 +616,6 @@ def _color_shot(
     def correct(frame: VideoFrame, factor: float) -> Tensor:
         return colorer.correct(frame, network_input(frame, factor))
 
-    def write(ab_maps: list[Tensor]) -> None:
-        for ab in ab_maps:
-            writer.write(waiting.popleft(), ab[0], inside)
-
     count = 0
     for frame in itertools.chain([first], frames):
         # reduce the frame with a fast method, for exposure and motion estimation
@@ -596,11 +632,12 @@ def _color_shot(
             correct=partial(correct, frame, factor) if colorer.corrects() else None,
             corrected=colorer.is_corrected(frame),
         )
-        write(ab_maps)
+        for ab in ab_maps:
+            write(waiting.popleft(), ab[0], inside)
         count += 1
         tick(frame.number)
-    write(colors.flush())
-    writer.close()
+    for ab in colors.flush():
+        write(waiting.popleft(), ab[0], inside)
     return Shot(first.number, count, tuple(colorer.notes))
 
 
@@ -633,7 +670,7 @@ def open_film(source: Path) -> Source:
     """Open a video file or a folder of frames for reading."""
     if not source.exists():
         raise VideoError(f"{source}: no such file or folder")
-    return FrameFolder(source) if source.is_dir() else VideoFile(source, Encoding("ffv1"))
+    return FrameFolder(source) if source.is_dir() else VideoFile(source, "ffv1")
 
 
 def list_shots(source: Path, recipe: Path | None = None) -> list[range]:
@@ -681,16 +718,9 @@ def write_frame(
     for path in (out, recipe_path):
         if os.path.lexists(path) and not overwrite:
             raise VideoError(f"{path} already exists. Set --overwrite to replace this file.")
-    edits = FilmRecipe.read(recipe, keys or {}, references)
-    edits = replace(edits, apply_matches=edits.apply_matches or apply_matches)
+    edits = FilmRecipe.read(recipe, keys or {}, references, apply_matches=apply_matches)
     guidance = Recipe(more=hints or {})
-    name = choose_model(guidance, name=model, weights=weights, references=edits.color_images)
-    film_is_drawn = is_drawn(film)
-    if film_is_drawn and requested_model(model, Recipe(), weights) is None and weights == "default":
-        name = DEFAULT_MODELS["sketch"]
-    if film_is_drawn and model_card(name).input != "sketch":
-        film.issues.notes.append(_line_art_note(source))
-    _require_accepted(guidance, name)
+    name = _choose_film_model(film, edits, guidance, model, weights)
     colorizer = Colorizer(
         name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
     )
@@ -719,7 +749,6 @@ def write_frame(
             colorer,
             number,
             steady=steady,
-            size=colorizer.size,
             border=_colored_part(border, edits),
             spans=spans,
             recolor=recolor,
@@ -733,10 +762,6 @@ def write_frame(
     return recipe_path, (*film.issues.lines(), *notes)
 
 
-def _line_art_note(source: Path) -> str:
-    return f"the frames of {source} are line art, which models for photographs leave gray"
-
-
 @torch.inference_mode()
 def color_frame(
     film: Source,
@@ -744,7 +769,6 @@ def color_frame(
     number: int,
     *,
     steady: float = 0.97,
-    size: int,
     border: BorderSetting = "automatic",
     spans: Sequence[range] = (),
     recolor: bool = False,
@@ -774,44 +798,33 @@ def color_frame(
 
     def is_before(frame: VideoFrame) -> bool:
         if frame.number in tested:
-            colorer.keys_of(tested[frame.number], frame.image.lightness())
+            colorer.keys_of(tested[frame.number], frame.lightness())
         return frame.number < span.start
 
     needed = itertools.dropwhile(is_before, before_end)
     head = list(itertools.islice(needed, TESTED + 1))
-    keys = colorer.keys_of(span, head[-1].image.lightness()) if spans else []
-    writer, shot = _FrameWriter(number), itertools.chain(head, needed)
+    keys = colorer.keys_of(span, head[-1].lightness()) if spans else []
+    shot = itertools.chain(head, needed)
     if not recolor and head and _is_in_color(head):
         colorer.notes = {_KEPT_NOTE: None}
         for frame in shot:
             if frame.number == number:
-                return (frame.image.rgb_image().rgb * 255).round().astype(np.uint8)
-    options: dict[str, Any] = {"steady": steady, "size": size, "border": border}
-    _color_shot(shot, writer, colorer, keys, span, **options, tick=lambda _: None)
-    if writer.levels is None:
+                return (frame.rgb_image().rgb * 255).round().astype(np.uint8)
+    found: list[NDArray[np.uint8]] = []
+
+    def keep(frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
+        if frame.number == number:
+            found.append((compose_frame(frame, ab, inside) * 255).round().astype(np.uint8))
+
+    _color_shot(shot, keep, colorer, keys, span, steady=steady, border=border, tick=lambda _: None)
+    if not found:
         raise VideoError(f"frame {number} of {film.path} is damaged")
-    return writer.levels
-
-
-class _FrameWriter:
-    """Writer of a shot that keeps only one frame, as 8-bit RGB ``(H, W, 3)``."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self.levels: NDArray[np.uint8] | None = None
-
-    def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
-        """Keep the frame if it has the number."""
-        if frame.number == self._number:
-            self.levels = (compose_frame(frame, ab, inside) * 255).round().astype(np.uint8)
-
-    def close(self) -> None:
-        """Do nothing, because no file is open."""
+    return found[0]
 
 
 def gray_image(frame: VideoFrame) -> RasterImage:
     """Return a frame as an upright gray 8-bit image at full size."""
-    lightness = frame.image.lightness()
+    lightness = frame.lightness()
     lab = torch.cat([lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])], dim=1)
     gray = lab_to_rgb(lab)[0, 0].clamp(0, 1)
     return RasterImage((gray * 255).round().numpy().astype(np.uint8))

@@ -256,8 +256,17 @@ def _propagate(
             colors = prediction
             values = np.stack([cv2.extractChannel(prediction, channel) for channel in channels])
         else:
-            weight = 1.0 if prediction is None and every == 1 else strength ** (1 / every)
-            colors = _blend(frame, colors, later_colors, weight)
+            # average the colors of later frames, and blend them with the colors of the previous frame
+            later_weight = 1 / np.maximum(cv2.extractChannel(later_colors, 2), 1)
+            if colors is None or frame.to_previous is None:
+                colors = _weighted(later_colors, later_weight)
+            else:
+                propagated = frame.to_previous.warp(colors)
+                weight = 1.0 if prediction is None and every == 1 else strength ** (1 / every)
+                if weight != 1:
+                    propagated *= np.float32(weight)
+                remaining = 1 - cv2.extractChannel(propagated, 2)
+                colors = propagated + _weighted(later_colors, later_weight * remaining)
             values = _fill_uncovered(colors, channels)
             # add the filled colors at pixels of low confidence
             missing = np.maximum(np.float32(_FILLED_CONFIDENCE) - cv2.extractChannel(colors, 2), 0)
@@ -267,25 +276,6 @@ def _propagate(
             colors = cv2.add(colors, cv2.merge(added))
         found.append(torch.from_numpy(values)[None])
     return found, colors
-
-
-def _blend(frame: _Frame, previous_colors: Array | None, later_colors: Array, strength: float) -> Array:
-    """Return the colors ``(h, w, 4)`` of a frame from its adjacent frames.
-
-    Args:
-        frame: The frame.
-        previous_colors: Colors of the previous frame; None for the first frame of a shot.
-        later_colors: Sum of the colors of this frame and all later frames; see `_propagate_backward`.
-        strength: Weight of the propagated colors.
-    """
-    later_weight = 1 / np.maximum(cv2.extractChannel(later_colors, 2), 1)
-    if previous_colors is None or frame.to_previous is None:
-        return _weighted(later_colors, later_weight)
-    propagated = frame.to_previous.warp(previous_colors)
-    if strength != 1:
-        propagated *= np.float32(strength)
-    remaining = 1 - cv2.extractChannel(propagated, 2)
-    return propagated + _weighted(later_colors, later_weight * remaining)
 
 
 def _run_model(frame: _Frame) -> None:
@@ -322,9 +312,33 @@ def _colorize_selected(frames: Sequence[_Frame], previous_confidence: Array | No
         previous_confidence: ``(h, w)`` color confidence in [0, 1] of the frame before the window; None at the
             start of a shot.
     """
-    coverage = _ColorCoverage(frames)
+    # confidence in [0, 1] with which colors propagate to each pixel of the frames, and coarse motions
+    shape = frames[0].gray[::_COARSE, ::_COARSE].shape
+    confidences = [np.zeros(shape, np.float32) for _ in frames]
+    to_previous = [frame.to_previous.coarse() if frame.to_previous else None for frame in frames]
+    to_next = [frame.to_next.coarse() if frame.to_next else None for frame in frames]
+
+    def spread(
+        confidence: Array, numbers: Iterable[int], motions: Sequence[tuple[Array, Array] | None]
+    ) -> None:
+        """Propagate colors with a confidence ``(h, w)`` to the adjacent frames ``numbers``, in this order."""
+        for number in numbers:
+            motion = motions[number]
+            assert motion is not None
+            targets, weight = motion
+            confidence = _sample(confidence, targets) * weight
+            confidences[number] = np.maximum(confidences[number], confidence)
+
+    def cover(number: int) -> None:
+        """Propagate the colors of a colorized frame to the later and earlier frames."""
+        confidences[number] = full = np.ones(shape, np.float32)
+        spread(full, range(number + 1, len(frames)), to_previous)
+        spread(full, range(number - 1, -1, -1), to_next)
+
+    # colors of the frame before the window, and of frames that are colorized in any case
     if previous_confidence is not None:
-        coverage.add_previous(previous_confidence)
+        small = cv2.resize(previous_confidence, shape[::-1], interpolation=cv2.INTER_AREA)
+        spread(small, range(len(frames)), to_previous)
     colorized = [number for number, frame in enumerate(frames) if frame.prediction is not None]
     if previous_confidence is None and not colorized:
         # the middle frame of a short window, and the first and the last frame of a longer window
@@ -333,59 +347,16 @@ def _colorize_selected(frames: Sequence[_Frame], previous_confidence: Array | No
         for number in colorized:
             _run_model(frames[number])
     for number in colorized:
-        coverage.add(number)
+        cover(number)
+    # colorize the frame with the most uncovered pixels
     max_count = max(2, round(len(frames) / _FEWEST_BETWEEN))
     for _ in range(max_count - len(colorized)):
-        worst, uncovered = coverage.worst_frame()
-        if uncovered <= _UNREACHED:
+        uncovered = [float(np.mean(confidence < 0.5)) for confidence in confidences]
+        worst = int(np.argmax(uncovered))
+        if uncovered[worst] <= _UNREACHED:
             return
         _run_model(frames[worst])
-        coverage.add(worst)
-
-
-class _ColorCoverage:
-    """Confidence in [0, 1] with which colors propagate to each pixel of the frames in a window."""
-
-    def __init__(self, frames: Sequence[_Frame]) -> None:
-        self._shape = frames[0].gray[::_COARSE, ::_COARSE].shape
-        self._confidences = [np.zeros(self._shape, np.float32) for _ in frames]
-        self._to_previous = [frame.to_previous.coarse() if frame.to_previous else None for frame in frames]
-        self._to_next = [frame.to_next.coarse() if frame.to_next else None for frame in frames]
-
-    def add_previous(self, confidence: Array) -> None:
-        """Propagate the colors of the frame before the window, with their confidence ``(h, w)``."""
-        small = cv2.resize(confidence, self._shape[::-1], interpolation=cv2.INTER_AREA)
-        self._spread(small, range(len(self._confidences)), self._to_previous)
-
-    def add(self, number: int) -> None:
-        """Propagate the colors of a colorized frame to the later and earlier frames."""
-        full = np.ones(self._shape, np.float32)
-        self._confidences[number] = full
-        self._spread(full, range(number + 1, len(self._confidences)), self._to_previous)
-        self._spread(full, range(number - 1, -1, -1), self._to_next)
-
-    def worst_frame(self) -> tuple[int, float]:
-        """Return the frame with the most pixels without color, and their fraction of the frame."""
-        uncovered = [float(np.mean(confidence < 0.5)) for confidence in self._confidences]
-        worst = int(np.argmax(uncovered))
-        return worst, uncovered[worst]
-
-    def _spread(
-        self, confidence: Array, numbers: Iterable[int], motions: Sequence[tuple[Array, Array] | None]
-    ) -> None:
-        """Propagate colors from frame to frame.
-
-        Args:
-            confidence: ``(h, w)`` confidence of the colors of the frame before ``numbers``.
-            numbers: Adjacent frames that get the colors, in order of propagation.
-            motions: Coarse motion of each frame to the frame from which its colors come.
-        """
-        for number in numbers:
-            motion = motions[number]
-            assert motion is not None
-            targets, weight = motion
-            confidence = _sample(confidence, targets) * weight
-            self._confidences[number] = np.maximum(self._confidences[number], confidence)
+        cover(worst)
 
 
 def _fill_uncovered(colors: Array, channels: Sequence[int]) -> Array:
@@ -398,19 +369,7 @@ def _fill_uncovered(colors: Array, channels: Sequence[int]) -> Array:
         colors: ``(h, w, 4)`` propagated colors with their confidence.
         channels: Channels of the result, `_AB` or `_AB_OPACITY`.
     """
-    values = np.zeros((len(channels), 1, 1), np.float32)
-    for level in _pyramid(colors):
-        planes = cv2.split(level)
-        weight, own = planes[2], np.stack([planes[channel] for channel in channels])
-        size = (level.shape[1], level.shape[0])
-        # resizing each channel is three times as fast as resizing all channels at once
-        coarse = np.stack([cv2.resize(channel, size, interpolation=cv2.INTER_LINEAR) for channel in values])
-        values = (own + _SURROUNDINGS_WEIGHT * coarse) / (weight + _SURROUNDINGS_WEIGHT)
-    return values
-
-
-def _pyramid(colors: Array) -> list[Array]:
-    """Return the levels of an image pyramid, from a single pixel to the colors ``(h, w, 4)`` themselves."""
+    # the levels of the pyramid, from the colors themselves to a single pixel
     height, width = colors.shape[:2]
     factors = []
     factor = max(height, width)
@@ -421,7 +380,15 @@ def _pyramid(colors: Array) -> list[Array]:
     for factor in reversed(factors):
         size = (max(1, width // factor), max(1, height // factor))
         levels.append(cv2.resize(levels[-1], size, interpolation=cv2.INTER_AREA))
-    return levels[::-1]
+    values = np.zeros((len(channels), 1, 1), np.float32)
+    for level in reversed(levels):
+        planes = cv2.split(level)
+        weight, own = planes[2], np.stack([planes[channel] for channel in channels])
+        size = (level.shape[1], level.shape[0])
+        # resizing each channel is three times as fast as resizing all channels at once
+        coarse = np.stack([cv2.resize(channel, size, interpolation=cv2.INTER_LINEAR) for channel in values])
+        values = (own + _SURROUNDINGS_WEIGHT * coarse) / (weight + _SURROUNDINGS_WEIGHT)
+    return values
 
 
 def _motions(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Motion, Motion]:
