@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,3 +77,26 @@ def test_edits_of_a_film_survive_a_reload_during_the_run(browser: Any, tmp_path:
         (key,) = json.loads(store.read_text(encoding="utf-8"))["keys"]
         stored = [(point["x"], point["y"], point["color"]) for point in key["recipe"]["points"]]
         assert (key["frame"], stored) == (27, [(point["x"], point["y"], point["color"]) for point in saved])
+
+
+def test_last_edit_is_stored_before_the_server_stops(browser: Any, tmp_path: Path) -> None:
+    film = write_video(tmp_path / "old.mp4", [scene(n, 0, SIZE) for n in range(8)])
+    studio = Studio(device="cpu")
+    studio.film = Film(film, device="cpu", size=64)
+    with run_server(StudioLoader.loaded(studio), port=0) as (url, _), watched_pad(browser, url) as pad:
+        wait_for_frame(pad, 0)
+        # the page waits 150 ms without an edit before it sends the edits
+        pad.page.evaluate(
+            "() => { const later = setTimeout; window.setTimeout = (act, after, ...more) => "
+            "later(act, after === 150 ? 60000 : after, ...more); }"
+        )
+        pad.add_point(60, 20, "#507030")
+        assert not (tmp_path / "old.film.json").exists()
+        stopping = threading.Thread(target=studio.film.request_edits)
+        stopping.start()
+        while stopping.is_alive():  # the page needs the thread of Playwright
+            pad.page.wait_for_timeout(20)
+        (key,) = json.loads((tmp_path / "old.film.json").read_text(encoding="utf-8"))["keys"]
+        colors = [point["color"] for point in pad.recipe()["points"]]
+        assert [point["color"] for point in key["recipe"]["points"]] == colors
+        assert len(colors) == 1

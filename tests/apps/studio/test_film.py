@@ -189,6 +189,7 @@ def test_edits_are_requested_before_the_server_stops(film_path: Path, open_film:
     wait_for(pad, lambda film: film.get("stopping", False))
     edit(pad, 2, points=POINTS)  # the server still handles the edit
     assert stopping.is_alive()
+    assert pad.call("stored").type == "stored"
     stopping.join()
     assert [key["frame"] for key in keys_of(film_path)] == [2, 14]
 

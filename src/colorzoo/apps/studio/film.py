@@ -62,7 +62,7 @@ _DEFAULT_RATE = 25.0
 _LATER = 73  # later frames of a shot on which the colors of a frame can depend, see `color_frame`
 _INDEX_EVERY, _PROGRESS_EVERY = 1.0, 0.25  # seconds between two messages
 _CLOSE_SECONDS = 60.0
-_SAVE_SECONDS = 0.5  # for the edits that the drawing pad has not sent yet
+_SAVE_SECONDS = 5.0  # maximum time for the edits that the drawing pad has not sent yet
 
 
 class _StoppedError(Exception):
@@ -127,11 +127,13 @@ class Film:
         self._result: tuple[Source, Sequence[int]] | None = None
         self._job: dict[str, Any] = {"state": "idle"}
         self._cancel, self._is_closed = threading.Event(), False
+        self._is_stored = threading.Event()  # set after `request_edits` if the pad has no other edits
         self._threads = [threading.Thread(target=self._index, name="film-index", daemon=True)]
         self._threads[0].start()
         self.requests = {
             "frame": Request(self._open_frame, uses_model=True),
             "save_frame": Request(self._save_frame, newest_only=False),
+            "stored": Request(self._confirm_stored, newest_only=False),
             "apply": Request(self._apply, newest_only=False),
             "stop": Request(self._stop, newest_only=False),
         }
@@ -167,10 +169,10 @@ class Film:
             }
 
     def request_edits(self) -> None:
-        """Request the edits that the drawing pad has not sent yet, and wait for them."""
+        """Request the edits that the drawing pad has not sent yet, and wait until they are stored."""
         if self.owner is not None and self.owner.connected:
             self._send(stopping=True)
-            time.sleep(_SAVE_SECONDS)
+            self._is_stored.wait(_SAVE_SECONDS)
 
     def close(self) -> None:
         """Stop the run; its finished shots are kept."""
@@ -398,6 +400,11 @@ class Film:
         self._is_current = False
         self._saved += 1
         yield ctx.answer("saved", edited=self._edited)
+
+    def _confirm_stored(self, ctx: Context) -> Iterator[Message]:
+        """End `request_edits`, because the drawing pad has sent its edits."""
+        self._is_stored.set()
+        yield ctx.answer("stored")
 
     def _reference(self, ctx: Context, name: str, digest: str | None) -> tuple[str, bytes]:
         """Return the file name and the content of the reference of a recipe; the name contains the hash.

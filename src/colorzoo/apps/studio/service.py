@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import io
 import json
 import logging
@@ -56,6 +57,7 @@ _GUARDED = ("/colorize", "/models")  # paths that require the token
 _DESCRIPTION = Path(__file__).with_name("openapi.json")
 _FIELDS = ("image", "recipe", "reference", "format")
 _FORMATS = ("png", "jpg", "webp", "avif", "tif")
+_M_ARENA_MAX = -8  # option of mallopt, see malloc.h of glibc
 _MAX_REFERENCES = 8
 _MAX_NOTES = 20  # of the response header, which clients limit to a few kB
 _TEXT_BYTES = 4 * 2**20  # maximum size of a form field that is not a file
@@ -162,6 +164,9 @@ class ColorService:
         Raises:
             ColorzooError: The model, its weights or the device cannot be used.
         """
+        # two heaps instead of one per thread, because freed images fragment each heap of glibc
+        with contextlib.suppress(OSError, AttributeError, TypeError):  # other C libraries
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
         files = self._files()
         files.load()
         if not self._selects_model:

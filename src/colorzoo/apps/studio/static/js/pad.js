@@ -434,7 +434,7 @@ class Pad {
 
   receiveFilm({ type: _, ...film }) {
     change(this.session, { film: { ...this.session.film, ...film } });
-    if (film.stopping) this.photo?.film?.save();
+    if (film.stopping) Promise.resolve(this.photo?.film?.save()).then(() => this.client.notify({ type: "stored" }));
     this.changed();
   }
 
