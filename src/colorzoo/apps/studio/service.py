@@ -381,8 +381,8 @@ class ColorService:
 
 
 def _file_name(file: UploadFile) -> str:
-    """Return the name of an uploaded file without folders and control characters."""
-    name = re.split(r"[/\\]", file.filename or "")[-1].encode("utf-8", "replace").decode()
+    """Return the name of an uploaded file without folders, leading dots and control characters."""
+    name = re.split(r"[/\\]", file.filename or "")[-1].lstrip(".").encode("utf-8", "replace").decode()
     return result_name(
         Path(re.sub(r"[\x00-\x1f\x7f]", "_", name) or "image"), extension=Path(name).suffix[:16]
     )

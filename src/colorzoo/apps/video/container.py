@@ -78,8 +78,9 @@ def side_data_of(frame: Any) -> dict[str, bytes]:
     Args:
         frame: PyAV frame.
     """
-    try:
-        return {data.type.name: bytes(data) for data in frame.side_data}
+    found = frame.side_data
+    try:  # by index, because iteration returns entries in PyAV 18 and types in PyAV 19
+        return {found[index].type.name: bytes(found[index]) for index in range(len(found))}
     except ValueError:
         return {}
 
