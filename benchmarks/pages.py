@@ -9,7 +9,7 @@ from colorzoo.data.sources import find_sources
 from colorzoo.errors import DataError
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.full_size import FullLightness, working_size
-from colorzoo.inference.steps.pages import is_page
+from colorzoo.inference.steps.pages import detect_page
 
 SIZE = 160  # shorter side at the network of the default model
 GOAL = 1 / 500
@@ -25,6 +25,6 @@ def run(options: Options) -> list[Row]:
     taken = 0
     for source in sources:
         lightness = FullLightness(read_image(source.read()).levels)
-        taken += is_page(lightness.shrunk(working_size(*lightness.shape, SIZE)))
+        taken += detect_page(lightness.shrunk(working_size(*lightness.shape, SIZE)))
     claim, place = "photos taken for a page", f"{len(sources)} photos of {folder.name}"
     return [Row(claim, taken, len(sources), taken / len(sources), GOAL, "lower", place)]

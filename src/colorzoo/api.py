@@ -25,8 +25,9 @@ from colorzoo.inference.colorizer import (
     ReferenceLike,
     as_image,
     listed_references,
+    used_references,
 )
-from colorzoo.inference.references import recipe_reference_files, reference_notes
+from colorzoo.inference.references import reference_notes
 from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.options import check_arguments
 
@@ -127,8 +128,8 @@ def colorize(
     else:
         guidances = [parsed_guidance]
     raster = as_image(image)
-    used_references = references or recipe_reference_files(parsed_guidance, folder)
-    name = choose_model(parsed_guidance, raster, name=model, weights=weights, references=used_references)
+    used = used_references(reference, parsed_guidance, folder)
+    name = choose_model(parsed_guidance, raster, name=model, weights=weights, references=used)
     colorizer = load_colorizer(name, weights, settings, **hparams)
     exemplar = colorizer.exemplar_of(reference, parsed_guidance, folder, settings.reference_weights)
     if isinstance(parsed_guidance, Recipe) and not references:
@@ -193,8 +194,8 @@ def colorize_file(
     folder = recipe_folder(guidance)
     references = listed_references(reference)
     parsed_guidance = _guidance_with_settings(guidance, settings, folder, references)
-    used_references = references or recipe_reference_files(parsed_guidance, folder)
-    name = choose_model(parsed_guidance, name=model, weights=weights, references=used_references)
+    used = used_references(reference, parsed_guidance, folder)
+    name = choose_model(parsed_guidance, name=model, weights=weights, references=used)
     colorizer = load_colorizer(name, weights, settings, **hparams)
     # the provenance record contains the recipe, which can store paths of references but no tensors
     reference_paths = tuple(str(path) for path in references if isinstance(path, str | Path))

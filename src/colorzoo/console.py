@@ -21,6 +21,7 @@ __all__ = [
     "printed_warnings",
     "progress_bar",
     "record_interrupts",
+    "resumable",
     "unexpected_message",
 ]
 
@@ -107,6 +108,21 @@ def record_interrupts() -> list[int]:
     with suppress(ValueError):  # only the main thread can handle signals
         signal.signal(signal.SIGINT, handle)
     return interrupts
+
+
+@contextmanager
+def resumable(is_resumable: bool) -> Iterator[None]:
+    """Make the message after Ctrl+C state that the same command resumes the run.
+
+    Args:
+        is_resumable: Whether the results of the interrupted run are kept if the command is repeated.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not is_resumable:
+            raise
+        raise KeyboardInterrupt("Repeat the command to resume.") from None
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,8 @@ def kinds_in(path: Path) -> set[str]:
     with Image.open(path) as image:
         image.load()
         info, tags, png_texts = image.info, image.getexif(), getattr(image, "text", {})
-        comment = info.get("comment", "")
+        # PNG has a text for comments, and formats with EXIF have an image description
+        comment = info.get("comment") or png_texts.get("Comment") or tags.get(270, "").encode("latin-1")
         x, y = info.get("dpi") or (tags.get(282, 0), tags.get(283, 0))
         found = {
             "EXIF": tags.get(315) == "Ann",
@@ -136,3 +138,19 @@ def test_every_kind_of_metadata_is_kept_or_named(tmp_path: Path, source: str, ta
     named = {kind for kind in kinds for note in write_notes(result, raster) if note.startswith(kind)}
     assert kept | named >= kinds
     assert not kept & named
+
+
+@pytest.mark.parametrize("target", ["png", "tif", "webp", "avif"])
+def test_comments_do_not_replace_other_texts(tmp_path: Path, target: str) -> None:
+    """A source with a comment and an image description, which the format stores in the same field."""
+    tags = Image.Exif()
+    tags[270] = "a street"
+    Image.fromarray(PIXELS).save(tmp_path / "a.jpg", comment=NOTE.encode(), exif=tags.tobytes())
+    raster = read_image(tmp_path / "a.jpg")
+    if target == "png":
+        metadata = replace(raster.metadata, text=(("Comment", "a street"),))
+        raster = replace(raster, metadata=metadata)
+    result = write_image(tmp_path / f"out.{target}", raster.rgb, raster)
+    with Image.open(result) as image:
+        assert image.text["Comment"] == "a street" if target == "png" else image.getexif()[270] == "a street"
+    assert any(note.startswith("comment was not saved") for note in write_notes(result, raster))

@@ -45,7 +45,7 @@ def test_pipeline_stages_run_in_the_expected_order(edit: Edit) -> None:
         "select part", "preprocess", "rasterize points", "fit points", "run network", "find neighbors",
         "enforce points", "step costs", "find paths", "compute similarity", "limit extent", "limit reach",
     ]  # fmt: skip
-    assert list(edit()) == ["select part", "preprocess", "run network", "is page"]
+    assert list(edit()) == ["select part", "preprocess", "run network", "detect page"]
 
 
 def test_pipeline_edit_runs_only_stages_with_changed_inputs(edit: Edit) -> None:

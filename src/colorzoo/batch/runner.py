@@ -70,7 +70,7 @@ from colorzoo.image_io.write import (
     write_notes,
 )
 from colorzoo.inference.choice import choose_model, requested_model
-from colorzoo.inference.colorizer import Colorizer, ReferenceLike, listed_references
+from colorzoo.inference.colorizer import Colorizer, ReferenceLike, listed_references, used_references
 from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.references import recipe_reference_files, reference_notes
 from colorzoo.inference.result import ColorizedImage
@@ -209,8 +209,7 @@ class FileColorizer:
         if self.colorizer is not None:
             self.weights = self.colorizer.weights
         # raises an error for unsuitable references before a download
-        found = listed_references(self.reference) or recipe_reference_files(self.guidance, self.folder)
-        self._references = tuple(found)
+        self._references = used_references(self.reference, self.guidance, self.folder)
         default = choose_model(
             self.guidance, name=self.model, weights=self.weights, references=self._references
         )

@@ -213,7 +213,8 @@ def plan_outputs(
         out: Output file or folder, or None; see `output_path`.
         overwrite: Whether existing files are replaced, except results of other images in a folder.
         listed: Paths of a list (``--from``); an output in a folder is placed where an earlier run placed it.
-        extension: Extension of the outputs, unless ``out`` is a file; None uses the extension of each source.
+        extension: Extension of the outputs, unless ``out`` is a file. None uses the extension of each source
+            or, with a list, the extension of an earlier result.
         sample: Number of the result among several results of each image, counted from 1. Numbers from 2 on
             are appended to the names, such as ``photo.color-2.png``.
 
@@ -229,9 +230,16 @@ def plan_outputs(
     """
     is_single = len(found) == 1
     is_fixed = out is not None and names_file(out)  # the user selected the file, so it gets no suffix
+    extensions = [extension] * len(found)
     if listed and out is not None and not is_fixed:
         found = _place_listed(found, listed, Path(out))
-    preferred = [output_path(image, out, single=is_single, extension=extension) for image in found]
+        if extension is None:  # the result of an earlier run may have another format than its source
+            earlier = [_earlier_extensions(image, Path(out)) for image in found]
+            extensions = [each[0] if each else None for each in earlier]
+    preferred = [
+        output_path(image, out, single=is_single, extension=each)
+        for image, each in zip(found, extensions, strict=True)
+    ]
     if sample > 1:
         preferred = [path.with_name(shorten_name(path.stem, f"-{sample}{path.suffix}")) for path in preferred]
     renamed = distinct_paths(preferred)
@@ -292,22 +300,27 @@ def _place_listed(found: Sequence[FoundImage], listed: Sequence[str], out: Path)
         parts = Path(absolute).parts
         for start in range(1, len(parts)):  # the longest path first, because short paths are ambiguous
             candidate = replace(image, relative=Path(*parts[start:]))
-            if (out / candidate.relative.parent).is_dir() and _has_result(candidate, out):
+            if (out / candidate.relative.parent).is_dir() and _earlier_extensions(candidate, out):
                 relative = candidate.relative
                 break
         placed.append(replace(image, relative=relative))
     return placed
 
 
-def _has_result(image: FoundImage, out: Path) -> bool:
-    """Return whether an output folder contains a result of an image, in any format and with any number."""
+def _earlier_extensions(image: FoundImage, out: Path) -> list[str | None]:
+    """Return the extensions of an image's results in an output folder; None is the extension of the source.
+
+    The results can have any number. If a result has the extension of the source, it is first.
+    """
+    extensions = []
     for extension in (None, *WRITABLE):
         wanted = output_path(image, out, single=False, extension=extension)
         for path in takewhile(os.path.lexists, _numbered(wanted)):
             record = read_provenance(path)
             if record is not None and record.source == digest_or_empty(image.path):
-                return True
-    return False
+                extensions.append(extension)
+                break
+    return extensions
 
 
 def _free_paths(wanted: Path, taken: set[str]) -> Iterator[Path]:

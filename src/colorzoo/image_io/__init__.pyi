@@ -36,6 +36,7 @@ from .read import MAX_PIXELS as MAX_PIXELS
 from .read import check_image as check_image
 from .read import read_file as read_file
 from .read import read_image as read_image
+from .write import NOT_SAVED as NOT_SAVED
 from .write import encode as encode
 from .write import output_bit_depth as output_bit_depth
 from .write import output_format as output_format
@@ -46,6 +47,7 @@ from .write import write_notes as write_notes
 __all__ = [
     "IN_COLOR",
     "MAX_PIXELS",
+    "NOT_SAVED",
     "READABLE",
     "VIDEO_EXTENSIONS",
     "WRITABLE",

@@ -67,7 +67,8 @@ class Metadata:
             removed.
         dpi: Horizontal and vertical resolution of the upright image in dots per inch.
         text: Keywords and values of PNG text chunks.
-        comment: Comment of a JPEG or GIF.
+        comment: Comment of a JPEG or GIF. Other formats store it as PNG text or as EXIF image description,
+            unless this field has another value.
         iptc: IPTC record of a JPEG or TIFF.
         format: Name of the source format in Pillow, such as ``"PNG"``; None for arrays.
         source: Path of the source file; None for arrays and PIL images.
@@ -112,6 +113,12 @@ def set_resolution(directory: Directory, dpi: tuple[float, float] | None) -> Non
         inch = 2  # value of ResolutionUnit
         tags = (Base.XResolution, dpi[0]), (Base.YResolution, dpi[1]), (Base.ResolutionUnit, inch)
         directory.update(tags)
+
+
+def set_description(directory: Directory, comment: bytes | None) -> None:
+    """Set the image description to the comment of a JPEG or GIF, unless the directory has a description."""
+    if comment and Base.ImageDescription not in directory:
+        directory[Base.ImageDescription] = comment
 
 
 def jpeg2000_metadata(data: bytes) -> dict[str, bytes]:

@@ -32,6 +32,7 @@ from colorzoo.image_io.metadata import (
     clean_exif,
     clean_xmp,
     iptc_record,
+    set_description,
     set_resolution,
 )
 from colorzoo.image_io.raster_image import AlphaArray, FloatArray, Levels, Pixels, unit_range, with_profile
@@ -267,6 +268,7 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
     main.update(tags)
     # tags of the metadata
     set_resolution(main, data.dpi)
+    set_description(main, data.comment)
     blocks = ((XMP, data.xmp), (IPTC, data.iptc), (PROFILE, data.icc))
     main.update((number, value) for number, value in blocks if value)
     # the strip follows the nested directories; Pillow adds the offset of the end of the main directory

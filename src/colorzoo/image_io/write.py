@@ -18,6 +18,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
+from PIL.ExifTags import Base
 
 from colorzoo.errors import DiskFullError, ImageError
 from colorzoo.files import write_atomic
@@ -28,6 +29,7 @@ from colorzoo.image_io.metadata import (
     Metadata,
     encode_exif,
     photoshop_resources,
+    set_description,
     set_resolution,
 )
 from colorzoo.image_io.raster_image import Levels, RasterImage, composite_on_white, quantized
@@ -39,10 +41,12 @@ XMP_FORMATS = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
 # formats that can store each kind of metadata
 _METADATA_FORMATS = dict.fromkeys(("EXIF", "color profile", "XMP"), XMP_FORMATS) | {
     "IPTC": frozenset({"JPEG", "TIFF"}),
-    "comment": frozenset({"JPEG", "GIF"}),
+    "comment": XMP_FORMATS | {"GIF"},
     "PNG text": frozenset({"PNG"}),
     "resolution": XMP_FORMATS | {"BMP"},
 }
+NOT_SAVED = "was not saved, because the"
+"""Part of each note of `write_notes` on metadata that the output format does not support."""
 LAYERED_FORMATS = frozenset({"OpenRaster", "PSD"})
 ANIMATED_FORMATS = frozenset({"TIFF", "GIF", "WEBP"})
 JPEG_SEGMENT = 65_000
@@ -50,6 +54,7 @@ JPEG_SEGMENT = 65_000
 
 _MAX_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535, "PSD": 30000}
 _PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"  # prefix of the JPEG segment that contains the IPTC record
+_COMMENT = "Comment"  # keyword of PNG text
 _PNG_HEADER = 8 + 25  # number of bytes of the PNG signature and the IHDR chunk
 
 
@@ -152,7 +157,18 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
             # only a color profile can span several segments
             is_supported = is_supported and len(value) <= JPEG_SEGMENT
         if value and not is_supported:
-            notes.append(f"{title} was not saved, because the {kind} file cannot contain it")
+            notes.append(f"{title} {NOT_SAVED} {kind} file cannot contain it")
+    # formats without comments store the comment in a field that may have another value
+    stored_elsewhere = None
+    if data.comment and kind == "PNG":
+        stored_elsewhere = dict(data.text).get(_COMMENT)
+    elif data.comment and kind in ("TIFF", "WEBP", "AVIF"):
+        tags = copy_directories(data.exif or b"", selected=(Base.ImageDescription,)).main
+        description = tags.get(Base.ImageDescription)
+        if description is not None:  # Pillow decodes texts as Latin-1
+            stored_elsewhere = _decode_comment(str(description).encode("latin-1", "replace"))
+    if stored_elsewhere is not None and stored_elsewhere != _decode_comment(data.comment or b""):
+        notes.append(f"comment {NOT_SAVED} {kind} file already contains another description")
     return tuple(notes)
 
 
@@ -359,6 +375,8 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         texts = PngImagePlugin.PngInfo()
         for key, value in data.text:
             texts.add_itxt(key.encode("latin-1", "replace").decode("latin-1"), value)
+        if data.comment and _COMMENT not in dict(data.text):
+            texts.add_itxt(_COMMENT, _decode_comment(data.comment))
         if data.xmp:
             texts.add_itxt("XML:com.adobe.xmp", data.xmp.decode("utf-8", "replace"))
         exif = data.exif or b""
@@ -385,10 +403,20 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
     return resolution  # BMP
 
 
+def _decode_comment(comment: bytes) -> str:
+    """Decode a comment, whose file does not record the encoding."""
+    comment = comment.rstrip(b"\0")
+    try:
+        return comment.decode()
+    except UnicodeDecodeError:
+        return comment.decode("latin-1")
+
+
 def _web_options(data: Metadata) -> dict[str, Any]:
-    """Return the metadata arguments for WebP and AVIF, which store the resolution as EXIF."""
+    """Return the metadata arguments for WebP and AVIF, which store resolution and comment as EXIF."""
     main, nested, _ = copy_directories(data.exif or b"")
     set_resolution(main, data.dpi)
+    set_description(main, data.comment)
     exif = encode_exif(main, nested)
     return {"icc_profile": data.icc or b"", "exif": exif or b"", "xmp": data.xmp or b""}
 

@@ -492,6 +492,22 @@ def listed_references(reference: ReferenceLike | None) -> tuple[Any, ...]:
     return () if reference is None else (reference,)
 
 
+def used_references(
+    reference: ReferenceLike | None, guidance: Guidance | Recipe, folder: Path | None
+) -> tuple[Any, ...]:
+    """Return the references of a call or, if there are none, the reference files of the recipe.
+
+    Args:
+        reference: Reference images, which replace the files of the recipe.
+        guidance: Recipe, or guidance without references.
+        folder: Base folder of the paths in the recipe; None ignores these files.
+
+    Raises:
+        GuidanceError: The references of the recipe are malformed, or a file is not a regular file.
+    """
+    return listed_references(reference) or tuple(recipe_reference_files(guidance, folder))
+
+
 def as_image(image: ImageLike) -> RasterImage:
     """Convert an image to `RasterImage`.
 

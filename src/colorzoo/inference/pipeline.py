@@ -38,7 +38,7 @@ from colorzoo.inference.steps.areas import (
     seed_hints,
     strokes_of_areas,
 )
-from colorzoo.inference.steps.pages import is_page
+from colorzoo.inference.steps.pages import detect_page
 from colorzoo.inference.steps.points import (
     enforce_points,
     find_neighbors,
@@ -115,7 +115,7 @@ def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> Colorized
         used -= {"points"}  # points without effect
     has_guidance = used or recipe.areas
     can_be_page = detect_pages and not has_guidance and not task.network.is_sketch
-    if can_be_page and task.run(is_page, task.lightness):
+    if can_be_page and task.run(detect_page, task.lightness):
         colors = colors.scaled(0)
         notes.append(NOTHING_TO_COLOR)
     return ColorizedImage(

@@ -30,7 +30,7 @@ NOTHING_TO_COLOR = (
     "nothing to color: a blank page, text, lines or a color target; for a drawing, set the model to "
     f"{DEFAULT_MODELS['sketch']}"
 )
-"""Note for images without content to colorize; see `.steps.pages.is_page`."""
+"""Note for images without content to colorize; see `.steps.pages.detect_page`."""
 AnyLightness = FullLightness | Tensor
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from colorzoo.apps.cli._colorize import parse_point
 from colorzoo.batch import runner
@@ -235,6 +236,20 @@ def test_full_disk_stops_the_run_and_the_same_command_resumes(
     assert tree(tmp_path / "out") == ["0.png", "1.png", "2.png", "3.png"]
 
 
+def test_unsaved_metadata_of_several_images_is_summarized(run: Run, tmp_path: Path) -> None:
+    texts = PngInfo()
+    texts.add_text("Title", "a street")
+    for name in ("a.png", "b.png"):
+        Image.fromarray(gray_image(30, 40)).save(tmp_path / name, pnginfo=texts)
+    note = "PNG text was not saved, because the JPEG file cannot contain it"
+    _, out, err = run(tmp_path / "a.png", tmp_path / "b.png", "-o", tmp_path / "out", "--format", "jpg")
+    assert note not in out
+    assert f"colorzoo: 2 of 2 images: {note}" in err.splitlines()
+    _, out, err = run(tmp_path / "a.png", "-o", tmp_path / "single", "--format", "jpg")
+    assert note in out
+    assert note not in err
+
+
 def test_unsupported_extensions_create_no_folder(run: Run, tmp_path: Path) -> None:
     source, name = write_gray(tmp_path / "a.png"), "out.heic"
     code, _, err = run(source, "-o", tmp_path / name)
@@ -292,9 +307,8 @@ def test_interrupted_runs_leave_only_complete_files(weights: Path, tmp_path: Pat
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=240)
     assert process.returncode == 130
-    assert (
-        err.splitlines()[-1] == "colorzoo: interrupted"
-    )  # Python may print a message of a destructor before it
+    # Python may print a message of a destructor before the last line
+    assert err.splitlines()[-1] == "colorzoo: interrupted. Repeat the command to resume."
     results = sorted((tmp_path / "out").iterdir())
     assert 0 < len(results) < 60
     for path in results:

@@ -70,6 +70,27 @@ def test_listed_images_replace_results_only_in_their_format(
     assert {path.relative_to(out).as_posix() for path in out.rglob("*.*")} == {*album, "1915/001.jpg"}
 
 
+@pytest.mark.parametrize("entry", ["{}/1915/001.png", "{}/./1915/001.png"])
+def test_listed_images_keep_the_format_of_their_results(
+    run: Run, tmp_path: Path, album: dict[str, Path], entry: str
+) -> None:
+    """A run without ``--format`` must not write a second result beside the TIFF of an earlier run."""
+    out, reject = tmp_path / "colored", tmp_path / "reject.txt"
+    run(tmp_path / "album", "-o", out, "--format", "tif")
+    files = sorted(out.rglob("*.*"))
+    reject.write_text(entry.format(tmp_path / "album") + "\n")
+    assert run("--from", reject, "-o", out)[0] == 0  # already done
+    assert (
+        "already exists but was made with other settings"
+        in run("--from", reject, "-o", out, "--strength", "0.5")[2]
+    )
+    assert run("--from", reject, "-o", out, "--strength", "0.5", "--overwrite")[0] == 0
+    assert sorted(out.rglob("*.*")) == files
+    record = read_provenance(out / "1915/001.tif")
+    assert record is not None
+    assert json.loads(record.recipe)["strength"] == 0.5
+
+
 @pytest.mark.parametrize("form", ["{}/album", "{}/album/*", "{}/al*/**"])
 def test_failed_images_are_written_where_the_first_run_would_have_written_them(
     run: Run, tmp_path: Path, album: dict[str, Path], form: str

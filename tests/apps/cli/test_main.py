@@ -146,6 +146,7 @@ def test_main_returns_exit_codes_of_interrupt_and_system_exit(
 ) -> None:
     for error, code, message in (
         (KeyboardInterrupt(), 130, "colorzoo: interrupted\n"),
+        (KeyboardInterrupt("Repeat the command."), 130, "colorzoo: interrupted. Repeat the command.\n"),
         (SystemExit(), 0, ""),
         (SystemExit(3), 3, ""),
     ):

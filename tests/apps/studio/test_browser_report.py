@@ -28,13 +28,14 @@ NAMES = ("a & b.png", "gone.png", "c.png")
 
 @pytest.fixture
 def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write a two-page report about two images and a missing image, with injected markup."""
+    """Write a two-page report about three images, with injected markup; one image was deleted."""
     monkeypatch.setattr("colorzoo.batch.report.PER_PAGE", 2)
     for name in NAMES:
         if name != "gone.png":
             Image.fromarray(gray_image(60, 90)).save(tmp_path / name)
     path = tmp_path / "r 1.html"
-    write_report(path, [ReportEntry(str(tmp_path / name), notes="<img onerror='x()'>") for name in NAMES])
+    note = "<img onerror='x()'>"
+    write_report(path, [ReportEntry(str(tmp_path / name), f"{name}.color.png", notes=note) for name in NAMES])
     path.write_text(path.read_text().replace("</head>", "<script>document.title = 'theirs'</script></head>"))
     return path
 
@@ -76,6 +77,24 @@ def test_keys_mark_the_first_image_of_a_report_without_a_click(browser: Any, rep
     page.keyboard.press("r")
     page.wait_for_selector("article[data-decision=reject]", timeout=SLOW)
     page.wait_for_function("document.getElementById('state').textContent.endsWith('1 reject, 1 correct')")
+    page.context.close()
+
+
+def test_failed_images_of_a_report_cannot_be_decided(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(path, [ReportEntry("gone.png", notes="no such file"), ReportEntry("a.png", "a.color.png")])
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(path.as_uri())
+    failed, colored = page.locator("article").all()
+    assert (failed.get_by_role("button").count(), colored.get_by_role("button").count()) == (0, 3)
+    assert "no such file" in failed.inner_text()
+    page.keyboard.press("a")  # the first image is focused
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("r")
+    page.wait_for_selector("article[data-decision=reject]", timeout=SLOW)
+    assert page.locator("article[data-decision]").count() == 1
+    page.get_by_role("checkbox").check()
+    assert not failed.is_visible()
     page.context.close()
 
 

@@ -75,8 +75,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "page"
 
 
-def test_write_page_replaces_an_older_page_completely(folder: Path, photo: Path) -> None:
+def test_write_page_replaces_an_older_page_completely(
+    folder: Path, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     size = write_page(folder, model_card(MODEL), [photo, photo])
+    assert f"converting {MODEL} to ONNX" in capsys.readouterr().err  # the slowest step
     written = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     assert size == sum(path.stat().st_size for path in written.values())
     assert {"index.html", "page/page.js", "js/color.js", "runtime/ort.mjs", "photos/1.png"} <= written.keys()

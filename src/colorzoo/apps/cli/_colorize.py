@@ -37,6 +37,7 @@ from colorzoo.guidance.edits import parse_crop_text, parse_finish_text
 from colorzoo.guidance.fields import DEFAULT_REACH, Reach, format_hex, read_reach
 from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.image_io import (
+    NOT_SAVED,
     find_images,
     join_names,
     read_image,
@@ -263,18 +264,28 @@ def _plan(
 def _run(
     args: ColorizeOptions, files: FileColorizer, tasks: Sequence[FileTask], print_result: PrintResult
 ) -> list[FileResult]:
-    """Colorize the images with a progress bar and print each result."""
+    """Colorize the images with a progress bar and print each result.
+
+    Metadata that the output format does not support is printed in the line of a single image. For several
+    images, it is counted and printed after the run, because it would hide notes on the images.
+    """
     files.load()  # if the model cannot be loaded, raise one error instead of one per image
     work = files.run(tasks, threads=args.jobs)
     results = []
+    unsaved: Counter[str] = Counter()
     interrupts = record_interrupts()
     with progress_bar("coloring", len(tasks)) as advance, closing(work):
         for result in work:
             results.append(result)
+            if len(tasks) > 1 and result.status == "colored":
+                unsaved.update(note for note in result.notes if NOT_SAVED in note)
+                result = replace(result, notes=tuple(note for note in result.notes if NOT_SAVED not in note))
             print_result(result)
             if interrupts:
                 raise KeyboardInterrupt
             advance()
+    for note, count in unsaved.items():
+        print_line(f"colorzoo: {count} of {len(tasks)} images: {note}", sys.stderr)
     return results
 
 

@@ -121,7 +121,9 @@ class ColorizeOptions(ModelOptions, ColorSettings):
     )
     overwrite: bool = option(False, "replace existing results, and the file of --failed", FILES)
     format: Literal["png", "tif", "jpg", "webp", "avif"] | None = option(
-        None, "file format of the results (default: the format of the source)", FILES
+        None,
+        "file format of the results (default: the format of the source; with --from, of the earlier result)",
+        FILES,
     )
     max_pixels: Annotated[float, Range(0, 1e6, open=True)] = option(
         200, "maximum image size in megapixels (default: 200)", FILES

@@ -8,6 +8,7 @@ import sys
 
 from colorzoo.apps.cli._file_options import ColorizeOptions
 from colorzoo.apps.cli._options import Command
+from colorzoo.console import resumable
 from colorzoo.errors import ColorzooError
 
 HELP = "colorize images; each result is written next to its source as NAME.color.EXT"
@@ -60,7 +61,9 @@ def run(args: ColorizeOptions) -> int:
     import_torch()
     from colorzoo.apps.cli._colorize import colorize_images
 
-    return colorize_images(args)
+    # finished images are recognized by their provenance record
+    with resumable(args.provenance == "embed" and not (args.overwrite or args.dry_run)):
+        return colorize_images(args)
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, ColorizeOptions, run)}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from colorzoo.apps.cli._options import Command
-from colorzoo.console import print_line, print_table
+from colorzoo.console import print_line, print_table, resumable
 from colorzoo.errors import ColorzooError
 from colorzoo.options import option
 from colorzoo.settings import PositiveInt, Range
@@ -125,22 +125,23 @@ def run(args: EvaluateOptions) -> int:
     models = _names(args.models) or args.compare
     if not models or args.data is None or args.output is None:
         raise ColorzooError("--models A,B (or --compare A B), --data DIR and -o REPORT are required")
-    outcome = evaluate(
-        models,
-        args.data,
-        args.protocol or "automatic",
-        output=args.output,
-        interactions=_parse_interactions(args.interactions),
-        metrics=_names(args.metrics) or None,
-        compare=(args.compare[0], args.compare[1]) if args.compare else None,
-        pairs=args.pairs,
-        limit=args.limit,
-        samples=args.samples,
-        cache=args.cache,
-        device=args.device,
-        threads=args.threads,
-        resamples=args.resamples,
-    )
+    with resumable(True):
+        outcome = evaluate(
+            models,
+            args.data,
+            args.protocol or "automatic",
+            output=args.output,
+            interactions=_parse_interactions(args.interactions),
+            metrics=_names(args.metrics) or None,
+            compare=(args.compare[0], args.compare[1]) if args.compare else None,
+            pairs=args.pairs,
+            limit=args.limit,
+            samples=args.samples,
+            cache=args.cache,
+            device=args.device,
+            threads=args.threads,
+            resamples=args.resamples,
+        )
     if outcome.summary is None:  # another process writes the report
         return 0
     print_notes(outcome)

@@ -109,8 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"colorzoo: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("colorzoo: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(". ".join(["colorzoo: interrupted", *map(str, stop.args)]), file=sys.stderr)
         return 130
     except BrokenPipeError:
         # Python flushes stdout again at exit, which would print another error

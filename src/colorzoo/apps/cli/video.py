@@ -11,7 +11,7 @@ from typing import Any
 from colorzoo.apps.cli._file_options import VideoOptions
 from colorzoo.apps.cli._options import Command, check_output
 from colorzoo.apps.cli.colorize import import_torch
-from colorzoo.console import print_line
+from colorzoo.console import print_line, resumable
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.registry import model_card
@@ -107,18 +107,19 @@ def run(args: VideoOptions) -> int:
             f"{recipe}` and pass the recipe that you save as --key {args.frame}=FILE."
         )
         return 0
-    summary = {"source": args.source, "output": args.output} | colorize_video(
-        source,
-        out,
-        **colors,
-        frames=frames,
-        match_sheet=Path(args.match_sheet) if args.match_sheet else None,
-        codec=args.codec,
-        crf=args.crf,
-        sound=not args.no_sound,
-        embed_provenance=args.provenance == "embed",
-        dry_run=args.dry_run,
-    )
+    with resumable(not (args.overwrite or args.dry_run)):
+        summary = {"source": args.source, "output": args.output} | colorize_video(
+            source,
+            out,
+            **colors,
+            frames=frames,
+            match_sheet=Path(args.match_sheet) if args.match_sheet else None,
+            codec=args.codec,
+            crf=args.crf,
+            sound=not args.no_sound,
+            embed_provenance=args.provenance == "embed",
+            dry_run=args.dry_run,
+        )
     # print the summary
     line, film = args.output, summary["description"]
     if summary["status"] == "planned":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import sys
 import tarfile
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -23,6 +24,7 @@ from filelock import FileLock
 
 from colorzoo import create_coloring_model
 from colorzoo.card import ModelCard, Weights
+from colorzoo.console import print_line
 from colorzoo.engines import graph_samples, write_graph
 from colorzoo.errors import ColorzooError
 from colorzoo.files import remove_leftovers, sha256_of, whole_file, write_atomic
@@ -82,6 +84,8 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
             raise ColorzooError(f"{image}: browsers do not support this format. Convert it to PNG or JPEG.")
         photo_files[file] = image.read_bytes()
     runtime_files = _runtime_files()
+    # 49 s on one CPU core for `colorzoo2026`
+    print_line(f"colorzoo: converting {card.name} to ONNX takes about a minute", sys.stderr)
     graph, network_size = _export_graph(card)
     graph_file = f"{card.name}.onnx.gz"
     static = files("colorzoo.apps.studio") / "static"

@@ -24,7 +24,7 @@ _PAGE_COVERED = 0.85  # minimum fraction of the image covered by patches and the
 _EDGE = 3  # width in pixels of the edges between patches
 
 
-def is_page(lightness: Tensor) -> bool:
+def detect_page(lightness: Tensor) -> bool:
     """Return whether an image has no content to colorize, such as a text page.
 
     Args:
