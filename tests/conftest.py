@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)  # after `-m` and `-k`
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests that `changed.choose` selects, in their order."""
+    """Skip exports with an early torch, and keep the tests that `changed.choose` selects."""
+    if tuple(map(int, version("torch").split(".")[:2])) < (2, 14):  # see docs/install.md
+        for item in items:
+            if item.nodeid.startswith(("tests/engines", "tests/test_graphs.py")) or "export" in item.name:
+                item.add_marker(pytest.mark.skip(reason="graph export requires torch 2.14"))
     if config.getoption("--changed"):
         commit, count = config.getoption("--changed")
         files = changed_files(commit) if commit else []

@@ -26,6 +26,7 @@ from colorzoo.guidance import (
     Stroke,
 )
 from colorzoo.guidance.hints import resize_maps, resize_points
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.points import fit_points
@@ -159,7 +160,7 @@ def test_unsupported_guidance_kind_adds_one_note() -> None:
         colorizer = Colorizer(model, device="cpu")
         image, recipe = read_image(two_walls(1)), Recipe.from_json({"version": 1, kind: GIVEN[kind]})
         colored = colorizer.colorize(image, recipe)
-        assert sum({"exemplar": "references"}.get(kind, kind) in note for note in colored.notes) == 1
+        assert sum((guidance_kind(kind).title or kind) in note for note in colored.notes) == 1
         if kind == "points":
             assert np.ptp(colored.rgb[5, 5]) > 0.05
         if kind == "exemplar":

@@ -86,9 +86,13 @@ def test_model_option_overrides_the_recognition(drawing: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "guidance", "ignored"),
     [
-        (["--saturation", "0.2"], {"statistics": {"saturation": 0.2}}, "statistics"),
+        (
+            ["--saturation", "0.2"],
+            {"statistics": {"saturation": 0.2}},
+            "color histograms and mean saturation",
+        ),
         (["--label", "3"], {"label": 3}, "image labels"),
-        (["--histogram-of", "warm.png"], None, "statistics"),
+        (["--histogram-of", "warm.png"], None, "color histograms and mean saturation"),
         (["--box", "60,90,120,90"], {"boxes": [{"x": 60, "y": 90, "width": 120, "height": 90}]}, "boxes"),
     ],
 )

@@ -14,8 +14,8 @@ SMALL = ModelCard(
     guidance=("text",),
     weights={
         "default": Weights(
-            sha256="3a0ef0051cef14ca24f971deef3e6323c018a19b05b488935321a4d099156ea0",
-            size=641_824,
+            sha256="2ed5d264f53af4698450a8998d339dac38e322cee3f65d7cbc413cb143e4f353",
+            size=641_808,
             license="Apache-2.0",
             file="weng2022code_small.safetensors",
             trained_on="2,716 images with class maps and 1,487 photos; see the model page.",
