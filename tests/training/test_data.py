@@ -104,6 +104,13 @@ def test_split_by_content_does_not_depend_on_file_names(tmp_path):
     assert not contents & {source.read() for source in train if source.path.endswith("renamed.png")}
 
 
+def test_small_albums_have_a_validation_image(tmp_path):
+    make_images(tmp_path, 3, side=8)
+    train, val = split_by_content(find_sources(tmp_path), 1e-9, tmp_path)
+    assert (len(train), len(val)) == (2, 1)
+    assert len(split_by_content(find_sources(tmp_path), 0.0, tmp_path)[1]) == 0
+
+
 def test_folder_data_module_rejects_unusable_folders(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         small_data(tmp_path / "none").setup("fit")

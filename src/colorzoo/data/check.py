@@ -272,8 +272,9 @@ _UNREADABLE = 1.0
 def split_by_content(sources: Sources, val_fraction: float, root: Path) -> tuple[Sources, Sources]:
     """Split images into training and validation images by a hash of their bytes.
 
-    The hash is a number in [0, 1); images with a hash below ``val_fraction`` are validation images. Images
-    with identical bytes are always in the same split. Unreadable files are assigned to the training
+    The hash is a number in [0, 1); images with a hash below ``val_fraction`` are validation images. If no
+    image has such a hash, the image with the lowest hash is the validation image, unless ``val_fraction`` is
+    0. Images with identical bytes are always in the same split. Unreadable files are assigned to the training
     split, where `check_images` reports them. The hashes are cached, so later calls read only new and changed
     files.
 
@@ -297,6 +298,8 @@ def split_by_content(sources: Sources, val_fraction: float, root: Path) -> tuple
     is_hashed = is_new & (hashes != _UNREADABLE)
     cache.add(keys[is_hashed], hashes[is_hashed])
     is_val = hashes < val_fraction
+    if val_fraction > 0 and len(hashes) and not is_val.any():
+        is_val = (hashes == hashes.min()) & (hashes != _UNREADABLE)
     train_rows, val_rows = (~is_val).nonzero()[:, 0], is_val.nonzero()[:, 0]
     return sources.select(train_rows), sources.select(val_rows)
 
