@@ -110,7 +110,7 @@ def test_metrics_option_selects_the_validation_metrics(images, tmp_path):
 
 def test_metrics_option_rejects_an_unknown_metric(images, tmp_path, monkeypatch):
     monkeypatch.setenv("COLORZOO_DEBUG", "")
-    with pytest.raises(DataError, match="got 'ssmi'"):
+    with pytest.raises(DataError, match="unknown metric 'ssmi'"):
         run(fit_words(images, tmp_path, "--metrics=psnr,ssmi"))
     assert not list(tmp_path.rglob("*.ckpt"))
 
