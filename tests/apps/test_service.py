@@ -237,6 +237,22 @@ def test_unexpected_errors_return_no_details(
     assert error_of(post(client, photo)) == (500, "internal")
 
 
+def test_missing_weights_are_reported_without_paths_of_the_server(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = tmp_path / "first last"
+    monkeypatch.setenv("COLORZOO_HOME", str(cache))
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    with client_of(ColorService(device="cpu")) as client:
+        reply = post(client, photo, recipe='{"version": 2, "model": "zhang2016"}')
+    assert error_of(reply) == (400, "unsupported")
+    message = reply.json()["error"]["message"]
+    assert "COLORZOO_OFFLINE is set. Copy the file from https://colorizers" in message
+    assert " to weights/zhang2016-published-" in message
+    assert "last/" not in message
+    assert str(cache) in caplog.text
+
+
 def test_pages_describe_the_requests(client: TestClient) -> None:
     description = client.get("/openapi.json", headers={"Authorization": ""}).json()
     assert set(description["paths"]) == {"/colorize", "/models", "/health"}
