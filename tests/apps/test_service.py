@@ -422,3 +422,13 @@ def test_serve_reports_invalid_options(capsys: pytest.CaptureFixture[str]) -> No
     for words, problem in ((["--token", "two words"], "--token"), (["--model", "nothing"], "unknown model")):
         assert main(["serve", *words]) == 2
         assert problem in capsys.readouterr().err
+
+
+def test_serve_reports_a_used_port_before_torch_is_imported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("colorzoo.apps.cli.colorize.import_torch", lambda: pytest.fail("torch was imported"))
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        port = used.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 2
+    assert str(port) in capsys.readouterr().err
