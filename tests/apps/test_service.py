@@ -237,6 +237,22 @@ def test_unexpected_errors_return_no_details(
     assert error_of(post(client, photo)) == (500, "internal")
 
 
+def test_missing_weights_are_reported_without_paths_of_the_server(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = tmp_path / "first last"
+    monkeypatch.setenv("COLORZOO_HOME", str(cache))
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    with client_of(ColorService(device="cpu")) as client:
+        reply = post(client, photo, recipe='{"version": 2, "model": "zhang2016"}')
+    assert error_of(reply) == (400, "unsupported")
+    message = reply.json()["error"]["message"]
+    assert "COLORZOO_OFFLINE is set. Copy the file from https://colorizers" in message
+    assert " to weights/zhang2016-published-" in message
+    assert "last/" not in message
+    assert str(cache) in caplog.text
+
+
 def test_pages_describe_the_requests(client: TestClient) -> None:
     description = client.get("/openapi.json", headers={"Authorization": ""}).json()
     assert set(description["paths"]) == {"/colorize", "/models", "/health"}
@@ -406,3 +422,13 @@ def test_serve_reports_invalid_options(capsys: pytest.CaptureFixture[str]) -> No
     for words, problem in ((["--token", "two words"], "--token"), (["--model", "nothing"], "unknown model")):
         assert main(["serve", *words]) == 2
         assert problem in capsys.readouterr().err
+
+
+def test_serve_reports_a_used_port_before_torch_is_imported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("colorzoo.apps.cli.colorize.import_torch", lambda: pytest.fail("torch was imported"))
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        port = used.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 2
+    assert str(port) in capsys.readouterr().err

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from colorzoo import metrics
+from colorzoo.data.neighbors import timm_encoder
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.metrics.classification import classifier_network
 from colorzoo.metrics.feature_networks import (
@@ -99,6 +101,30 @@ def test_network_that_is_not_cached_starts_no_download_without_permission(
         pytest.raises(WeightsError, match=r"resnet18 are missing.*weights fetch metrics"),
     ):
         metrics.ClassifierAccuracy("resnet18")
+
+
+def test_cached_timm_weights_are_loaded_offline_without_a_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "mobilenetv3_small_050"
+    source = timm.create_model(name).eval()
+    path = tmp_path / "model.safetensors"
+    save_file(source.state_dict(), path)
+    cache = {(timm.get_pretrained_cfg(name).hf_hub_id, path.name): str(path)}
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *key: cache.get(key))
+    monkeypatch.setattr("timm.models._hub.hf_hub_download", lambda *_, **__: pytest.fail("a connection"))
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    encoder = timm_encoder(name)
+    rgb = RGB[:, :, :32, :32].to(encoder.device)
+    with torch.no_grad():
+        found = classifier_network(name).network.eval().model(RGB)
+        torch.testing.assert_close(found, source(RGB))
+        assert encoder.features(rgb).shape == (len(RGB), source.head_hidden_size)
+    cache.clear()
+    with pytest.raises(WeightsError, match="cannot be downloaded, because COLORZOO_OFFLINE"):
+        classifier_network(name)
+    with pytest.raises(DataError, match=r"data\.encoder.*COLORZOO_OFFLINE is set"):
+        timm_encoder(name)
 
 
 @pytest.mark.parametrize(

@@ -88,3 +88,14 @@ def test_unlisted_validation_setting_is_an_error_that_names_the_attribute(tmp_pa
     loader = torch.utils.data.DataLoader([sample_batch((16, 16))], batch_size=None)
     with pytest.raises(ColorzooError, match="validation_names of Unnamed must contain 'plain'"):
         small_trainer(tmp_path).validate(task, loader, verbose=False)
+
+
+class Unguided(SingleOptimizerModule[Gray]):
+    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+        return None  # type: ignore[return-value]  # an error of the user
+
+
+def test_validation_guidance_without_a_guidance_is_one_error(tmp_path: Path) -> None:
+    loader = torch.utils.data.DataLoader([sample_batch((16, 16))], batch_size=None)
+    with pytest.raises(ColorzooError, match=r"of Unguided must return a Guidance, .*got NoneType"):
+        small_trainer(tmp_path).validate(Unguided(), loader, verbose=False)

@@ -13,6 +13,7 @@ import math
 import os
 import re
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
@@ -215,9 +216,17 @@ def write_report(path: Path, entries: Sequence[ReportEntry]) -> list[Path]:
     for page in pages:
         check_report(page)
     names = [page.name for page in pages]
+    # numbers of the samples of an image, because the browser stores a decision for each sample
+    samples, counts = [0] * len(entries), Counter[str]()
+    for position, entry in sorted(enumerate(entries), key=lambda pair: (len(pair[1].result), pair[1].result)):
+        samples[position] = counts[entry.source]
+        counts[entry.source] += 1
     for index, page in enumerate(pages):
         first = index * PER_PAGE
-        images = [asdict(entry) for entry in entries[first : first + PER_PAGE]]
+        images = [
+            {**asdict(entry), "sample": sample}
+            for entry, sample in zip(entries[first : first + PER_PAGE], samples[first:], strict=False)
+        ]
         data = {"report": os.path.abspath(path), "pages": names, "page": page.name, "images": images}
         write_atomic(page, _page(data))
     return pages

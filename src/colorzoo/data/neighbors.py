@@ -21,6 +21,7 @@ from colorzoo.data.sources import StoredImage
 from colorzoo.errors import DataError
 from colorzoo.files import write_atomic
 from colorzoo.weights.catalog import cache_home
+from colorzoo.weights.hub import cached_timm_weights, is_offline
 
 _BATCH = 32  # images per forward pass of the encoder
 
@@ -58,6 +59,8 @@ class Neighbors:
 def timm_encoder(name: str) -> FeatureEncoder:
     """Create an encoder from a pretrained timm model, on the GPU if available.
 
+    Weights that are not in the cache are downloaded, unless ``COLORZOO_OFFLINE`` is set.
+
     Args:
         name: Model name from ``timm.list_models()``, optionally followed by a dot and a weight tag.
 
@@ -67,8 +70,14 @@ def timm_encoder(name: str) -> FeatureEncoder:
     import timm
     from torchvision.transforms import Normalize
 
+    cached = cached_timm_weights(name)
+    if not cached and timm.is_model(name) and is_offline():
+        raise DataError(
+            f"the weights of the timm model {name!r} (--data.encoder) are missing and COLORZOO_OFFLINE is "
+            "set. Unset COLORZOO_OFFLINE to download the weights."
+        )
     try:
-        network = timm.create_model(name, pretrained=True, num_classes=0).eval()
+        network = timm.create_model(name, **(cached or {"pretrained": True}), num_classes=0).eval()
     except Exception as error:  # timm and its hub client raise various types
         raise DataError(
             f"the timm model {name!r} (--data.encoder) cannot be loaded ({type(error).__name__}: {error})"

@@ -65,8 +65,10 @@ class ClassifierAccuracy(ColorMetric):
     download.
 
     Args:
-        classifier: Network that returns class logits, or a name for `classifier_network`; None uses
-            `default_network`.
+        classifier: Name for `classifier_network`; None uses `default_network`. For another network, a
+            `colorzoo.metrics.feature_networks.FeatureNetwork` with the attributes ``name`` and
+            ``preprocessing`` (parts of the result keys), ``network`` (a module that maps RGB
+            ``(B, 3, H, W)`` in [0, 1] to class logits ``(B, dimension)``) and ``dimension``.
         weights: Weight file; used only if ``classifier`` is a name or None.
         **options: Arguments of `ColorMetric`, such as ``validate_args``.
     """

@@ -21,7 +21,7 @@ from colorzoo.errors import WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.metrics.psnr import to_8bit
 from colorzoo.weights import read_weights
-from colorzoo.weights.hub import is_offline
+from colorzoo.weights.hub import cached_timm_weights, is_offline
 
 _downloads_weights = ContextVar("_downloads_weights", default=True)
 LITE0 = "efficientnet-lite0"
@@ -257,21 +257,19 @@ def timm_network(
 
 
 def download_timm_model(name: str, options: dict[str, Any]) -> Any:
-    """Build a timm model with its published weights; timm downloads and caches them."""
+    """Build a timm model with its published weights; download the weights unless they are cached."""
     import timm
-    from huggingface_hub import try_to_load_from_cache
 
+    if cached := cached_timm_weights(name):
+        return timm.create_model(name, **cached, **options)
     if is_offline():
         raise WeightsError(
             f"the weights of {name} cannot be downloaded, because COLORZOO_OFFLINE is set. Unset "
             "COLORZOO_OFFLINE, or specify a weight file."
         )
     if not _downloads_weights.get():
-        repository = timm.get_pretrained_cfg(name).hf_hub_id
-        files = ("model.safetensors", "pytorch_model.bin") if repository else ()
-        if not any(isinstance(try_to_load_from_cache(repository, file), str) for file in files):
-            raise WeightsError(f"the weights of {name} are missing. Run `colorzoo weights fetch metrics`.")
-    print(f"colorzoo: loading the weights of {name}; the first use downloads the weights", file=sys.stderr)
+        raise WeightsError(f"the weights of {name} are missing. Run `colorzoo weights fetch metrics`.")
+    print(f"colorzoo: downloading the weights of {name}", file=sys.stderr)
     try:
         return timm.create_model(name, pretrained=True, **options)
     except (OSError, RuntimeError) as error:  # errors of the Hugging Face Hub are subclasses of OSError

@@ -32,7 +32,9 @@ class FID(ColorMetric, FrechetInceptionDistance):
         dict_keys(['fid_colors_whole'])
 
     Args:
-        features: Feature network, or a name for `feature_network`.
+        features: Name for `feature_network`, or a `colorzoo.metrics.feature_networks.FeatureNetwork`: an
+            object with the attributes ``name`` and ``preprocessing`` (parts of the result key), ``network``
+            (a module that maps RGB ``(B, 3, H, W)`` in [0, 1] to ``(B, dimension)``) and ``dimension``.
         weights: Weight file; used only if ``features`` is a name.
         **options: Arguments of `ColorMetric`, such as ``validate_args``.
     """

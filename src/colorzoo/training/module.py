@@ -395,6 +395,9 @@ class ColorizationModule(LightningModule):
             setting: A name from `validation_settings`.
             lab: ``(B, 3, H, W)`` ground truth in CIE Lab.
             seeds: ``(B,)`` random seeds of the images, which are equal in all epochs.
+
+        Returns:
+            The guidance; an empty `Guidance` if the setting uses no guidance.
         """
         if not self.validation_points:
             return Guidance()
@@ -408,9 +411,18 @@ class ColorizationModule(LightningModule):
         Args:
             batch: The batch, with ``sketch`` if the model input is a sketch.
             lab: ``(B, 3, H, W)`` ground truth in CIE Lab.
+
+        Raises:
+            ColorzooError: `validation_guidance` returns another object than a `Guidance`.
         """
         for setting in self.validation_settings():
-            yield setting, self.validation_guidance(setting, lab, batch["seed"])
+            guidance: object = self.validation_guidance(setting, lab, batch["seed"])
+            if not isinstance(guidance, Guidance):
+                raise ColorzooError(
+                    f"validation_guidance of {type(self).__name__} must return a Guidance, or an empty "
+                    f"Guidance() for no guidance, got {type(guidance).__name__}"
+                )
+            yield setting, guidance
 
     def validation_loss(self, batch: Batch) -> Tensor:
         """Return a loss on a validation batch, by which ``fit`` selects the best checkpoint.

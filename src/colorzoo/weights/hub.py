@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from colorzoo.console import first_words
 from colorzoo.environment import is_on
@@ -46,6 +47,30 @@ def hub_file(source: str, revision: str | None = None, *, offline: bool = False)
             repository, WEIGHTS_FILE, revision=revision or found or None, local_files_only=local
         )
         return Path(path)
+
+
+def cached_timm_weights(name: str) -> dict[str, Any]:
+    """Return the arguments of ``timm.create_model`` that load cached weights without a connection.
+
+    Args:
+        name: Name of a timm model, optionally followed by a dot and a weight tag.
+
+    Returns:
+        ``pretrained`` and ``pretrained_cfg_overlay``; empty if the cache of the Hugging Face Hub does not
+        contain the weights.
+    """
+    import timm
+    from huggingface_hub import try_to_load_from_cache
+
+    config = timm.get_pretrained_cfg(name)
+    if config is None or not config.hf_hub_id:
+        return {}
+    for file in ("model.safetensors", "pytorch_model.bin"):
+        path = try_to_load_from_cache(config.hf_hub_id, file)
+        if isinstance(path, str):
+            # custom_load is for the files of other addresses, such as npz
+            return {"pretrained": True, "pretrained_cfg_overlay": {"file": path, "custom_load": False}}
+    return {}
 
 
 @contextmanager

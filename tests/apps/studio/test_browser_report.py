@@ -98,6 +98,30 @@ def test_failed_images_of_a_report_cannot_be_decided(browser: Any, tmp_path: Pat
     page.context.close()
 
 
+def test_samples_of_an_image_are_decided_separately(browser: Any, tmp_path: Path) -> None:
+    def sample(name: str, digest: str, uncertainty: float) -> ReportEntry:
+        return ReportEntry("/a.png", f"/{name}.png", uncertainty, result_sha256=digest)
+
+    path = tmp_path / "report.html"
+    samples = [sample("a.color-2", "2", 5), sample("a.color", "1", 4), sample("a.color-10", "10", 3)]
+    write_report(path, samples)
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(path.as_uri())
+    for key in ("a", "ArrowDown", "r", "ArrowDown", "a"):
+        page.keyboard.press(key)
+    page.wait_for_function("document.getElementById('state').textContent.includes('2 accept, 1 reject')")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save accepted").click()
+    assert Path(saved.value.path()).read_text() == "/a.png\n"  # a list for --from contains each image once
+    # after another run, the decision on the changed result is deleted
+    write_report(path, [samples[1], sample("a.color-2", "new", 2), samples[2]])
+    page.reload()
+    page.wait_for_function("document.getElementById('state').textContent.includes('1 accept, 1 reject')")
+    decisions = [each.get_attribute("data-decision") for each in page.locator("article").all()]
+    assert decisions == ["reject", None, "accept"]
+    page.context.close()
+
+
 @pytest.mark.nightly
 def test_report_correct_link_opens_the_image_in_the_pad(page: Page) -> None:
     assert page.title() == "Colorized images"  # rendered again without the added script

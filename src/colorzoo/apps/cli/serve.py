@@ -85,7 +85,9 @@ def run(args: ServeOptions) -> int:
         model_card(args.model)  # raises an error for an unknown name before torch is imported
 
     from colorzoo.apps.cli.colorize import import_torch
+    from colorzoo.apps.studio.server import bound_socket
 
+    bound_socket(args.host, args.port).close()  # raises an error for a used port before torch is imported
     import_torch()
     from colorzoo.apps.studio.service import ColorService, ServiceLimits, serve_requests
 

@@ -192,7 +192,7 @@ def run_app(
     Raises:
         ColorzooError: The address cannot be used.
     """
-    listener = _bound_socket(host, port)
+    listener = bound_socket(host, port)
     token = token or secrets.token_urlsafe(24)
     config = uvicorn.Config(
         build(Access(host, token, tuple(names))),
@@ -225,8 +225,16 @@ def run_app(
         thread.join(timeout=15)  # the server has already closed the listener
 
 
-def _bound_socket(host: str, port: int | None) -> socket.socket:
-    """Return a socket that is bound to an address but does not listen yet; see `run_server`."""
+def bound_socket(host: str, port: int | None) -> socket.socket:
+    """Return a socket that is bound to an address but does not listen yet.
+
+    Args:
+        host: Host name or IP address.
+        port: Port; None uses the first free port from `FIRST_PORT`.
+
+    Raises:
+        ColorzooError: The address cannot be used.
+    """
     if port is not None and not 0 <= port <= _LAST_PORT:
         raise ColorzooError(f"--port must be 0 to {_LAST_PORT}, got {port}")
     first = FIRST_PORT if port is None else port

@@ -12,6 +12,7 @@ import ctypes
 import io
 import json
 import logging
+import os
 import re
 import threading
 import time
@@ -50,6 +51,7 @@ from colorzoo.guidance import Recipe
 from colorzoo.image_io import WRITABLE, check_image, result_name
 from colorzoo.inference import Colorizer, read_recipe
 from colorzoo.registry import card_entry, list_models, model_card
+from colorzoo.weights.catalog import cache_home
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -71,6 +73,7 @@ _STATUS = {
     "busy": 503,
     "time_limit": 503,
 }
+_FOLDERS = re.compile(r"""(?<![\w.:/])(?:/[^/\s'":;,()]+)+/""")  # of an absolute path, but not of a URL
 _CODES: tuple[tuple[type[ColorzooError], str], ...] = (
     (GuidanceError, "bad_recipe"),
     (UnknownModelError, "no_model"),
@@ -419,7 +422,7 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 
 
 def _error_response(error: Exception, hidden: str = "") -> Response:
-    """Return the JSON response for an error; log unexpected errors.
+    """Return the JSON response for an error, without folders of the server; log unexpected errors and paths.
 
     Args:
         error: Error.
@@ -440,8 +443,12 @@ def _error_response(error: Exception, hidden: str = "") -> Response:
     if hidden:
         message = message.replace(hidden, "")
     message = " ".join(message.split())
+    # first the cache folder, because its path can contain spaces
+    public = _FOLDERS.sub("", message.replace(f"{cache_home()}{os.sep}", ""))
+    if public != message:
+        _log.warning("a request failed: %s", message)
     headers = {"Retry-After": "5"} if code == "busy" else None
-    return JSONResponse({"error": {"code": code, "message": message}}, _STATUS.get(code, 400), headers)
+    return JSONResponse({"error": {"code": code, "message": public}}, _STATUS.get(code, 400), headers)
 
 
 def build_service(service: ColorService, access: Access) -> Starlette:
