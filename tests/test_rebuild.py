@@ -73,6 +73,10 @@ def test_dry_run_prints_commands_that_end_with_the_weight_file(rebuild, capsys) 
             for option, value in pairwise(words):
                 if option == "--config":
                     assert find_config(value).is_file()
+            if "--config" in words:  # a later configuration would replace the folder
+                assert words.index("--data.root") > max(
+                    i for i, word in enumerate(words) if word == "--config"
+                )
         if commands:
             assert any(word == f"O/{name}.safetensors" for word in commands[-1])
         else:
@@ -80,18 +84,20 @@ def test_dry_run_prints_commands_that_end_with_the_weight_file(rebuild, capsys) 
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize(
-    "name", ["kim2021_small", "weng2022code_small", "zhang2019_small"]
-)  # all take 20 minutes
+@pytest.mark.parametrize("name", sorted(path.stem for path in EMBEDDED_FOLDER.glob("*.safetensors")))
 def test_smoke_run_writes_the_weights_of_the_included_file(rebuild, tmp_path, name) -> None:
-    out = tmp_path / "out"
+    plan, out = rebuild.PLANS[name], tmp_path / "out"
+    if not plan.commands or not plan.smoke:
+        assert plan.lost or plan.data.layout in ("wheel", "masks")  # downloaded sources
+        return
     assert rebuild.main([name, "--smoke", "--out", str(out)]) == 0
     path = out / f"{name}.safetensors"
     included = EMBEDDED_FOLDER / path.name
     assert create_model(name, path).trained
     assert set(read_weights(path).state_dict) == set(read_weights(included).state_dict)
     assert path.stat().st_size < included.stat().st_size + 50_000  # the training record is longer
-    assert read_weights(path).provenance["resolved_config"]["trainer"]["max_steps"] == 3
+    if any(command.startswith("colorzoo fit") for command in plan.commands):
+        assert read_weights(path).provenance["resolved_config"]["trainer"]["max_steps"] == 3
 
 
 def test_collected_text_images_have_class_maps_and_automatic_colors(rebuild, tmp_path: Path) -> None:

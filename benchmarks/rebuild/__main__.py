@@ -89,6 +89,12 @@ def write_images(layout: str, folder: Path) -> None:
         return
     generated = folder / "generated"
     write_sample_images(generated, count=16, size=(96, 112), classes=2)
+    if layout == "mixed":
+        factors = OmegaConf.load(find_config("data/mixed.yaml")).data.init_args.class_factors
+        for split, name in itertools.product(("train", "val"), ("old/class0", *factors)):
+            shutil.copytree(generated / split / "class0", folder / split / name)
+        shutil.rmtree(generated)
+        return
     for split in ("train", "val"):
         for kind in ("images", "lines"):
             shutil.copytree(generated / split, folder / split / kind)

@@ -17,8 +17,8 @@ class TrainingData:
 
     Attributes:
         content: Description.
-        layout: Folders below the root, such as ``"photos"``, ``"drawings"`` or ``"text"``, or ``"shards"``
-            for the tar files of `benchmarks.rebuild.drawings`.
+        layout: Folders below the root, such as ``"photos"``, ``"mixed"``, ``"drawings"`` or ``"text"``, or
+            ``"shards"`` for the tar files of `benchmarks.rebuild.drawings`.
         images: Number of training images.
         sha256: Hash of the paths and sizes of the images (`colorzoo.data.sources.digest_of`); empty if it was
             not recorded.
@@ -42,7 +42,7 @@ LATER_PHOTOS = TrainingData(
 UNHASHED_PHOTOS = TrainingData(_PHOTO_SOURCES, "photos", 15_562)
 FIRST_PHOTOS = TrainingData(_PHOTO_SOURCES, "photos", 7_731)
 UNCOUNTED_PHOTOS = TrainingData(_PHOTO_SOURCES, "photos", None)
-COLORZOO_PHOTOS = TrainingData(_PHOTO_SOURCES, "photos", 211_277)
+COLORZOO_PHOTOS = TrainingData(_PHOTO_SOURCES, "mixed", 211_277)
 DRAWINGS = TrainingData(
     "openly licensed drawings; sources and authors in NOTICE, section 6",
     "drawings",
@@ -98,8 +98,11 @@ class Plan:
 
 
 def fit(config: str, number: int, *options: str, data: str = "{data}") -> str:
-    """Return the command of a training stage, which writes to the folder ``{out}/NUMBER``."""
-    words = ("colorzoo", "fit", "--config", config, "--data.root", data, *options)
+    """Return the command of a training stage, which writes to the folder ``{out}/NUMBER``.
+
+    The data folder follows the options, because a later configuration would replace it.
+    """
+    words = ("colorzoo", "fit", "--config", config, *options, "--data.root", data)
     return " ".join((*words, "--trainer.default_root_dir", f"{{out}}/{number}"))
 
 
