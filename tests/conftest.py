@@ -32,12 +32,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--changed", nargs=2, metavar=("COMMIT", "N"), help=text)
 
 
+EXPORTS = (
+    "tests/engines/",
+    "tests/test_contract.py::test_contract_export",
+    "tests/test_graphs.py::test_exported",
+)
+
+
 @pytest.hookimpl(trylast=True)  # after `-m` and `-k`
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip exports with an early torch, and keep the tests that `changed.choose` selects."""
     if tuple(map(int, version("torch").split(".")[:2])) < (2, 14):  # see docs/install.md
         for item in items:
-            if item.nodeid.startswith(("tests/engines", "tests/test_graphs.py")) or "export" in item.name:
+            if item.nodeid.startswith(EXPORTS):
                 item.add_marker(pytest.mark.skip(reason="graph export requires torch 2.14"))
     if config.getoption("--changed"):
         commit, count = config.getoption("--changed")

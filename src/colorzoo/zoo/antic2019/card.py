@@ -21,8 +21,8 @@ _TRAINED = "ImageNet, by the author with NoGAN."
 def _published(sha256: str, size: int, url: str, trained_on: str = _TRAINED) -> Weights:
     """Describe a published file.
 
-    The author publishes no hash. Hash and size are those of several independent programs that download the
-    same addresses, such as thookham/DeOldify-on-Browser on GitHub.
+    The author publishes no hash. Several independent programs download the same URLs and contain this hash
+    and this size, such as thookham/DeOldify-on-Browser on GitHub.
     """
     return Weights(
         sha256=sha256,

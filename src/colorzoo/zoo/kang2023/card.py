@@ -18,7 +18,7 @@ _WITHOUT_GRADIENT = ("discriminator.layers.2.2.*.weight_orig",)  # the attention
 def _published(name: str, revision: str, sha256: str | None, size: int, trained_on: str) -> Weights:
     """Describe a published file at a fixed revision of its Hugging Face repository.
 
-    Hash and size are those that the Hugging Face Hub lists for the revision. Several independent programs
+    The Hugging Face Hub lists this hash and this size for the revision, and several independent programs
     contain the same values.
     """
     return Weights(
