@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from colorzoo.color import nearest_bin, soft_encode
-from colorzoo.inference.steps.region_colors import near_colors
+from colorzoo.drawing.region_colors import near_colors
 from colorzoo.precision import distances
 from colorzoo.zoo.colorzoo2026_drawing.model import soft_assign
 from colorzoo.zoo.huang2022.network import Quantizer

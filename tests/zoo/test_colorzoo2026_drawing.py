@@ -8,8 +8,8 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from colorzoo.color import rgb_to_lab
+from colorzoo.drawing.region_colors import contrasting_colors, likely_color, vivid_color
 from colorzoo.factory import build_model
-from colorzoo.inference.steps.region_colors import contrasting_colors, likely_color, vivid_color
 from colorzoo.prediction import RgbPrediction
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.zoo.colorzoo2026_drawing.model import COLORS, Maps, observed_points, scale_lab

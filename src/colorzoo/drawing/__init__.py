@@ -1,4 +1,4 @@
-"""Line art: lines at full size, and regions between the lines. These functions run no network."""
+"""Line art: its lines at full size, the regions between them, and their colors, without a network."""
 
 import lazy_loader
 

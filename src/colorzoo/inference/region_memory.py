@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from colorzoo.color.sketch import drawn_lines
 from colorzoo.drawing.lines import Map, shrink, shrink_darkness
+from colorzoo.drawing.region_colors import pool_embeddings
 from colorzoo.errors import GuidanceError
 from colorzoo.feature_extraction import features
 from colorzoo.files import digest_of
@@ -37,7 +38,6 @@ from colorzoo.inference.steps.drawing import (
     region_votes,
     scale_chroma,
 )
-from colorzoo.inference.steps.region_colors import pool_embeddings
 from colorzoo.inference.task import Colors
 from colorzoo.registry import model_card
 from colorzoo.weights.catalog import find_weights

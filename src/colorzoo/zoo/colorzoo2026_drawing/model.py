@@ -5,7 +5,7 @@ the drawing size and attention blocks at 1/32. A global vector is computed from 
 decoder returns to 1/4 of the size. Three heads predict the logits of 256 colors, a mean color and an
 embedding of each cell. `CopyAttention` copies the colors of points and references to cells with a similar
 embedding. The module
-`colorzoo.inference.steps.region_colors` chooses the colors of regions from the distributions.
+`colorzoo.drawing.region_colors` chooses the colors of regions from the distributions.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from colorzoo.abilities import DrawingModel, ExemplarModel
 from colorzoo.card import InputKind, OutputKind
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import drawn_lines
-from colorzoo.guidance import Guidance
-from colorzoo.inference.steps.region_colors import (
+from colorzoo.drawing.region_colors import (
     DISTINCT,
     DULL,
     TEMPERATURE,
@@ -38,6 +37,7 @@ from colorzoo.inference.steps.region_colors import (
     region_colorfulness,
     vivid_color,
 )
+from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import is_traced, take_cells, thin_out
 from colorzoo.networks.channels_last import INITIAL_SCALE, SLOPE, EncoderDecoder
