@@ -13,6 +13,7 @@ from lightning.pytorch import Trainer
 from PIL import Image
 
 import colorzoo
+from colorzoo.apps.cli._predict import FullSizePrediction
 from colorzoo.batch import runner
 from colorzoo.data import FolderDataModule
 from colorzoo.errors import ColorzooError
@@ -21,7 +22,6 @@ from colorzoo.files import digest_of, sha256_of
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image
 from colorzoo.testing.processes import in_processes
-from colorzoo.training.predicting import FullSizePrediction
 from tiny_model import NAME, gray_image, write_tiny_weights
 
 

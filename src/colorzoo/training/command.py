@@ -21,8 +21,7 @@ from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
 from colorzoo._machine import hide_home
-from colorzoo.data import ImageDataModule
-from colorzoo.errors import ColorzooError, DataError
+from colorzoo.errors import ColorzooError
 from colorzoo.training.arguments import (
     find_checkpoint,
     import_tasks,
@@ -42,20 +41,20 @@ from colorzoo.training.initial_weights import load_initial_weights
 from colorzoo.training.loggers import RUNS, default_loggers, keep_table, remove_unstarted_run, run_version
 from colorzoo.training.messages import filter_messages, translated
 from colorzoo.training.module import ColorizationModule
-from colorzoo.training.predicting import FullSizePrediction
 
 _UNRECORDED = frozenset({"config", "ckpt_path", "output", "metrics", "logger", "default_root_dir"})
 """Settings of a run that do not change the weights."""
 
 
-def run_command(words: Sequence[str]) -> int:
+def run_command(words: Sequence[str], cli: type[ZooCLI] | None = None) -> int:
     """Run ``fit``, ``validate``, ``test`` or ``predict``.
 
     Args:
         words: Name of the command and its arguments.
+        cli: Subclass of `ZooCLI` for ``predict``, which writes image files; None for `ZooCLI`.
 
     Returns:
-        Exit code: 0, or 1 if ``predict`` failed for at least one image.
+        `ZooCLI.exit_code`.
 
     Raises:
         ColorzooError: An option or value is invalid, a file is missing, the weights do not match, a disk
@@ -74,7 +73,7 @@ def run_command(words: Sequence[str]) -> int:
         name = stored_model(prepared) if verb == "predict" else None
         prepared = with_folder_data(with_registered_model(verb, prepared))
         import_tasks(prepared)
-        return ZooCLI(verb, prepared, name).exit_code
+        return (cli or ZooCLI)(verb, prepared, name).exit_code
     except ColorzooError:
         raise
     except Exception as error:
@@ -111,16 +110,16 @@ class ZooCLI(LightningCLI):
     Args:
         verb: ``fit``, ``validate``, ``test`` or ``predict``.
         words: Command-line arguments.
-        name: Model of ``predict`` with its stored weights, see `FullSizePrediction`.
+        name: Model of ``predict`` with its stored weights, see `stored_model`.
 
     Attributes:
-        exit_code: 1 if ``predict`` failed for at least one image, else 0.
+        exit_code: Exit code of the command; a subclass can set another code than 0.
     """
 
     exit_code = 0
 
     def __init__(self, verb: str, words: Sequence[str], name: str | None = None) -> None:
-        self._verb, self._name = verb, name
+        self._verb, self.name = verb, name
         super().__init__(
             ColorizationModule,
             LightningDataModule,
@@ -306,20 +305,6 @@ class ZooCLI(LightningCLI):
             if self.trainer.is_global_zero:
                 remove_unstarted_run(self.trainer.loggers)
             raise
-
-    def predict(self, model: ColorizationModule, datamodule: LightningDataModule, **options: Any) -> None:
-        """Colorize a data set at full size.
-
-        Raises:
-            DataError: The DataModule is not an `ImageDataModule`, or has no images.
-        """
-        if not isinstance(datamodule, ImageDataModule):
-            raise DataError(f"--data must be an ImageDataModule for predict, got {type(datamodule).__name__}")
-        output = self.config[self._verb]["output"]
-        task = FullSizePrediction(model, datamodule, output, name=self._name)
-        options = {**options, "return_predictions": False}
-        self.trainer.predict(task, **options)
-        self.exit_code = int(task.has_failures)
 
 
 def resolved_config(options: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import pytest
 from lightning.pytorch import Trainer
 from PIL import Image, ImageDraw
 
+from colorzoo.apps.cli._predict import FullSizePrediction, run
 from colorzoo.apps.cli.main import main
 from colorzoo.batch import runner
 from colorzoo.batch.bucket import ResultBucket
@@ -29,8 +30,6 @@ from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
 from colorzoo.registry import all_cards, model_card
 from colorzoo.testing.processes import in_processes
-from colorzoo.training import predicting
-from colorzoo.training.command import run_command as run
 from colorzoo.weights.catalog import missing_weights_advice, weight_file
 from tiny_model import tiny_task
 
@@ -104,9 +103,9 @@ def trainer(folder: Path, **more) -> Trainer:
     return Trainer(accelerator="cpu", default_root_dir=folder, enable_checkpointing=False, **quiet, **more)
 
 
-def predicted(root: Path, out: Path, *, workers: int = 0, **more) -> predicting.FullSizePrediction:
+def predicted(root: Path, out: Path, *, workers: int = 0, **more) -> FullSizePrediction:
     data = FolderDataModule(str(root), num_workers=workers)
-    task = predicting.FullSizePrediction(tiny_task(), data, str(out))
+    task = FullSizePrediction(tiny_task(), data, str(out))
     trainer(out.parent, **more).predict(task, return_predictions=False)
     return task
 
@@ -180,7 +179,7 @@ def test_finished_results_are_skipped_until_content_or_settings_change(album, tm
     assert colored() == 1
     second = results(out)
     assert {name for name in first if first[name] != second[name]} == {"a/x.png"}
-    task = predicting.FullSizePrediction(tiny_task(), FolderDataModule(str(album), num_workers=0), str(out))
+    task = FullSizePrediction(tiny_task(), FolderDataModule(str(album), num_workers=0), str(out))
     task.model.model.network.unet.block1[0].bias.data += 1
     trainer(tmp_path).predict(task, return_predictions=False)
     assert colored() == 5

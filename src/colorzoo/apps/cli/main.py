@@ -154,7 +154,10 @@ def _dispatch(words: list[str]) -> int:
             blocks = {"options": "\n".join(common), "examples": "\n".join(examples)}
             print(_TRAINING_HELP.format(verb=name, about=about, **blocks))
             return 0
-        from colorzoo.training.command import run_command
+        if name == "predict":
+            from colorzoo.apps.cli._predict import run as run_command
+        else:
+            from colorzoo.training.command import run_command
 
         return run_command(words)
     if name not in VERBS:

@@ -1,18 +1,18 @@
-"""Full-size colorization of a data set (``colorzoo predict``)."""
+"""``colorzoo predict``: colorize a data set at full size."""
 
 from __future__ import annotations
 
 import signal
 import sys
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningDataModule, LightningModule
 
 from colorzoo.batch.bucket import ResultBucket
 from colorzoo.batch.runner import FileColorizer
@@ -25,11 +25,41 @@ from colorzoo.errors import DataError
 from colorzoo.files import write_atomic
 from colorzoo.image_io.find import FoundImage, skipped_files_message
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.training.command import ZooCLI, run_command
 from colorzoo.training.loggers import run_folder
 from colorzoo.training.module import ColorizationModule
 
 FAILED = "failed.txt"
 """File in the output folder that lists failed images; absent if no image failed."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Run ``predict``; return 1 if an image failed, otherwise 0.
+
+    Args:
+        words: ``predict`` and its arguments.
+
+    Raises:
+        ColorzooError: See `run_command`.
+    """
+    return run_command(words, PredictCLI)
+
+
+class PredictCLI(ZooCLI):
+    """LightningCLI of ``predict``, which writes the results to files."""
+
+    def predict(self, model: ColorizationModule, datamodule: LightningDataModule, **options: Any) -> None:
+        """Colorize a data set at full size.
+
+        Raises:
+            DataError: The DataModule is not an `ImageDataModule`, or has no images.
+        """
+        if not isinstance(datamodule, ImageDataModule):
+            raise DataError(f"--data must be an ImageDataModule for predict, got {type(datamodule).__name__}")
+        task = FullSizePrediction(model, datamodule, self.config["predict"]["output"], name=self.name)
+        options = {**options, "return_predictions": False}
+        self.trainer.predict(task, **options)
+        self.exit_code = int(task.has_failures)
 
 
 @dataclass
