@@ -46,11 +46,11 @@ from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.guidance import Recipe
-from colorzoo.image_io.find import visible_entries
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import shrink_lightness, working_size
 from colorzoo.metrics.psnr import psnr
+from colorzoo.pixels.find import visible_entries
 
 RETURNING_CLIPS, GOAL_RETURNING = 10, 2.4  # made clips, and CIE units
 CORRECTED = 49  # frames of a clip with a correction

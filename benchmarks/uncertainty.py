@@ -19,10 +19,11 @@ from torch.nn import functional as F
 from benchmarks._common import Options, Row, SkippedError, evenly_spaced, where
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Recipe
-from colorzoo.image_io.raster_image import Levels, RasterImage
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.result import NOTHING_TO_COLOR
+from colorzoo.pixels.raster import Levels
 
 FOLDERS = (Path("data/photos/val"), Path("data/photos/val_people"), Path("data/coco_sample/images"))
 IMAGES, SIDE = 400, 256

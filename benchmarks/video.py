@@ -30,10 +30,10 @@ from colorzoo.apps.video.planes import samples
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.decode import decode_rgb
-from colorzoo.image_io.find import visible_entries
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import compose_image, shrink_lightness, working_size
 from colorzoo.metrics import MeanPSNR, chroma_flicker, color_consistency, warping_error
+from colorzoo.pixels.find import visible_entries
 
 MODEL = "colorzoo2026"
 WIDTH, HEIGHT = 426, 240

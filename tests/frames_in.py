@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from colorzoo.image_io.frames import Frames, describe_frames
-from colorzoo.image_io.read import open_source
+from colorzoo.pixels.decode import open_source
 
 
 def frames_in(source: str | Path | bytes) -> Frames | None:

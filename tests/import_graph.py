@@ -33,6 +33,19 @@ def inside(name: str, *packages: str) -> bool:
     return any(name == package or name.startswith(package + ".") for package in packages)
 
 
+def defining_name(root: Path, name: str) -> str:
+    """Return the module and name that a name of a lazy package refers to; other names are unchanged."""
+    package, _, attribute = name.rpartition(".")
+    stub = root.parent.joinpath(*package.split("."), "__init__.pyi")
+    if not stub.is_file():
+        return name
+    for node in ast.parse(stub.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and attribute in (alias.asname for alias in node.names):
+            found = f"{package}.{node.module}.{attribute}" if node.level else f"{node.module}.{attribute}"
+            return defining_name(root, found)
+    return name
+
+
 def import_graph(root: Path) -> dict[str, set[str]]:
     """Return the modules that each module imports, lazily or not.
 

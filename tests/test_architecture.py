@@ -4,15 +4,18 @@ from dataclasses import replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import pytest
+
 import colorzoo
-from import_graph import Import, import_graph, inside, read_imports
+from import_graph import Import, defining_name, import_graph, inside, read_imports
 
 ROOT = Path(colorzoo.__path__[0])
 LIGHTNING = ("lightning", "pytorch_lightning", "lightning_fabric")
 HEAVY = (*LIGHTNING, "torch", "torchvision", "torchmetrics", "kornia", "timm")
 
 # Lowest layer first; packages of one layer must not import each other. See docs/architecture.md.
-LAYERS = (
+# The library trains and measures models; it does not import the editor.
+LIBRARY = (
     "_deprecation environment precision randomness",
     "_machine errors",
     "card console files settings",
@@ -25,22 +28,29 @@ LAYERS = (
     "weights",
     "model",
     "factory feature_extraction",
-    "image_io",
+    "pixels",
     "data",
     "metrics",
     "simulation",
     "engines",
-    "inference",
-    "batch",
     "plots",
-    "evaluation",
     "training",
     "zoo",
-    "api",
     "testing",
+)
+EDITOR = (
+    "image_io",
+    "inference",
+    "batch",
+    "api",
+    "evaluation",  # measures both halves
     "apps",
     "__main__",
 )
+LAYERS = (*LIBRARY, *EDITOR)
+# guidance is the only package with modules of both halves
+GUIDANCE_LIBRARY = {"color_statistics", "fields", "hints", "kinds", "objects", "propagate"}
+GUIDANCE_EDITOR = {"areas", "border", "edits", "recipe"}
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names.split()}
 # data must not import models
 MODELS = {"networks", "losses", "prediction", "model", "factory"}
@@ -53,7 +63,7 @@ def violations(root: Path) -> list[Import]:
     return [
         found
         for found in read_imports(root)
-        if breaks_layers(found) or is_too_heavy(found) or breaks_zoo(found)
+        if breaks_layers(found) or breaks_halves(found) or is_too_heavy(found) or breaks_zoo(found)
     ]
 
 
@@ -73,6 +83,19 @@ def breaks_layers(found: Import) -> bool:
 def breaks_apps(found: Import) -> bool:
     importer, imported = (name.split(".")[2:3] for name in (found.importer, found.name))
     return bool(importer and imported) and APPS.index(imported[0]) > APPS.index(importer[0])
+
+
+def breaks_halves(found: Import) -> bool:
+    """Return whether a module of the library imports a module of the editor, or a name that it defines."""
+    in_library = package_of(found.importer) in FLOOR and not in_editor(found.importer)
+    return in_library and in_editor(defining_name(ROOT, found.name))
+
+
+def in_editor(module: str) -> bool:
+    package = package_of(module)
+    if package == "guidance":
+        return module.split(".")[2:3] in [[name] for name in GUIDANCE_EDITOR]
+    return package in " ".join(EDITOR).split()
 
 
 def package_of(module: str) -> str:
@@ -102,6 +125,38 @@ def breaks_zoo(found: Import) -> bool:
 def test_every_module_has_a_layer() -> None:
     found = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
     assert found - {"__init__"} == set(FLOOR)
+
+
+def test_every_module_of_guidance_belongs_to_one_half() -> None:
+    found = {path.stem for path in (ROOT / "guidance").glob("*.py")} - {"__init__"}
+    assert not GUIDANCE_LIBRARY & GUIDANCE_EDITOR
+    assert found == GUIDANCE_LIBRARY | GUIDANCE_EDITOR
+
+
+@pytest.mark.parametrize(
+    ("importer", "name"),
+    [
+        ("data.sources", "image_io.provenance.read_provenance"),
+        ("data.decode", "image_io"),
+        ("zoo.levin2004.model", "inference.Colorizer"),
+        ("training.command", "apps.cli._predict"),
+        ("simulation.points", "evaluation"),
+        ("guidance.kinds", "guidance.border.read_border"),
+        ("data.hints", "guidance.Recipe"),  # names of lazy packages
+        ("testing.suite", "colorize"),
+    ],
+)
+def test_library_imports_nothing_of_the_editor(importer: str, name: str) -> None:
+    found = Import(f"colorzoo.{importer}", f"colorzoo.{name}", ROOT, 1)
+    assert breaks_halves(found)
+    assert not breaks_halves(replace(found, importer="colorzoo.apps.cli.main"))
+
+
+@pytest.mark.parametrize(
+    "name", ["guidance", "guidance.Points", "guidance.kinds", "pixels.decode", "create_model"]
+)
+def test_library_imports_guidance_and_pixels(name: str) -> None:
+    assert not breaks_halves(Import("colorzoo.data.decode", f"colorzoo.{name}", ROOT, 1))
 
 
 def test_package_imports_follow_layer_rules() -> None:

@@ -18,7 +18,6 @@ from colorzoo.batch.task import FileResult, FileTask, check_sources_are_kept, di
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
-from colorzoo.image_io.find import FoundImage, explain_irregular_file
 from colorzoo.inference.choice import choose_model
 from colorzoo.inference.colorizer import (
     ImageLike,
@@ -30,6 +29,7 @@ from colorzoo.inference.colorizer import (
 from colorzoo.inference.references import reference_notes
 from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.options import check_arguments
+from colorzoo.pixels.find import FoundImage, explain_irregular_file
 
 
 @overload

@@ -11,9 +11,9 @@ from colorzoo.batch.runner import FileColorizer
 from colorzoo.batch.task import output_path, plan_outputs
 from colorzoo.errors import ImageError
 from colorzoo.files import digest_of
-from colorzoo.image_io.find import FoundImage, find_images
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import ImageProvenance, read_provenance, update_sidecar
+from colorzoo.pixels.find import FoundImage, find_images
 from tiny_model import NAME
 
 

@@ -14,7 +14,7 @@ from colorzoo.data.shards import ShardOptions, encode, shard_folder
 from colorzoo.data.sources import tar_sources
 from colorzoo.data.verify import LAYOUTS, examine, verify_images
 from colorzoo.errors import DataError
-from colorzoo.image_io.find import find_images
+from colorzoo.pixels.find import find_images
 
 
 def encoded(image, kind="PNG", **options):

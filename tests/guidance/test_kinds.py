@@ -28,8 +28,8 @@ from colorzoo.errors import GuidanceError
 from colorzoo.evaluation import evaluate
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Guidance, GuidanceKind, Recipe, Regions, decode_text, kinds, register_kind
-from colorzoo.guidance.border import Rectangle
 from colorzoo.guidance.kinds import guidance_kind, guidance_kinds
+from colorzoo.guidance.objects import Rectangle
 from colorzoo.guidance.recipe import recipe_schema
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.inference.border import crop_recipe

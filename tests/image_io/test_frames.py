@@ -14,8 +14,8 @@ from PIL import Image
 
 from colorzoo.errors import ImageError
 from colorzoo.image_io.frames import ColoredFrame, Frames, ImageFrame, frames_notes, read_frames, write_frames
-from colorzoo.image_io.raster_image import srgb_profile
 from colorzoo.image_io.read import read_image
+from colorzoo.pixels.profiles import srgb_profile
 from frames_in import frames_in
 
 DURATIONS = [80, 40, 250, 80]

@@ -8,17 +8,10 @@ import pytest
 from PIL import Image, ImageOps
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.raster_image import (
-    RasterImage,
-    chroma_note,
-    composite_on_paper,
-    composite_on_white,
-    fill_hidden,
-    is_gray,
-    quantized,
-)
+from colorzoo.image_io.raster_image import RasterImage, chroma_note, fill_hidden, is_gray, quantized
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil, write_image, write_notes
+from colorzoo.pixels.raster import composite_on_paper, composite_on_white
 
 RNG = np.random.default_rng(7)
 COLOR = cv2.GaussianBlur(RNG.integers(0, 256, (24, 32, 3)).astype(np.uint8), (0, 0), 3)

@@ -15,8 +15,8 @@ from scipy.ndimage import gaussian_filter
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, BoxHint, Guidance, PaintStroke, Points, Recipe, Regions, Stroke
 from colorzoo.guidance.areas import Mask
-from colorzoo.guidance.border import Rectangle
 from colorzoo.guidance.hints import rasterize_scribbles
+from colorzoo.guidance.objects import Rectangle
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.border import crop_recipe, find_border, select_part

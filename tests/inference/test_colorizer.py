@@ -20,8 +20,8 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.color.lab import at_lightness
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Guidance, PointHint, Recipe
-from colorzoo.guidance.border import Rectangle
 from colorzoo.guidance.hints import color_lab
+from colorzoo.guidance.objects import Rectangle
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.choice import choose_model
 from colorzoo.inference.colorizer import Colorizer

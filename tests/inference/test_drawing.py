@@ -21,8 +21,7 @@ from colorzoo.drawing import is_line_art
 from colorzoo.errors import GuidanceError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Area, DrawingSettings, PointHint, Recipe, RegionColor
-from colorzoo.guidance.border import Rectangle
-from colorzoo.guidance.objects import Division
+from colorzoo.guidance.objects import Division, Rectangle
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness

@@ -10,7 +10,8 @@ from fsspec.core import url_to_fs
 
 from colorzoo.console import first_words
 from colorzoo.errors import DataError, ImageError
-from colorzoo.image_io.provenance import ImageProvenance, embedded_provenance, parse_provenance, sidecar_path
+from colorzoo.image_io.provenance import ImageProvenance, embedded_provenance, parse_provenance
+from colorzoo.pixels.results import sidecar_path
 
 _BLOCK_SIZE = 2**16  # bytes per read; the provenance is near the beginning of a file
 

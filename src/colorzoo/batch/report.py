@@ -33,8 +33,8 @@ from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.files import digest_of, write_atomic
 from colorzoo.guidance.border import parse_border
 from colorzoo.image_io.provenance import read_provenance
-from colorzoo.image_io.raster_image import as_rgb
 from colorzoo.image_io.read import read_image
+from colorzoo.pixels.raster import as_rgb
 
 KINDS = (".csv", ".html")
 """Extensions of reports."""

@@ -51,15 +51,8 @@ from colorzoo.image_io.provenance import (
     result_state,
     sidecar_written,
 )
-from colorzoo.image_io.raster_image import (
-    IN_COLOR,
-    RasterImage,
-    as_rgb,
-    chroma_note,
-    composite_on_paper,
-    is_gray,
-)
-from colorzoo.image_io.read import MAX_PIXELS, open_source, read_file, read_image, stored_size
+from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note, is_gray
+from colorzoo.image_io.read import read_file, read_image, stored_size
 from colorzoo.image_io.write import (
     ANIMATED_FORMATS,
     LAYERED_FORMATS,
@@ -75,6 +68,8 @@ from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.references import recipe_reference_files, reference_notes
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
+from colorzoo.pixels.decode import MAX_PIXELS, open_source
+from colorzoo.pixels.raster import as_rgb, composite_on_paper
 from colorzoo.registry import DEFAULT_MODELS, model_card
 from colorzoo.weights.load import existing_file
 

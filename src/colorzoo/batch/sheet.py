@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from colorzoo.image_io.find import shorten_name
 from colorzoo.image_io.provenance import embed_provenance, read_provenance
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_image
+from colorzoo.pixels.find import shorten_name
 
 _CELL = 480  # pixels of the longer side of a sample
 _TEXT, _GAP = 20, 8  # pixels

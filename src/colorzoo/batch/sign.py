@@ -19,8 +19,8 @@ from colorzoo import __version__
 from colorzoo.batch.task import FileResult
 from colorzoo.errors import ColorzooError
 from colorzoo.files import write_atomic
-from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.provenance import SOURCE_TYPES, read_provenance
+from colorzoo.pixels.formats import WRITABLE
 
 _ON_CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 _TRIAL = {"action": "c2pa.created", "digitalSourceType": f"{SOURCE_TYPES}algorithmicMedia"}

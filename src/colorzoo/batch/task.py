@@ -13,10 +13,10 @@ from typing import Literal
 from colorzoo._files import digest_or_empty
 from colorzoo.errors import ImageError
 from colorzoo.files import digest_of
-from colorzoo.image_io.find import RESULT_SUFFIX, FoundImage, result_name, shorten_name
-from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.provenance import ImageProvenance, ResultState, read_provenance, result_state
 from colorzoo.inference.task import StageRun
+from colorzoo.pixels.find import RESULT_SUFFIX, FoundImage, result_name, shorten_name
+from colorzoo.pixels.formats import WRITABLE
 
 Status = Literal["colored", "skipped", "failed", "planned"]
 
@@ -200,7 +200,7 @@ def plan_outputs(
     provenance of the existing file contains their hash.
 
     Examples:
-        >>> from colorzoo.image_io import find_images
+        >>> from colorzoo.pixels.find import find_images
         >>> files = FileColorizer(model="zhang2017_local_small")
         >>> found = find_images(["photo.png"]).found
         >>> [path.name for path, _ in plan_outputs(found, files.provenance)]

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.formats import open_image
-from colorzoo.image_io.raster_image import Levels, composite_on_paper, unit_range, upright
-from colorzoo.image_io.read import open_pil, read_pixels, stored_orientation
+from colorzoo.pixels.decode import open_pil, read_pixels, stored_orientation
+from colorzoo.pixels.formats import open_image
+from colorzoo.pixels.raster import Levels, composite_on_paper, unit_range, upright
 
 RESIZE_METHOD = (
     "bicubic with antialiasing (within one level of Pillow); JPEGs decoded at twice the size or more"

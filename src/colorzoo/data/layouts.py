@@ -18,7 +18,7 @@ from colorzoo._files import open_text, text_encoding
 from colorzoo.data.image_table import ImageTable, Partners
 from colorzoo.data.sources import Sources, StoredImage, find_sources, tensor_of
 from colorzoo.errors import DataError
-from colorzoo.image_io.find import is_hidden
+from colorzoo.pixels.find import is_hidden
 
 Split = Literal["train", "val"]
 SPLITS: tuple[Split, ...] = ("train", "val")

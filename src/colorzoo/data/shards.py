@@ -46,7 +46,7 @@ from colorzoo.data.sources import digest_of, find_sources
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError
 from colorzoo.files import megabytes, write_atomic
-from colorzoo.image_io.read import open_pil
+from colorzoo.pixels.decode import open_pil
 from colorzoo.weights.catalog import cache_home
 
 INDEX = "index.json"

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import DataError
-from colorzoo.image_io.find import RESULT_SUFFIX, find_images, find_tars, is_hidden
-from colorzoo.image_io.formats import READABLE
-from colorzoo.image_io.provenance import read_provenance
+from colorzoo.pixels.find import RESULT_SUFFIX, find_images, find_tars, is_hidden
+from colorzoo.pixels.formats import READABLE
+from colorzoo.pixels.results import read_record
 from colorzoo.weights.load import data_digest
 
 _MAX_HASHED = 20 * 10**9  # bytes, about a minute of reading
@@ -176,7 +176,7 @@ def find_sources(folder: Path) -> Sources:
 
     Subfolders and ``.tar`` files are searched too. Symbolic links to folders are followed, except links to a
     parent folder. Hidden files and the folders of operating systems and NAS devices
-    (`colorzoo.image_io.find.is_hidden`) are skipped, and results ``NAME.color.*`` of ``colorzoo colorize``.
+    (`colorzoo.pixels.find.is_hidden`) are skipped, and results ``NAME.color.*`` of ``colorzoo colorize``.
 
     Raises:
         DataError: The folder does not exist or contains no image, or a tar file is damaged.
@@ -198,7 +198,7 @@ def _stored_images(folder: Path) -> Iterator[StoredImage]:
             stem, _ = os.path.splitext(path)  # noqa: PTH122 - called per image
             _, found, end = stem.rpartition(RESULT_SUFFIX)
             has_result_name = found and (not end or end.startswith("-"))
-            if not (has_result_name and read_provenance(Path(path)) is not None):
+            if not (has_result_name and read_record(Path(path)) is not None):
                 yield StoredImage(path)
         elif suffix == ".tar":
             yield from tar_sources(path)

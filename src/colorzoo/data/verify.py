@@ -26,7 +26,7 @@ from colorzoo.data.places import PlacesDataModule
 from colorzoo.data.sources import Sources, StoredImage, find_sources, suffix_of
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError
-from colorzoo.image_io.read import open_pil
+from colorzoo.pixels.decode import open_pil
 
 Kind = Literal["broken", "wrong extension", "gray", "tiny"]
 Problem = tuple[Kind, str]

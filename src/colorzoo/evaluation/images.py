@@ -28,10 +28,10 @@ from colorzoo.evaluation.protocol import Protocol, Sketches
 from colorzoo.files import digest_of
 from colorzoo.guidance import Boxes
 from colorzoo.guidance.kinds import guidance_kinds
-from colorzoo.image_io.find import natural_sort_key
 from colorzoo.image_io.raster_image import fill_hidden
-from colorzoo.image_io.read import read_pixels
 from colorzoo.metrics.cdr import TruthClusters, truth_clusters
+from colorzoo.pixels.decode import read_pixels
+from colorzoo.pixels.find import natural_sort_key
 from colorzoo.simulation import DrawingRegions, TargetImage
 
 Parsed = TypeVar("Parsed")

@@ -27,13 +27,13 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.kinds import guidance_kinds
-from colorzoo.image_io.formats import READABLE
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import next_point
 from colorzoo.inference.pipeline import drawing_of, predict_regions
 from colorzoo.inference.references import ReadReference
 from colorzoo.model import ColoringModel, coloring_model
+from colorzoo.pixels.formats import READABLE
 from colorzoo.prediction import clip_colors
 from colorzoo.registry import card_of, model_card
 from colorzoo.simulation import SessionResult, TargetImage

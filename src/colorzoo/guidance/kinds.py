@@ -18,7 +18,6 @@ from types import GenericAlias, MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance.border import Rectangle
 from colorzoo.guidance.fields import Fields, Vertices, check_count, read_items
 from colorzoo.guidance.objects import (
     BoxHint,
@@ -26,6 +25,7 @@ from colorzoo.guidance.objects import (
     ExemplarHint,
     PaintedClass,
     PointHint,
+    Rectangle,
     ReferenceFile,
     RegionColor,
     StatisticsHint,

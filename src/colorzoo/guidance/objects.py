@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 from colorzoo.guidance.fields import DEFAULT_REACH, HexColor, Reach, Vertices, plain_fields
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Range
@@ -12,6 +12,67 @@ from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Positi
 MAX_AB = 150.0  # CIE units; sRGB reaches 108
 
 _Ab = Annotated[float, Range(-MAX_AB, MAX_AB)]
+
+
+class Rectangle(NamedTuple):
+    """A rectangular part of an image, in pixels.
+
+    Attributes:
+        x: Left edge.
+        y: Top edge.
+        width: Width, at least 1.
+        height: Height, at least 1.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        """Return ``X,Y,WIDTH,HEIGHT``, the format of the option ``--border``."""
+        return ",".join(map(str, self))
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Row and column slices of the rectangle."""
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+    def contains(self, place: tuple[float, float], size: tuple[int, int]) -> bool:
+        """Return whether the pixel of an image point (x, y) lies in the rectangle.
+
+        Args:
+            place: Point; points on the right and bottom edges of the image belong to its last pixels.
+            size: Width and height of the image.
+        """
+        x, y = min(place[0], size[0] - 1), min(place[1], size[1] - 1)
+        return 0 <= x - self.x < self.width and 0 <= y - self.y < self.height
+
+    def shifted(self, place: tuple[float, float]) -> tuple[float, float]:
+        """Convert an image point (x, y) to rectangle coordinates; the point can lie outside."""
+        return place[0] - self.x, place[1] - self.y
+
+    def inner(self, place: tuple[float, float]) -> tuple[float, float]:
+        """Convert an image point (x, y) to rectangle coordinates, clamped to the rectangle."""
+        x, y = self.shifted(place)
+        return min(max(x, 0.0), float(self.width)), min(max(y, 0.0), float(self.height))
+
+    def outer(self, place: tuple[float, float]) -> tuple[float, float]:
+        """Convert a point (x, y) in rectangle coordinates to image coordinates."""
+        return place[0] + self.x, place[1] + self.y
+
+    def scaled(self, size: tuple[int, int], columns: int, rows: int) -> Rectangle:
+        """Return the rectangle for a resized copy of the image.
+
+        Args:
+            size: Width and height of the image.
+            columns: Width of the copy.
+            rows: Height of the copy.
+        """
+        across, down = columns / size[0], rows / size[1]
+        left, right = min(round(self.x * across), columns - 1), round((self.x + self.width) * across)
+        top, bottom = min(round(self.y * down), rows - 1), round((self.y + self.height) * down)
+        return Rectangle(left, top, max(1, right - left), max(1, bottom - top))
 
 
 @dataclass(frozen=True)

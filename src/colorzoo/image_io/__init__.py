@@ -1,4 +1,4 @@
-"""Reading and writing of image files, including metadata and provenance."""
+"""Image files with their metadata: reading, writing, pages, layers and provenance."""
 
 import lazy_loader
 

@@ -18,17 +18,9 @@ from PIL import Image
 from colorzoo.errors import ImageError
 from colorzoo.files import whole_file, write_atomic
 from colorzoo.image_io.exif import TIFF_HEADER
-from colorzoo.image_io.raster_image import Levels, RasterImage, quantized
-from colorzoo.image_io.read import (
-    MAX_PIXELS,
-    check_pixel_count,
-    from_pil,
-    is_tiff,
-    open_pil,
-    open_source,
-    read_tiff_page,
-)
-from colorzoo.image_io.tiff import Directory, encode_page, find_pages
+from colorzoo.image_io.raster_image import RasterImage, quantized
+from colorzoo.image_io.read import from_pil, read_tiff_page
+from colorzoo.image_io.tiff import encode_page
 from colorzoo.image_io.write import (
     ANIMATED_FORMATS,
     check_result_pixels,
@@ -38,6 +30,9 @@ from colorzoo.image_io.write import (
     save_options,
     write_error,
 )
+from colorzoo.pixels.decode import MAX_PIXELS, check_pixel_count, is_tiff, open_pil, open_source
+from colorzoo.pixels.raster import Levels
+from colorzoo.pixels.tiff import Directory, find_pages
 
 # maximum duration in milliseconds and maximum number of repetitions that all formats support
 _MAX_DURATION, _MAX_PLAYS = 655_350, 65_535

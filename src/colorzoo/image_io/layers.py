@@ -23,7 +23,8 @@ from scipy.ndimage import find_objects
 from colorzoo.color.lab import lightness_to_luminance
 from colorzoo.color.levels import encoded, lightness_of_levels
 from colorzoo.errors import ImageError
-from colorzoo.image_io.raster_image import Levels, RasterImage, alpha_of_depth, quantized
+from colorzoo.image_io.raster_image import RasterImage, alpha_of_depth, quantized
+from colorzoo.pixels.raster import Levels
 
 Bytes = NDArray[np.uint8]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -17,12 +17,11 @@ from PIL.ExifTags import Base
 
 from colorzoo.image_io.exif import TIFF_HEADER, Directory, copy_directories, encode_directories
 
-ORIENTATION, XMP, IPTC, PHOTOSHOP, PROFILE = 274, 700, 33723, 34377, 34675
+XMP, IPTC, PHOTOSHOP, PROFILE = 700, 33723, 34377, 34675
 EXIF_PREFIX = b"Exif\0\0"
 """Prefix of EXIF blocks in JPEG segments."""
 IPTC_RESOURCE = 0x0404
 """Number of the IPTC record among the Photoshop resources of a file."""
-_JPEG2000_UUIDS = {bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp", b"JpgTiffExif->JP2": "exif"}
 # Kept tags: document name, description, maker, model, software, date, artist, computer, rating, copyright;
 # text tags of Windows; geographic position of a GeoTIFF. Other tags of the first directory describe the file.
 _DESCRIPTIVE_TAGS = frozenset(
@@ -119,39 +118,6 @@ def set_description(directory: Directory, comment: bytes | None) -> None:
     """Set the image description to the comment of a JPEG or GIF, unless the directory has a description."""
     if comment and Base.ImageDescription not in directory:
         directory[Base.ImageDescription] = comment
-
-
-def jpeg2000_metadata(data: bytes) -> dict[str, bytes]:
-    """Return the metadata of a JPEG 2000 file, which Pillow does not read.
-
-    The keys are the names in `PIL.Image.Image.info` of the EXIF block, XMP packet and color profile that the
-    file contains.
-    """
-    found: dict[str, bytes] = {}
-    for kind, content in _jpeg2000_boxes(data):
-        boxes = _jpeg2000_boxes(content) if kind == b"jp2h" else [(kind, content)]  # jp2h: the header
-        for inner_kind, inner in boxes:
-            uuid = inner[:16]
-            if inner_kind == b"uuid" and uuid in _JPEG2000_UUIDS:
-                found[_JPEG2000_UUIDS[uuid]] = inner[16:]
-            elif inner_kind == b"colr" and inner.startswith(b"\2"):  # an ICC profile after three bytes
-                found["icc_profile"] = inner[3:]
-    return found
-
-
-def _jpeg2000_boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the type and the content of each box in a JPEG 2000 file or in another box."""
-    start = 0
-    while start + 8 <= len(data):
-        size, kind = struct.unpack_from(">L4s", data, start)
-        header_size = 8
-        if size == 0:  # the last box, which ends with the data
-            size = len(data)
-        elif size == 1:  # a 64-bit size follows
-            size = int.from_bytes(data[start + 8 : start + 16], "big")
-            header_size = 16
-        yield kind, data[start + header_size : start + size]
-        start += max(size, header_size)
 
 
 def photoshop_resources(iptc: bytes) -> bytes:

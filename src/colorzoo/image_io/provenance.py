@@ -17,24 +17,20 @@ from pathlib import Path
 from typing import IO, Literal
 
 from colorzoo.files import whole_file
-from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.metadata import Metadata, properties_pattern
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.image_io.read import open_without_limit
 from colorzoo.image_io.write import JPEG_SEGMENT, XMP_FORMATS, write_error
+from colorzoo.pixels.formats import WRITABLE
+from colorzoo.pixels.results import NAMESPACE, RECORD, embedded_record, find_record, read_record, sidecar_path
 
 ResultState = Literal["done", "changed", "foreign", "unknown"]
 
-NAMESPACE = "urn:colorzoo:origin:1"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _PACKET = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
     '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"></rdf:RDF></x:xmpmeta>'
     '<?xpacket end="w"?>'
-)
-_OWN_PATTERN = re.compile(
-    rf'<rdf:Description\b[^>]*xmlns:colorzoo="{NAMESPACE}"[^>]*(?:/>|(?<!/)>.*?</rdf:Description>)', re.DOTALL
 )
 _REPLACED_PATTERN = properties_pattern(
     "Iptc4xmpExt:DigitalSourceType",
@@ -134,21 +130,12 @@ def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
         f"<xmpMM:DerivedFrom{source_attributes}/></rdf:Description>"
     )
     packet = (metadata.xmp or b"").decode("utf-8", "replace")
-    packet = _OWN_PATTERN.sub("", packet)
+    packet = RECORD.sub("", packet)
     packet = _REPLACED_PATTERN.sub("", packet)
     if "</rdf:RDF>" not in packet:  # absent or malformed
         packet = _PACKET
     before, closing, after = packet.rpartition("</rdf:RDF>")
     return replace(metadata, xmp=f"{before}{description}{closing}{after}".encode())
-
-
-def sidecar_path(path: Path) -> Path:
-    """Return the path of an image's sidecar file, ``NAME.EXT.colorzoo.xmp``.
-
-    Other software writes its sidecar files to ``NAME.EXT.xmp``.
-    """
-    named = path if path.name not in ("", "..") else path.resolve()
-    return named.parent / f"{named.name}.colorzoo.xmp"
 
 
 def embed_provenance(
@@ -229,14 +216,7 @@ def read_provenance(path: Path) -> ImageProvenance | None:
         >>> read_provenance(path).model
         'zhang2017_local_small'
     """
-    # unlike the methods of Path, these functions do not raise an error for names that are too long
-    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):  # noqa: PTH110, PTH112, PTH113
-        return None  # reading a pipe would block
-    provenance = embedded_provenance(path)
-    if provenance is None:
-        with suppress(OSError):
-            return parse_provenance(sidecar_path(path).read_bytes())
-    return provenance
+    return _parse(read_record(path))
 
 
 def embedded_provenance(source: Path | IO[bytes]) -> ImageProvenance | None:
@@ -247,11 +227,7 @@ def embedded_provenance(source: Path | IO[bytes]) -> ImageProvenance | None:
     Args:
         source: Path or seekable stream of the image file.
     """
-    try:
-        with open_without_limit(source) as image:
-            return parse_provenance(image.info.get("xmp"))
-    except Exception:  # parsers raise many types of errors for damaged files
-        return None
+    return _parse(embedded_record(source))
 
 
 def result_state(existing: ImageProvenance | None, expected: ImageProvenance) -> ResultState:
@@ -286,10 +262,13 @@ def _attributes(prefix: str, namespace: str, **values: str) -> str:
 
 def parse_provenance(packet: bytes | None) -> ImageProvenance | None:
     """Parse the provenance in an XMP packet; return None if the packet contains no provenance."""
-    match = _OWN_PATTERN.search((packet or b"").decode("utf-8", "replace"))
-    if match is None:
+    return _parse(find_record(packet))
+
+
+def _parse(record: str | None) -> ImageProvenance | None:
+    if record is None:
         return None
-    values = {name: html.unescape(value) for name, value in re.findall(r'colorzoo:(\w+)="([^"]*)"', match[0])}
+    values = {name: html.unescape(value) for name, value in re.findall(r'colorzoo:(\w+)="([^"]*)"', record)}
     values.setdefault("border", values.get("frame", ""))  # name of the field in older files
     known = {f.name: values.get(f.name, "") for f in fields(ImageProvenance) if f.name != "trained"}
     return ImageProvenance(**known, trained=values.get("trained") != "False")

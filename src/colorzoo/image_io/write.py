@@ -23,7 +23,6 @@ from PIL.ExifTags import Base
 from colorzoo.errors import DiskFullError, ImageError
 from colorzoo.files import write_atomic
 from colorzoo.image_io.exif import TIFF_HEADER, copy_directories
-from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
     Metadata,
@@ -32,8 +31,10 @@ from colorzoo.image_io.metadata import (
     set_description,
     set_resolution,
 )
-from colorzoo.image_io.raster_image import Levels, RasterImage, composite_on_white, quantized
+from colorzoo.image_io.raster_image import RasterImage, quantized
 from colorzoo.image_io.tiff import encode_page
+from colorzoo.pixels.formats import WRITABLE
+from colorzoo.pixels.raster import Levels, composite_on_white
 
 DEEP_FORMATS = frozenset({"PNG", "TIFF"})
 ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF", "OpenRaster", "PSD"})

@@ -26,10 +26,11 @@ from colorzoo.color.levels import lightness_of_levels
 from colorzoo.errors import GuidanceError, OtherImageError
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.areas import KeptColors, Mask
-from colorzoo.guidance.border import BorderSetting, Rectangle
+from colorzoo.guidance.border import BorderSetting
 from colorzoo.guidance.kinds import guidance_kind
-from colorzoo.image_io.formats import open_image
+from colorzoo.guidance.objects import Rectangle
 from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.pixels.formats import open_image
 
 _LONGEST = 512  # longer side in pixels of the downscaled image in which lines are searched
 _DEEPEST = 0.26  # maximum depth of a border, as a fraction of the side
@@ -310,7 +311,7 @@ def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
     """Return the rectangle that a border setting selects; None for the whole image.
 
     Examples:
-        >>> from colorzoo.guidance.border import Rectangle
+        >>> from colorzoo.guidance.objects import Rectangle
         >>> from colorzoo.image_io import read_image
         >>> select_part(read_image("photo.png"), Rectangle(4, 4, 40, 24))
         Rectangle(x=4, y=4, width=40, height=24)
@@ -340,7 +341,7 @@ def check_inside(inside: Rectangle, image_size: tuple[int, int]) -> Rectangle | 
     """Validate a rectangle in an image; return None if the rectangle covers the whole image.
 
     Examples:
-        >>> from colorzoo.guidance.border import Rectangle
+        >>> from colorzoo.guidance.objects import Rectangle
         >>> check_inside(Rectangle(0, 0, 48, 32), image_size=(48, 32)) is None
         True
 
@@ -363,7 +364,7 @@ def crop_recipe(
 
     Examples:
         >>> from colorzoo.guidance import PointHint
-        >>> from colorzoo.guidance.border import Rectangle
+        >>> from colorzoo.guidance.objects import Rectangle
         >>> recipe = Recipe(width=48, height=32, points=(PointHint(x=20, y=10),))
         >>> recipe, notes = crop_recipe(recipe, (48, 32), Rectangle(4, 4, 40, 24))
         >>> recipe.points[0].x, recipe.points[0].y

@@ -8,7 +8,8 @@ from pathlib import Path
 from colorzoo.drawing.lines import is_line_art
 from colorzoo.errors import UnknownModelError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
-from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note, composite_on_paper
+from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note
+from colorzoo.pixels.raster import composite_on_paper
 from colorzoo.registry import DEFAULT_MODELS, default_model, model_card
 from colorzoo.weights.load import model_of_file
 

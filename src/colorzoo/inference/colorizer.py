@@ -30,11 +30,7 @@ from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
 from colorzoo.guidance.hints import points_to_hints, resize_maps
 from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.guidance.recipe import MAX_STRENGTH
-from colorzoo.image_io.raster_image import (
-    RasterImage,
-    composite_on_paper,
-    fill_hidden,
-)
+from colorzoo.image_io.raster_image import RasterImage, fill_hidden
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.border import crop_recipe, select_part
@@ -61,6 +57,7 @@ from colorzoo.inference.task import (
     timed,
 )
 from colorzoo.model import ColoringModel, coloring_model
+from colorzoo.pixels.raster import composite_on_paper
 from colorzoo.prediction import Prediction
 from colorzoo.registry import model_card
 from colorzoo.settings import Engine, Precision

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from colorzoo.color.lab import linear_rgb_in_gamut
 from colorzoo.color.levels import clipped, encoded, lightness_of_levels, write_levels
-from colorzoo.image_io.raster_image import Levels
+from colorzoo.pixels.raster import Levels
 
 BAND_PIXELS = 2**18  # smaller bands add overhead, larger bands exceed the CPU cache
 LONGEST = 4  # maximum ratio of the longer side to the working size

@@ -18,10 +18,11 @@ from colorzoo.abilities import ExemplarModel
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Guidance, Recipe, statistics_of
 from colorzoo.guidance.fields import format_hex
-from colorzoo.image_io.find import explain_irregular_file
-from colorzoo.image_io.raster_image import RasterImage, fill_hidden, is_gray, unit_range
+from colorzoo.image_io.raster_image import RasterImage, fill_hidden, is_gray
 from colorzoo.inference.full_size import working_size
 from colorzoo.model import ColoringModel
+from colorzoo.pixels.find import explain_irregular_file
+from colorzoo.pixels.raster import unit_range
 
 _PALETTE_SIDE = 256  # longer side in pixels of the copy from which `main_colors` are taken
 _MAX_BYTES = 4 << 30  # maximum size of a reference file

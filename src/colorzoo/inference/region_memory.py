@@ -26,7 +26,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.feature_extraction import features
 from colorzoo.files import digest_of
 from colorzoo.guidance import Guidance
-from colorzoo.image_io.raster_image import RasterImage, composite_on_paper, unit_range
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import map_size
 from colorzoo.inference.references import require_color
@@ -39,6 +39,7 @@ from colorzoo.inference.steps.drawing import (
     scale_chroma,
 )
 from colorzoo.inference.task import Colors
+from colorzoo.pixels.raster import composite_on_paper, unit_range
 from colorzoo.registry import model_card
 from colorzoo.weights.catalog import find_weights
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.guidance.border import Rectangle
-from colorzoo.image_io.raster_image import RasterImage, composite_on_paper
+from colorzoo.guidance.objects import Rectangle
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.full_size import (
     FullLightness,
     LightnessShift,
@@ -22,6 +22,7 @@ from colorzoo.inference.full_size import (
 )
 from colorzoo.inference.steps.points import correct_points
 from colorzoo.inference.task import ColorizeTask, Colors, FullSize, StageRun
+from colorzoo.pixels.raster import composite_on_paper
 from colorzoo.precision import distances
 from colorzoo.prediction import Distribution, Prediction
 from colorzoo.registry import DEFAULT_MODELS

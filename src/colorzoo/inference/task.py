@@ -14,11 +14,11 @@ from torch import Tensor
 
 from colorzoo.abilities import RegionModel
 from colorzoo.guidance import Crop, Exemplar, Guidance, Recipe
-from colorzoo.guidance.border import Rectangle
+from colorzoo.guidance.objects import Rectangle
 from colorzoo.guidance.recipe import is_recipe_text
-from colorzoo.image_io.raster_image import AlphaArray
 from colorzoo.inference.full_size import FullLightness, LightnessShift, map_size
 from colorzoo.inference.network import NetworkRunner, States
+from colorzoo.pixels.raster import AlphaArray
 
 if TYPE_CHECKING:  # photos do not need these stages
     from colorzoo.inference.steps.drawing import Drawing, FlatColors

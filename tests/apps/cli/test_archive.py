@@ -19,8 +19,8 @@ from colorzoo.errors import ImageError
 from colorzoo.evaluation.images import select_images
 from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.guidance import Recipe
-from colorzoo.image_io.find import read_list
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.pixels.find import read_list
 from colorzoo.testing import sample_image
 from tiny_model import Refused, Run, gray_image
 

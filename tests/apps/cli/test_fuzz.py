@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from colorzoo.apps.cli.main import main
-from colorzoo.image_io.formats import READABLE
 from colorzoo.image_io.frames import read_frames
 from colorzoo.image_io.read import read_image
+from colorzoo.pixels.formats import READABLE
 from frames_in import frames_in
 from no_programs import watched
 from odd_inputs import write_odd_inputs

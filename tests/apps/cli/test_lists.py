@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from colorzoo.files import sha256_of
-from colorzoo.image_io.find import read_list
 from colorzoo.image_io.provenance import read_provenance
+from colorzoo.pixels.find import read_list
 from tiny_model import Run, gray_image
 
 

@@ -11,7 +11,7 @@ from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.frames import VideoFrame
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar
-from colorzoo.guidance.border import Rectangle
+from colorzoo.guidance.objects import Rectangle
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.model import ColoringModel

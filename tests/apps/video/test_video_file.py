@@ -12,7 +12,7 @@ from colorzoo.apps.video.encoding import choose_codec
 from colorzoo.apps.video.file import VideoFile, _time_code
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path
 from colorzoo.apps.video.run import color_shots
-from colorzoo.guidance.border import Rectangle
+from colorzoo.guidance.objects import Rectangle
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import ImageProvenance, add_provenance
 from tiny_video import StubColorer, lightness_planes, read_frames, scene, sound_packets, times, write_video

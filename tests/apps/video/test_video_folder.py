@@ -14,7 +14,7 @@ from colorzoo.apps.video.frames import ReadIssues, VideoError
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path
 from colorzoo.apps.video.run import color_frame, color_shots
 from colorzoo.files import sha256_of
-from colorzoo.guidance.border import Rectangle
+from colorzoo.guidance.objects import Rectangle
 from colorzoo.image_io import ImageProvenance, Metadata, read_provenance, update_sidecar
 from colorzoo.inference.colorizer import Colorizer
 from tiny_model import tiny_model

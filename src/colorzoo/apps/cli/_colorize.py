@@ -36,14 +36,7 @@ from colorzoo.guidance.border import parse_border
 from colorzoo.guidance.edits import parse_crop_text, parse_finish_text
 from colorzoo.guidance.fields import DEFAULT_REACH, Reach, format_hex, read_reach
 from colorzoo.guidance.kinds import guidance_kind
-from colorzoo.image_io import (
-    NOT_SAVED,
-    find_images,
-    join_names,
-    read_image,
-    read_list,
-    skipped_files_message,
-)
+from colorzoo.image_io import NOT_SAVED, read_image
 from colorzoo.inference import (
     describe_statistics,
     main_colors,
@@ -51,6 +44,7 @@ from colorzoo.inference import (
     requested_model,
     require_color,
 )
+from colorzoo.pixels.find import find_images, join_names, read_list, skipped_files_message
 
 PrintResult = Callable[[FileResult], None]
 

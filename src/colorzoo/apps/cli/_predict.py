@@ -23,8 +23,8 @@ from colorzoo.data.loader import call_on_rank_zero
 from colorzoo.data.sources import Original, Originals
 from colorzoo.errors import DataError
 from colorzoo.files import write_atomic
-from colorzoo.image_io.find import FoundImage, skipped_files_message
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.pixels.find import FoundImage, skipped_files_message
 from colorzoo.training.command import ZooCLI, run_command
 from colorzoo.training.loggers import run_folder
 from colorzoo.training.module import ColorizationModule

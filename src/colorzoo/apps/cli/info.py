@@ -44,7 +44,7 @@ def run(args: InfoOptions) -> int:
     for path in paths:
         if not path.exists():
             raise ImageError(f"{path}: no such file or folder")
-    from colorzoo.image_io import images_and_videos
+    from colorzoo.pixels.find import images_and_videos
 
     all_records = []
     failed = False

@@ -154,8 +154,9 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> Studio:
 
     from colorzoo.apps.studio.studio import Studio
     from colorzoo.guidance import Recipe
-    from colorzoo.image_io import VIDEO_EXTENSIONS, check_image
+    from colorzoo.image_io import check_image
     from colorzoo.inference import Colorizer, choose_device, read_recipe
+    from colorzoo.pixels.formats import VIDEO_EXTENSIONS
 
     choose_device(args.device)  # raises an error for an unknown device
     # a parallel operation is as slow as its slowest thread, and threads that share a core are slow

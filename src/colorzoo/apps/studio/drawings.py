@@ -18,8 +18,8 @@ from colorzoo.apps.studio.protocol import StudioError
 from colorzoo.apps.studio.regions import innermost_location
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance.fields import format_hex
-from colorzoo.image_io import FloatArray
 from colorzoo.inference import predict_regions
+from colorzoo.pixels.raster import FloatArray
 
 _SIMILAR = 0.5  # minimum probability that two regions have one color
 

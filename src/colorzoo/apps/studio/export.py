@@ -15,8 +15,6 @@ from colorzoo.apps.studio.opened_image import fit_size
 from colorzoo.batch import ColorSettings, result_provenance, used_files, with_prediction, with_source
 from colorzoo.guidance import Recipe
 from colorzoo.image_io import (
-    WRITABLE,
-    AlphaArray,
     ImageProvenance,
     RasterImage,
     add_provenance,
@@ -30,6 +28,8 @@ from colorzoo.image_io import (
     without_positions,
 )
 from colorzoo.inference import ColorizedImage
+from colorzoo.pixels.formats import WRITABLE
+from colorzoo.pixels.raster import AlphaArray
 from colorzoo.settings import PositiveInt, Range
 
 _FORMATS = {  # suffix of the file name, and MIME type

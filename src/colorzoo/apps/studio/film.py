@@ -49,8 +49,9 @@ from colorzoo.apps.video.run import (
 from colorzoo.errors import ColorzooError
 from colorzoo.files import write_atomic
 from colorzoo.guidance import Recipe
-from colorzoo.image_io import RasterImage, composite_on_white, quantized, read_provenance
+from colorzoo.image_io import RasterImage, quantized, read_provenance
 from colorzoo.inference import choose_model
+from colorzoo.pixels.raster import composite_on_white
 from colorzoo.settings import NonNegativeInt
 
 _THUMBNAIL, _PREVIEW = 160, 960  # longer sides in pixels

@@ -23,20 +23,9 @@ from colorzoo.color.levels import encoded, lightness_of_levels
 from colorzoo.drawing import is_line_art, is_text
 from colorzoo.errors import ImageError
 from colorzoo.guidance import DrawingSettings, Recipe, Stroke
-from colorzoo.guidance.border import BorderSetting, Rectangle
-from colorzoo.guidance.objects import Division
-from colorzoo.image_io import (
-    IN_COLOR,
-    MAX_PIXELS,
-    Levels,
-    RasterImage,
-    chroma_note,
-    composite_on_paper,
-    composite_on_white,
-    fill_hidden,
-    quantized,
-    read_file,
-)
+from colorzoo.guidance.border import BorderSetting
+from colorzoo.guidance.objects import Division, Rectangle
+from colorzoo.image_io import IN_COLOR, RasterImage, chroma_note, fill_hidden, quantized, read_file
 from colorzoo.inference import (
     FullLightness,
     check_inside,
@@ -45,6 +34,8 @@ from colorzoo.inference import (
     working_size,
 )
 from colorzoo.inference.steps import Drawing, divide_regions, heal, read_drawing
+from colorzoo.pixels.decode import MAX_PIXELS
+from colorzoo.pixels.raster import Levels, composite_on_paper, composite_on_white
 
 _IN_COLOR = "the colors of this photo are ignored; “Before” shows them"
 _TINTED = "the tint of the paper is ignored; “Before” shows it"

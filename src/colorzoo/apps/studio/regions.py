@@ -23,7 +23,6 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, PointHint
 from colorzoo.guidance.areas import Mask
 from colorzoo.guidance.fields import Reach
-from colorzoo.image_io import FloatArray
 from colorzoo.inference import (
     ColorizedImage,
     divided_regions,
@@ -55,6 +54,7 @@ from colorzoo.inference.steps import (
 )
 from colorzoo.model import ColoringModel
 from colorzoo.networks.click_segmenter import SegmenterFeatures
+from colorzoo.pixels.raster import FloatArray
 
 NEW_POINT = 1.5  # radius of a new point in pixels of the network input
 MASK_SIZE = 384  # shorter side of the mask of an object or a part

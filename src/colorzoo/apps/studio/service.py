@@ -48,8 +48,10 @@ from colorzoo.batch import ColorSettings, FileColorizer, FileResult, FileTask, w
 from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError, GuidanceError, ImageError, UnknownModelError, WeightsError
 from colorzoo.guidance import Recipe
-from colorzoo.image_io import WRITABLE, check_image, result_name
+from colorzoo.image_io import check_image
 from colorzoo.inference import Colorizer, read_recipe
+from colorzoo.pixels.find import result_name
+from colorzoo.pixels.formats import WRITABLE
 from colorzoo.registry import card_entry, list_models, model_card
 from colorzoo.weights.catalog import cache_home
 

@@ -15,8 +15,8 @@ from colorzoo.apps.video.frames import VideoError, VideoFrame
 from colorzoo.apps.video.memory import Cells, ColorMemory
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe
-from colorzoo.guidance.border import Rectangle
-from colorzoo.image_io import RasterImage, as_rgb, fill_hidden
+from colorzoo.guidance.objects import Rectangle
+from colorzoo.image_io import RasterImage, fill_hidden
 from colorzoo.inference import (
     Colorizer,
     ReadReference,
@@ -25,6 +25,7 @@ from colorzoo.inference import (
     shrink_lightness,
     working_size,
 )
+from colorzoo.pixels.raster import as_rgb
 
 # measured with `python -m benchmarks film`; the error of propagated colors grows with the number of frames
 _RECALL_EVERY = 8  # frames from one frame that recalls key colors to the next

@@ -47,7 +47,7 @@ from colorzoo.apps.video.planes import (
     samples,
 )
 from colorzoo.files import digest_of
-from colorzoo.guidance.border import Rectangle
+from colorzoo.guidance.objects import Rectangle
 from colorzoo.image_io import ImageProvenance, RasterImage
 from colorzoo.inference import ColorizedImage
 

@@ -28,19 +28,18 @@ from colorzoo.apps.video.frames import (
 )
 from colorzoo.errors import ImageError
 from colorzoo.files import sha256_of
-from colorzoo.guidance.border import Rectangle
+from colorzoo.guidance.objects import Rectangle
 from colorzoo.image_io import (
-    READABLE,
     ImageProvenance,
     RasterImage,
     fill_hidden,
     output_bit_depth,
     read_image,
-    result_name,
-    visible_entries,
     write_image,
 )
 from colorzoo.inference import ColorizedImage, FullLightness, compose_image
+from colorzoo.pixels.find import result_name, visible_entries
+from colorzoo.pixels.formats import READABLE
 
 
 @dataclass(frozen=True)

@@ -24,15 +24,10 @@ from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import NO_FRAMES, VideoError
 from colorzoo.files import sha256_of, write_atomic
-from colorzoo.image_io import (
-    READABLE,
-    ImageProvenance,
-    Metadata,
-    read_provenance,
-    sidecar_path,
-    update_sidecar,
-    visible_entries,
-)
+from colorzoo.image_io import ImageProvenance, Metadata, read_provenance, update_sidecar
+from colorzoo.pixels.find import visible_entries
+from colorzoo.pixels.formats import READABLE
+from colorzoo.pixels.results import sidecar_path
 
 _TEMPORARY = re.compile(r"\.colorzoo-.+\.part")
 # files in the folder of shots, except the lock and job.json

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from colorzoo.apps.video.container import BT709, SMPTE170M, default_color_matrix
 from colorzoo.color import lab_to_rgb_in_gamut
-from colorzoo.image_io import FloatArray
 from colorzoo.inference import FullLightness
+from colorzoo.pixels.raster import FloatArray
 
 _WEIGHTS = {  # weights of red and blue in Y' for each color matrix (code point of ITU-T H.273)
     BT709: (0.2126, 0.0722),

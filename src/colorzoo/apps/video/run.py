@@ -48,7 +48,8 @@ from colorzoo.console import progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Recipe
-from colorzoo.guidance.border import BorderSetting, Rectangle, parse_border
+from colorzoo.guidance.border import BorderSetting, parse_border
+from colorzoo.guidance.objects import Rectangle
 from colorzoo.image_io import (
     IN_COLOR,
     ImageProvenance,

@@ -30,10 +30,10 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Boxes, Guidance, PointHint, Points, Scribbles
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.guidance.hints import color_lab, covered, rasterize_points
-from colorzoo.image_io.formats import open_image
 from colorzoo.inference.full_size import LightnessShift, Matte, map_size
 from colorzoo.inference.steps.reach import Extent, Map
 from colorzoo.inference.task import Colors
+from colorzoo.pixels.formats import open_image
 from colorzoo.prediction import Prediction, RgbPrediction
 
 if TYPE_CHECKING:

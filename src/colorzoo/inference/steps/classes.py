@@ -20,10 +20,10 @@ from colorzoo.abilities import SegmentationModel
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import ClassMap, Exemplar, Recipe
-from colorzoo.image_io.formats import open_image
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.steps.areas import polygon_map
 from colorzoo.model import ColoringModel
+from colorzoo.pixels.formats import open_image
 
 _SAME_ASPECT = 0.02  # tolerance of the aspect ratio of a label image, for rounding
 _LARGEST = 65535

@@ -12,7 +12,8 @@ import numpy as np
 from colorzoo.errors import ImageError
 from colorzoo.guidance import Crop
 from colorzoo.image_io.metadata import without_positions
-from colorzoo.image_io.raster_image import AlphaArray, Levels, RasterImage, resample_visible
+from colorzoo.image_io.raster_image import RasterImage, resample_visible
+from colorzoo.pixels.raster import AlphaArray, Levels
 
 _LONGEST = 32766  # maximum side in pixels that cv2.warpAffine supports
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from colorzoo.guidance import Stroke
 from colorzoo.guidance.hints import rasterize_scribbles
-from colorzoo.image_io.raster_image import AlphaArray, Levels, RasterImage, fill_hidden
+from colorzoo.image_io.raster_image import RasterImage, fill_hidden
+from colorzoo.pixels.raster import AlphaArray, Levels
 
 Box = tuple[int, int, int, int]  # first column, first row, end column and end row
 

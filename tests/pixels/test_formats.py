@@ -13,9 +13,9 @@ from colorzoo.apps.studio.protocol import Limits, StudioError
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.verify import examine
 from colorzoo.errors import DataError, ImageError
-from colorzoo.image_io.formats import FORMATS
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image
+from colorzoo.pixels.formats import FORMATS
 from no_programs import watched
 
 # Pillow warns about deprecated formats, which are among the disabled formats

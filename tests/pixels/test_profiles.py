@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from colorzoo.image_io.raster_image import RasterImage, srgb_profile, to_srgb
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_image
+from colorzoo.pixels.profiles import srgb_profile, to_srgb
 
 NOISE = np.random.default_rng(3).integers(0, 256, (6, 9, 3)).astype(np.uint8)
 RAMP = np.linspace(0, 255, 64).round().astype(np.uint8)

@@ -13,7 +13,7 @@ from PIL import Image
 import colorzoo
 from colorzoo._files import digest_or_empty
 from colorzoo.errors import ImageError
-from colorzoo.image_io.find import FoundImage, find_images, skipped_files_message
+from colorzoo.pixels.find import FoundImage, find_images, skipped_files_message
 
 
 def touch(root: Path, *names: str) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from colorzoo._files import text_encoding
 from colorzoo.errors import ImageError
-from colorzoo.image_io.formats import READABLE, VIDEO_EXTENSIONS, WRITABLE
-from colorzoo.image_io.provenance import read_provenance
+from colorzoo.pixels.formats import READABLE, VIDEO_EXTENSIONS, WRITABLE
+from colorzoo.pixels.results import read_record
 
 RESULT_SUFFIX = ".color"
 """Part of the file name before the extension, for results next to their sources."""
@@ -114,13 +114,13 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
         is_beside_source = stem.endswith(RESULT_SUFFIX) and stem.removesuffix(RESULT_SUFFIX) in sources
         if is_beside_source:
             # a result is omitted without a message, because its source is found
-            if read_provenance(image.path) is None:  # a file of the user can have such a name
+            if read_record(image.path) is None:  # a file of the user can have such a name
                 skipped.append((image.path, _NAMED_LIKE_RESULT))
         elif absolute in named:
             images.append(image)
         elif _is_video(image.path):
             skipped.append((image.path, _VIDEO))
-        elif read_provenance(image.path) is not None:
+        elif read_record(image.path) is not None:
             skipped.append((image.path, _OWN_RESULT))
         else:
             images.append(image)
