@@ -40,9 +40,11 @@ def defining_name(root: Path, name: str) -> str:
     if not stub.is_file():
         return name
     for node in ast.parse(stub.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ImportFrom) and attribute in (alias.asname for alias in node.names):
-            found = f"{package}.{node.module}.{attribute}" if node.level else f"{node.module}.{attribute}"
-            return defining_name(root, found)
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        if attribute in (alias.asname or alias.name for alias in node.names):
+            module = f"{package}.{node.module}" if node.level else node.module
+            return defining_name(root, f"{module}.{attribute}")
     return name
 
 

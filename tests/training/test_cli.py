@@ -10,7 +10,7 @@ import yaml
 from lightning.pytorch.demos.boring_classes import BoringModel
 from PIL import Image
 
-from colorzoo.apps.cli._predict import run as run_predict
+from colorzoo.apps.cli._predict import PredictCLI
 from colorzoo.apps.cli.main import main
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.testing.processes import in_processes
@@ -143,7 +143,7 @@ def test_predict_writes_an_image_per_input(trained, images, tmp_path):
         "--output",
         str(tmp_path),
     ]
-    assert run_predict(["predict", *words, *TINY, "--trainer.logger=false"]) == 0
+    assert run(["predict", *words, *TINY, "--trainer.logger=false"], PredictCLI) == 0
     expected = {f"train/p{i:02d}.png" for i in range(11)} | {f"val/p{i:02d}.png" for i in range(5)}
     assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")} == expected
     with Image.open(tmp_path / "val" / "p00.png") as image:

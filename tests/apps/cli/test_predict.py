@@ -16,7 +16,7 @@ import pytest
 from lightning.pytorch import Trainer
 from PIL import Image, ImageDraw
 
-from colorzoo.apps.cli._predict import FullSizePrediction, run
+from colorzoo.apps.cli._predict import FullSizePrediction, PredictCLI
 from colorzoo.apps.cli.main import main
 from colorzoo.batch import runner
 from colorzoo.batch.bucket import ResultBucket
@@ -30,6 +30,7 @@ from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
 from colorzoo.registry import all_cards, model_card
 from colorzoo.testing.processes import in_processes
+from colorzoo.training.command import run_command
 from colorzoo.weights.catalog import missing_weights_advice, weight_file
 from tiny_model import tiny_task
 
@@ -90,7 +91,7 @@ def predict(root: Path, out: Path | str, *more: str) -> int:
         f"--output={out}",
     ]
     quiet = ["--trainer.logger=false", "--trainer.accelerator=cpu", "--trainer.devices=1"]
-    return run(["predict", *words, "--data.num_workers=0", *quiet, *more])
+    return run_command(["predict", *words, "--data.num_workers=0", *quiet, *more], PredictCLI)
 
 
 def results(folder: Path) -> dict[str, bytes]:
@@ -291,8 +292,9 @@ def test_two_processes_color_each_image_once_and_list_all_failures(album, tmp_pa
 
 def test_predict_with_random_weights_raises(album, tmp_path):
     words = ["predict", "--model=Zhang2017Local", "--model.width=0.125", f"--data.root={album}"]
+    words += [f"--output={tmp_path / 'out'}", "--trainer.logger=false", "--trainer.accelerator=cpu"]
     with pytest.raises(WeightsError, match="random weights"):
-        run([*words, f"--output={tmp_path / 'out'}", "--trainer.logger=false", "--trainer.accelerator=cpu"])
+        run_command(words, PredictCLI)
     assert not (tmp_path / "out").exists()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,24 +25,12 @@ from colorzoo.errors import DataError
 from colorzoo.files import write_atomic
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.pixels.find import FoundImage, skipped_files_message
-from colorzoo.training.command import ZooCLI, run_command
+from colorzoo.training.command import ZooCLI
 from colorzoo.training.loggers import run_folder
 from colorzoo.training.module import ColorizationModule
 
 FAILED = "failed.txt"
 """File in the output folder that lists failed images; absent if no image failed."""
-
-
-def run(words: Sequence[str]) -> int:
-    """Run ``predict``; return 1 if an image failed, otherwise 0.
-
-    Args:
-        words: ``predict`` and its arguments.
-
-    Raises:
-        ColorzooError: See `run_command`.
-    """
-    return run_command(words, PredictCLI)
 
 
 class PredictCLI(ZooCLI):
@@ -57,8 +45,7 @@ class PredictCLI(ZooCLI):
         if not isinstance(datamodule, ImageDataModule):
             raise DataError(f"--data must be an ImageDataModule for predict, got {type(datamodule).__name__}")
         task = FullSizePrediction(model, datamodule, self.config["predict"]["output"], name=self.name)
-        options = {**options, "return_predictions": False}
-        self.trainer.predict(task, **options)
+        self.trainer.predict(task, **{**options, "return_predictions": False})
         self.exit_code = int(task.has_failures)
 
 

@@ -154,12 +154,10 @@ def _dispatch(words: list[str]) -> int:
             blocks = {"options": "\n".join(common), "examples": "\n".join(examples)}
             print(_TRAINING_HELP.format(verb=name, about=about, **blocks))
             return 0
-        if name == "predict":
-            from colorzoo.apps.cli._predict import run as run_command
-        else:
-            from colorzoo.training.command import run_command
+        from colorzoo.apps.cli._predict import PredictCLI
+        from colorzoo.training.command import ZooCLI, run_command
 
-        return run_command(words)
+        return run_command(words, PredictCLI if name == "predict" else ZooCLI)
     if name not in VERBS:
         raise ColorzooError(f"unknown command {name!r}. Run `colorzoo --help` to list all commands.")
     verb = importlib.import_module(VERBS[name])
