@@ -27,8 +27,8 @@ from colorzoo.inference.colorizer import (
     listed_references,
     used_references,
 )
+from colorzoo.inference.edit import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.inference.references import reference_notes
-from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.options import check_arguments
 
 

@@ -13,6 +13,7 @@ import jsonschema
 import numpy as np
 import pytest
 import torch
+from colorzoo.inference.task import read_guidance
 
 from colorzoo.apps.cli._colorize import parse_point
 from colorzoo.errors import GuidanceError
@@ -20,7 +21,6 @@ from colorzoo.guidance import Area, PointHint, Recipe
 from colorzoo.guidance.areas import Mask
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.task import read_guidance
 from colorzoo.zoo.gray.model import GrayModel
 
 SCHEMA = json.loads(files("colorzoo.guidance").joinpath("recipe.schema.json").read_text())

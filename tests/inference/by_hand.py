@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from colorzoo.inference.task import ColorizeTask
 from torch import Tensor
 
 from colorzoo.guidance import PointHint, Recipe
@@ -25,7 +26,6 @@ from colorzoo.inference.steps.reach import (
     on_grid,
     step_costs,
 )
-from colorzoo.inference.task import ColorizeTask
 
 Likeness = Callable[[Tensor], Tensor]
 """Maps a mask ``(1, 1, h, w)`` to the similarity of all cells to the masked cells."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from colorzoo.inference.overlays import overlays_of
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
@@ -21,7 +22,6 @@ from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.border import crop_recipe, find_border, select_part
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.areas import area_map
 from colorzoo.inference.steps.classes import class_map
 from colorzoo.inference.steps.regions import edit_regions

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from colorzoo.inference.overlays import overlays_of
 from PIL import Image
 
 from colorzoo.apps.cli.main import main
@@ -15,7 +16,6 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.edits import parse_finish_text
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.overlays import overlays_of
 from tiny_model import gray_image, tiny_model
 
 AB = [[10.0, 0.0], [60.0, 0.0]]  # a pale and a vivid color

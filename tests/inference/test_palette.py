@@ -7,6 +7,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
+from colorzoo.inference.task import ColorizeTask, Colors
 
 from colorzoo import create_model
 from colorzoo.color import hull_centers, rgb_to_lab
@@ -17,7 +18,6 @@ from colorzoo.inference.palette import (
     weighted_clusters,
 )
 from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
-from colorzoo.inference.task import ColorizeTask, Colors
 from colorzoo.prediction import AbPrediction, Distribution
 from colorzoo.testing import sample_image
 

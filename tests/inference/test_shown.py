@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from colorzoo.inference.overlays import overlays_of
 from torch import Tensor
 
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import BicubicUpsampler, FullLightness
-from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.areas import draw_areas
 from colorzoo.inference.steps.points import correct_points
 from inference.by_hand import Results, color_again

@@ -16,7 +16,7 @@ from colorzoo.files import digest_of
 from colorzoo.image_io.find import RESULT_SUFFIX, FoundImage, result_name, shorten_name
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.provenance import ImageProvenance, ResultState, read_provenance, result_state
-from colorzoo.inference.task import StageRun
+from colorzoo.inference.stages import StageRun
 
 Status = Literal["colored", "skipped", "failed", "planned"]
 
@@ -103,11 +103,14 @@ class FileTask:
         source: Source file, or a function that returns the bytes of the source.
         target: Output file.
         name: Name of the source in `FileResult` and in error messages.
+        is_done: Whether the output of an earlier run is kept, and the file is only colorized because the colors
+            of later files depend on its colors.
     """
 
     source: Path | Callable[[], bytes]
     target: Path
     name: str
+    is_done: bool = False
 
     def result(
         self, status: Status, *notes: str, model: str = "", stages: Iterable[StageRun] = ()

@@ -5,22 +5,25 @@ from .border import select_part as select_part
 from .choice import choose_model as choose_model
 from .choice import requested_model as requested_model
 from .colorizer import Colorizer as Colorizer
+from .edit import Edit as Edit
+from .edit import divided_regions as divided_regions
+from .edit import extent_of as extent_of
+from .edit import paths_from as paths_from
+from .edit import proposed_regions as proposed_regions
+from .edit import read_recipe as read_recipe
+from .edit import similarity_to as similarity_to
 from .full_size import FullLightness as FullLightness
 from .full_size import compose_image as compose_image
 from .full_size import shrink_lightness as shrink_lightness
 from .full_size import working_size as working_size
+from .layers.points import predict_regions as predict_regions
+from .layers.sheets import Sheets as Sheets
+from .layers.strength import Strength as Strength
 from .network import choose_device as choose_device
-from .overlays import overlays_of as overlays_of
 from .palette import Suggestion as Suggestion
 from .palette import next_point as next_point
 from .palette import suggest_colors as suggest_colors
-from .pipeline import colorize_task as colorize_task
-from .pipeline import divided_regions as divided_regions
-from .pipeline import extent_of as extent_of
-from .pipeline import paths_from as paths_from
-from .pipeline import predict_regions as predict_regions
-from .pipeline import proposed_regions as proposed_regions
-from .pipeline import similarity_to as similarity_to
+from .pipeline import colorize_edit as colorize_edit
 from .references import ReadReference as ReadReference
 from .references import as_reference as as_reference
 from .references import describe_statistics as describe_statistics
@@ -39,22 +42,22 @@ from .selection import select_at as select_at
 from .selection import select_outlined as select_outlined
 from .style_transfer import read_labels as read_labels
 from .style_transfer import stylize as stylize
-from .task import ColorizeTask as ColorizeTask
-from .task import read_recipe as read_recipe
 
 __all__ = [
-    "ColorizeTask",
     "ColorizedImage",
     "Colorizer",
+    "Edit",
     "FullLightness",
     "ReadReference",
     "RegionMemory",
+    "Sheets",
+    "Strength",
     "Suggestion",
     "as_reference",
     "check_inside",
     "choose_device",
     "choose_model",
-    "colorize_task",
+    "colorize_edit",
     "compose_image",
     "crop_recipe",
     "describe_statistics",
@@ -65,7 +68,6 @@ __all__ = [
     "main_colors",
     "next_point",
     "outline_mask",
-    "overlays_of",
     "paths_from",
     "predict_regions",
     "proposed_regions",

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from colorzoo.engines.onnx import OnnxModel
 
 T = TypeVar("T", Tensor, Prediction)
-States = dict[torch.dtype, Any]
-"""Encodings of one image by numeric precision; see `EncodingModel.encode_image`.
 
-The encoding of a model without this ability is None. If the key float32 is present although another precision
-is preferred, a prediction in the preferred precision was not finite.
-"""
+
+class States(dict[torch.dtype, Any]):
+    """Encodings of one image by numeric precision; see `EncodingModel.encode_image`.
+
+    The encoding of a model without this ability is None. If the key float32 is present although another
+    precision is preferred, a prediction in the preferred precision was not finite.
+    """
 
 
 def choose_device(name: str) -> torch.device:

@@ -13,6 +13,7 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
+from colorzoo.inference.task import ColorizeTask
 from lightning.pytorch import Trainer
 from PIL import Image, ImageDraw
 
@@ -26,7 +27,6 @@ from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.task import ColorizeTask
 from colorzoo.registry import all_cards, model_card
 from colorzoo.testing.processes import in_processes
 from colorzoo.training import predicting

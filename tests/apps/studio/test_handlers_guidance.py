@@ -9,6 +9,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 import torch
+from colorzoo.inference.task import ColorizeTask
 from pads import DirectPad, exemplar_file, photo_file, pixels
 from PIL import Image
 from torch import Tensor, nn
@@ -20,7 +21,6 @@ from colorzoo.guidance import Guidance, Recipe, Regions
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.task import ColorizeTask
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 

@@ -104,8 +104,9 @@ def colorize_images(args: ColorizeOptions) -> int:
             print_line(f"colorzoo: {len(tasks):,} images will be colorized", sys.stderr)
         if args.dry_run:
             for task in tasks:
-                results.append(task.result("planned"))
-                print_result(results[-1])
+                if not task.is_done:
+                    results.append(task.result("planned"))
+                    print_result(results[-1])
         elif tasks:
             results += _run(args, files, tasks, print_result)
         if args.sheet:
@@ -180,7 +181,6 @@ def _file_colorizer(args: ColorizeOptions) -> FileColorizer:
         overwrite=args.overwrite,
         max_pixels=int(args.max_pixels * 1e6),
         skip_colored=args.skip_colored,
-        matches_sheets=len(recipe.exemplar.files) > 1,
         same_characters=args.same_characters,
     )
 
@@ -250,9 +250,11 @@ def _plan(
         elif state != "missing":
             results.append(task.existing_result(state))
             if state == "done" and args.same_characters:
-                files.colored_pages.append(path)
+                tasks.append(replace(task, is_done=True))
         else:
             tasks.append(task)
+    while tasks and tasks[-1].is_done:  # no later image depends on its colors
+        tasks.pop()
     for result in results:
         print_result(result)
     if search.omitted:
@@ -275,7 +277,10 @@ def _run(
     unsaved: Counter[str] = Counter()
     interrupts = record_interrupts()
     with progress_bar("coloring", len(tasks)) as advance, closing(work):
-        for result in work:
+        for task, result in zip(tasks, work, strict=True):
+            advance()
+            if task.is_done:
+                continue
             results.append(result)
             if len(tasks) > 1 and result.status == "colored":
                 unsaved.update(note for note in result.notes if NOT_SAVED in note)
@@ -283,7 +288,6 @@ def _run(
             print_result(result)
             if interrupts:
                 raise KeyboardInterrupt
-            advance()
     for note, count in unsaved.items():
         print_line(f"colorzoo: {count} of {len(tasks)} images: {note}", sys.stderr)
     return results

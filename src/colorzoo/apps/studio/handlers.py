@@ -31,7 +31,7 @@ from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.image_io import is_gray, write_notes
 from colorzoo.inference import (
     as_reference,
-    colorize_task,
+    colorize_edit,
     crop_recipe,
     describe_statistics,
     require_color,
@@ -415,8 +415,9 @@ def _export(ctx: Context) -> Iterator[Message]:
     name = options.file_name(opened.name)
     image = opened.decode()
     drawing = request.drawing() if request.colorizer.is_sketch_model else None
-    task = request.colorizer.prepare(image, recipe, reference=request.exemplar, drawing=drawing)
-    colored = colorize_task(request.cached(task))  # reuses results of the previews
+    edit = request.colorizer.resolve(image, recipe, reference=request.exemplar, drawing=drawing)
+    # reuse results of the previews, which have the same network input
+    colored = colorize_edit(replace(edit, lightness=request.lightness(), cache=request.cache))
     notes = [*image.notes, *colored.notes]
     if options.has_layers:
         data = encode_with_layers(colored, image, options)

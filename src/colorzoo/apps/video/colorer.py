@@ -20,7 +20,7 @@ from colorzoo.image_io import RasterImage, as_rgb, fill_hidden
 from colorzoo.inference import (
     Colorizer,
     ReadReference,
-    colorize_task,
+    colorize_edit,
     require_color,
     shrink_lightness,
     working_size,
@@ -320,10 +320,12 @@ class FrameColorer:
     def _automatic(self, lightness: Tensor, exemplar: Exemplar | None) -> tuple[Tensor, Any]:
         """Return the automatic ab ``(1, 2, h, w)`` of a frame, and results for `Cells.of`."""
         height, width = lightness.shape[-2:]
-        task = self._colorizer.prepare_lightness(lightness, (width, height), self._recipe, exemplar)
-        result = colorize_task(task, detect_pages=False)
+        edit = self._colorizer.resolve_lightness(
+            lightness, (width, height), self._recipe, exemplar, detects_pages=False
+        )
+        result = colorize_edit(edit)
         self.notes |= dict.fromkeys(result.notes)
-        return result.ab[None], task.states
+        return result.ab[None], edit.states
 
 
 def _resize_key(image: RasterImage, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

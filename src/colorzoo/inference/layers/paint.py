@@ -1,14 +1,10 @@
-"""Overlays: color changes at full size, computed without a network.
-
-Overlays are applied in bands of rows: first color replacements, then paint strokes, then the shading, then
-adjustments such as vibrance.
-"""
+"""Brush strokes and shading strokes, painted over the colors at full size."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby, pairwise
 
 import cv2
@@ -18,131 +14,108 @@ from PIL import ImageColor
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.color.lab import at_lightness, lab_to_linear_rgb, lightness_to_luminance, linear_rgb_to_lab
-from colorzoo.guidance import ColorReplacement, PaintStroke, Recipe
-from colorzoo.guidance.edits import Finish
+from colorzoo.guidance import PaintStroke, PointHint
 from colorzoo.guidance.hints import color_lab
+from colorzoo.inference.canvas import AnyCanvas
+from colorzoo.inference.edit import Edit, extent_of
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay
+from colorzoo.inference.steps.color_tables import look_up, shaded_table
 from colorzoo.inference.steps.reach import Map
-
-_LIGHTNESSES = 201  # number of lightness values in a color table; other values are interpolated linearly
-
-
-def ab_at_lightness(color: str, lightness: Tensor) -> Tensor:
-    """Return the ab ``(2, h, w)`` of a ``#rrggbb`` color at each lightness ``(h, w)``.
-
-    The chroma is reduced where the color would lie outside sRGB at this lightness.
-    """
-    return _look_up(_ab_table(color), lightness)
-
-
-def _look_up(table: Tensor, lightness: Tensor) -> Tensor:
-    place = lightness.clamp(0, 100) * ((_LIGHTNESSES - 1) / 100)
-    below = place.floor().clamp(max=_LIGHTNESSES - 2).long()
-    part = place - below
-    return table[:, below] * (1 - part) + table[:, below + 1] * part
-
-
-@lru_cache(maxsize=64)
-def _ab_table(color: str) -> Tensor:
-    """Return ab ``(2, _LIGHTNESSES)`` of a color at lightness values from 0 to 100."""
-    lab = torch.tensor(color_lab(color)).view(3, 1, 1).expand(3, 1, _LIGHTNESSES)
-    return at_lightness(lab, torch.linspace(0, 100, _LIGHTNESSES).view(1, 1, -1))[1:, 0]
-
-
-@lru_cache(maxsize=64)
-def _shaded_table(color: str) -> Tensor:
-    """Return ab ``(2, _LIGHTNESSES)`` of a color with less chroma in dark pixels.
-
-    In pixels darker than the color, the linear RGB of the color is scaled down, so the chroma decreases with
-    the lightness.
-    """
-    lab = torch.tensor(color_lab(color)).view(3, 1)
-    light = lightness_to_luminance(torch.linspace(0, 100, _LIGHTNESSES)) / lightness_to_luminance(lab[0])
-    shaded = linear_rgb_to_lab(lab_to_linear_rgb(lab, dim=0) * light)[1:]
-    return torch.where(light < 1, shaded, _ab_table(color))
-
-
-_REPLACED_GRAY = 10.0  # chroma in CIE units below which colors are replaced with less weight
-_REPLACED_GRAY_SHARE = 0.5  # upper limit of `_REPLACED_GRAY`, as a fraction of the old color's chroma
-_REPLACED_MOST_CHROMA = 8.0  # largest factor on the chroma
-
-
-def _replace_colors(
-    replacements: Sequence[ColorReplacement], ab: Tensor, _lightness: Tensor, _first: int
-) -> None:
-    """Replace all colors of some hues with other colors; see `Overlay`.
-
-    The hue of similar colors is rotated by the angle between the old and the new color, and their chroma is
-    scaled.
-    """
-    for replacement in replacements:
-        _, old_a, old_b = color_lab(replacement.old)
-        _, new_a, new_b = color_lab(replacement.new)
-        old_chroma, new_chroma = math.hypot(old_a, old_b), math.hypot(new_a, new_b)
-        a, b = ab[0], ab[1]
-        chroma = (a.square() + b.square()).sqrt()
-        # The weight is 1 for hues within `range` degrees of the old hue. It decreases to 0 within the next
-        # `fade` degrees, and for nearly gray colors.
-        # sine and cosine of the angle between the hue of each pixel and the old hue, times the chroma
-        across, along = (old_a * b - old_b * a) / old_chroma, (old_a * a + old_b * b) / old_chroma
-        angle = torch.rad2deg(torch.atan2(across, along)).abs()  # in degrees
-        last_angle = replacement.range + replacement.fade
-        hue_weight = ((last_angle - angle) / max(replacement.fade, 1e-3)).clamp(0, 1)
-        full_chroma = min(_REPLACED_GRAY, _REPLACED_GRAY_SHARE * old_chroma)
-        chroma_weight = (chroma / full_chroma).clamp(max=1)
-        weight = _smooth(hue_weight) * _smooth(chroma_weight)
-        # rotate the hue
-        turn = math.atan2(new_b, new_a) - math.atan2(old_b, old_a)  # in radians
-        cosine, sine = math.cos(turn), math.sin(turn)
-        rotated = torch.stack([cosine * a - sine * b, sine * a + cosine * b])
-        # colors with more chroma than the old color gain the same amount, not the same factor
-        factor = min(new_chroma / old_chroma, _REPLACED_MOST_CHROMA)
-        gained = max(factor - 1, 0) * old_chroma / chroma.clamp(min=old_chroma)
-        scaled = (min(factor, 1) + gained) * rotated
-        ab += replacement.opacity * weight * (scaled - ab)
-
-
-def _smooth(share: Tensor) -> Tensor:
-    return share * share * (3 - 2 * share)
-
 
 Cover = tuple[slice, slice, Map]  # rows, columns and coverage
 
+_LEAST_CHROMA = 1.0  # chroma in CIE units below which a color has no hue
+_MOST_POINTS = 64  # maximum number of points along a paint stroke that determine its reach
+_APART = 0.25  # distance between these points in brush diameters
+_CORE = 0.1  # half the side of a point's square in brush diameters
 
-_PAINT_LEAST_CHROMA = 1.0  # chroma in CIE units below which a color has no hue
+
+@dataclass(frozen=True)
+class Paint:
+    """Strokes of the recipe field ``paint``, which also cover locked colors.
+
+    Strokes with the blend mode ``"multiply"`` are a layer of their own, which is applied after the others.
+
+    Attributes:
+        strokes: Strokes in pixels of the image; later strokes cover earlier strokes.
+        reaches: For each stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can change, or
+            None for an unlimited stroke; computed by `apply`.
+    """
+
+    strokes: tuple[PaintStroke, ...]
+    reaches: tuple[Tensor | None, ...] = ()
+
+    @classmethod
+    def of(cls, edit: Edit) -> tuple[Paint, ...]:
+        """Return the layers of an edit: paint and shading."""
+        shading = tuple(stroke for stroke in edit.recipe.paint if stroke.blend == "multiply")
+        paint = tuple(stroke for stroke in edit.recipe.paint if stroke.blend != "multiply")
+        return tuple(cls(strokes) for strokes in (paint, shading) if strokes)
+
+    @property
+    def title(self) -> str:
+        """Name of the layer in an export."""
+        return "Painted shading" if self.strokes[0].blend == "multiply" else "Paint"
+
+    def apply(self, canvas: AnyCanvas) -> AnyCanvas:
+        """Add the strokes to the changes at full size."""
+        reaches = tuple(_reach(canvas.edit, stroke) for stroke in self.strokes)
+        return canvas.finished_by(replace(self, reaches=reaches))
+
+    def overlay(self, canvas: AnyCanvas, size: tuple[int, int]) -> Overlay:
+        """Return the change of an image of ``size`` (height, width)."""
+        limits = tuple(
+            None if reach is None else BicubicUpsampler(reach[None], size) for reach in self.reaches
+        )
+        width, height = canvas.edit.image_size
+        scale = width / size[1], height / size[0]
+        if self.strokes[0].blend == "multiply":
+            return partial(_shade, self.strokes, scale, limits, canvas.is_drawing)
+        return partial(_paint, self.strokes, scale, limits, canvas.is_drawing, canvas.strength)
+
+
+def _reach(edit: Edit, stroke: PaintStroke) -> Tensor | None:
+    """Return the mask of the pixels that a stroke can change; None for all pixels."""
+    if stroke.reach == "everywhere":
+        return None
+    # evenly spaced points along the stroke
+    path = np.array(stroke.path if len(stroke.path) > 1 else stroke.path * 2)
+    lengths = np.hypot(*np.diff(path, axis=0).T)
+    ends = np.concatenate([[0.0], np.cumsum(lengths)])
+    apart = max(_APART * stroke.size, 1.0)
+    at = np.linspace(0, ends[-1], min(_MOST_POINTS, 1 + int(ends[-1] // apart)))
+    xs, ys = (np.interp(at, ends, path[:, axis]).tolist() for axis in (0, 1))
+    points = [PointHint(x, y, _CORE * stroke.size, reach=stroke.reach) for x, y in zip(xs, ys, strict=True)]
+    width, height = edit.image_size
+    inside = [point for point in points if 0 <= point.x <= width and 0 <= point.y <= height]
+    return extent_of(edit, inside or points).weight
 
 
 def _paint(
-    recipe: Recipe,
-    image_size: tuple[int, int],
-    shape: tuple[int, int],
+    strokes: Sequence[PaintStroke],
+    scale: tuple[float, float],
     reaches: Sequence[BicubicUpsampler | None],
     on_paper: bool,
+    strength: float,
     ab: Tensor,
     lightness: Tensor,
     first: int,
 ) -> None:
-    """Paint the brush strokes of a recipe, then multiply the colors by its shading; see `Overlay`.
-
-    Later strokes cover earlier strokes. Shading strokes have the blend mode ``"multiply"``. In photos, they
-    change only hue and chroma.
+    """Paint brush strokes; later strokes cover earlier strokes. See `Overlay`.
 
     Args:
-        recipe: Recipe with strokes in pixels of the image. Its strength is a factor on their chroma, except
-            for strokes on paper, which have their exact color.
-        image_size: Width and height of the image.
-        shape: Height and width of the result, which can differ from the image size.
+        strokes: Strokes in pixels of the image.
+        scale: Number of image pixels per pixel of the result, horizontally and vertically.
         reaches: For each stroke, the mask ``(1, H, W)`` of the pixels that the stroke can change, or None for
-            an unlimited stroke. Empty if all strokes are unlimited.
+            an unlimited stroke.
         on_paper: Whether the paint lies below the lines of a drawing. It then also changes the lightness.
+        strength: Factor on the chroma of the strokes, except for strokes on paper, which have their exact
+            color.
         ab: ``(2, rows, W)`` of the band, changed in place.
         lightness: ``(rows, W)`` of the band, changed in place for drawings.
         first: First row of the band.
     """
-    scale = image_size[0] / shape[1], image_size[1] / shape[0]
-    strokes = [(number, stroke) for number, stroke in enumerate(recipe.paint) if stroke.blend != "multiply"]
-    has_erasers = any(stroke.color is None for _, stroke in strokes)
+    has_erasers = any(stroke.color is None for stroke in strokes)
     unpainted, unpainted_lightness = (ab.clone(), lightness.clone()) if has_erasers else (ab, lightness)
     for stroke, (rows, columns, coverage) in _coats(strokes, scale, reaches, first, ab):
         below, light = ab[:, rows, columns], lightness[rows, columns]
@@ -154,18 +127,27 @@ def _paint(
             target = torch.tensor(paint_ab).view(2, 1, 1).expand_as(below)
             target_light = torch.full_like(light, paint_light)
         else:
-            target = _look_up(_shaded_table(stroke.color), light) * recipe.strength
+            target = look_up(shaded_table(stroke.color), light) * strength
             if stroke.blend != "color":  # blend modes of the W3C: hue and chroma of different colors
                 hued, other = (target, below) if stroke.blend == "hue" else (below, target)
-                target = hued * torch.hypot(*other) / torch.hypot(*hued).clamp(min=_PAINT_LEAST_CHROMA)
+                target = hued * torch.hypot(*other) / torch.hypot(*hued).clamp(min=_LEAST_CHROMA)
         opacity = torch.from_numpy(stroke.opacity * coverage)
         ab[:, rows, columns] += opacity * (target - below)
         if on_paper:
             lightness[rows, columns] += opacity * (target_light - light)
-    # combine the shading strokes to a factor on sRGB, and multiply the colors by the factor
-    strokes = [(number, stroke) for number, stroke in enumerate(recipe.paint) if stroke.blend == "multiply"]
-    if not strokes:
-        return
+
+
+def _shade(
+    strokes: Sequence[PaintStroke],
+    scale: tuple[float, float],
+    reaches: Sequence[BicubicUpsampler | None],
+    on_paper: bool,
+    ab: Tensor,
+    lightness: Tensor,
+    first: int,
+) -> None:
+    """Multiply the colors by shading strokes; see `_paint`. In photos, only hue and chroma change."""
+    # combine the strokes to a factor on sRGB, and multiply the colors by the factor
     shading = torch.ones(3, *lightness.shape)
     for stroke, (rows, columns, coverage) in _coats(strokes, scale, reaches, first, ab):
         rgb = (255, 255, 255) if stroke.color is None else ImageColor.getrgb(stroke.color)
@@ -183,7 +165,7 @@ def _paint(
 
 
 def _coats(
-    strokes: Sequence[tuple[int, PaintStroke]],
+    strokes: Sequence[PaintStroke],
     scale: tuple[float, float],
     reaches: Sequence[BicubicUpsampler | None],
     first: int,
@@ -194,7 +176,7 @@ def _coats(
     Consecutive strokes of one layer, color and blend mode are one coat, which is blended as one stroke.
 
     Args:
-        strokes: Strokes with their numbers in the recipe.
+        strokes: Strokes of one layer.
         scale: See `_cover`.
         reaches: See `_paint`.
         first: First row of the band.
@@ -206,7 +188,7 @@ def _coats(
         number, stroke = numbered
         return (number if stroke.layer is None else -stroke.layer), stroke.color, stroke.blend
 
-    for _, run in groupby(strokes, coat):
+    for _, run in groupby(enumerate(strokes), coat):
         numbered_strokes = list(run)
         covers = []
         for number, stroke in numbered_strokes:
@@ -214,7 +196,7 @@ def _coats(
             rows, columns, coverage = cover
             if not coverage.size:  # the stroke does not touch the band
                 continue
-            reach = reaches[number] if reaches else None
+            reach = reaches[number]
             if reach is not None:
                 weight = reach.rows(first + rows.start, first + rows.stop)[0, :, columns]
                 cover = rows, columns, coverage * weight.clamp(0, 1).numpy()
@@ -326,71 +308,3 @@ def _squared_distance(right: Map, below: Map, dx: float, dy: float) -> Map:
     horizontal, vertical = right - fraction * np.float32(dx), below - fraction * np.float32(dy)
     squared: Map = np.square(horizontal) + np.square(vertical)
     return squared
-
-
-_FINISH_WARMEST = (5.0, 20.0)  # change of a and b in CIE units at a temperature of 100 and a lightness of 50
-_FINISH_MOST_MAGENTA = (16.0, -6.0)  # change of a and b in CIE units at a tint of 100 and a lightness of 50
-_FINISH_VIVID = 35.0  # chroma in CIE units at which vibrance has a third of its effect on gray
-
-
-def _adjust_colors(finish: Finish, ab: Tensor, lightness: Tensor, _first: int) -> None:
-    """Adjust all colors, for example their temperature and vibrance; see `Overlay`."""
-    share = (lightness / 50 - 1).clamp(-1, 1)  # -1 for black, 1 for white
-    pale = torch.exp(-ab.square().sum(dim=0).sqrt() / _FINISH_VIVID)
-    factor = 1 + finish.vibrance / 100 * pale
-    factor *= 1 + finish.shadows / 100 * (-share).clamp(min=0)
-    factor *= 1 + finish.highlights / 100 * share.clamp(min=0)
-    ab *= factor
-    if finish.temperature or finish.tint:
-        weight = 1 - share**4  # black and white stay neutral
-        for channel in (0, 1):
-            warmer = finish.temperature / 100 * _FINISH_WARMEST[channel]
-            pinker = finish.tint / 100 * _FINISH_MOST_MAGENTA[channel]
-            ab[channel] += (warmer + pinker) * weight
-
-
-def overlays_of(
-    recipe: Recipe,
-    image_size: tuple[int, int],
-    shape: Sequence[int],
-    locked: Tensor | None = None,
-    reaches: Sequence[Tensor | None] = (),
-    *,
-    on_paper: bool = False,
-) -> tuple[Overlay, ...]:
-    """Return the overlays of a recipe in the order of application.
-
-    Args:
-        recipe: Recipe with coordinates in pixels of the image.
-        image_size: Width and height of the image.
-        shape: Height and width of the result.
-        locked: ``(h, w)`` mask of locked colors in [0, 1]; None without locks.
-        reaches: For each paint stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can
-            change; see `ColorizedImage`.
-        on_paper: Whether paint also changes the lightness, as below the lines of a drawing.
-    """
-    size = (int(shape[0]), int(shape[1]))
-    overlays: list[Overlay] = []
-
-    def outside_locks(overlay: Overlay) -> Overlay:
-        """Return an overlay that does not change locked colors."""
-        if locked is None:
-            return overlay
-        locked_mask = BicubicUpsampler(locked[None], size)
-
-        def apply(ab: Tensor, lightness: Tensor, first: int) -> None:
-            before = ab.clone()
-            overlay(ab, lightness, first)
-            share = locked_mask.rows(first, first + ab.shape[1]).clamp(0, 1)
-            ab += share * (before - ab)
-
-        return apply
-
-    if recipe.replacements:
-        overlays.append(outside_locks(partial(_replace_colors, recipe.replacements)))
-    if recipe.paint:
-        limits = tuple(None if reach is None else BicubicUpsampler(reach[None], size) for reach in reaches)
-        overlays.append(partial(_paint, recipe, image_size, size, limits, on_paper))
-    if recipe.finish is not None:
-        overlays.append(outside_locks(partial(_adjust_colors, recipe.finish)))
-    return tuple(overlays)
