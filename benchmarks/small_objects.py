@@ -88,8 +88,8 @@ def run(options: Options) -> list[Row]:
 def start_at(colorizer: Colorizer, lightness: Tensor, size: tuple[int, int], point: PointHint) -> Reach:
     """Return the initial reach of a point; automatic if the model does not compare positions."""
     edit, places = colorizer.resolve_lightness(lightness, size, Recipe()), PointPatches.of([point], size)
-    costs = paths_from(task, places).costs
-    alike = on_grid(similarity_to(task, places), costs)
+    costs = paths_from(edit, places).costs
+    alike = on_grid(similarity_to(edit, places), costs)
     return "automatic" if alike is None else starting_reach(costs, alike)
 
 

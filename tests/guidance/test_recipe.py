@@ -13,7 +13,6 @@ import jsonschema
 import numpy as np
 import pytest
 import torch
-from colorzoo.inference.task import read_guidance
 
 from colorzoo.apps.cli._colorize import parse_point
 from colorzoo.errors import GuidanceError
@@ -21,6 +20,7 @@ from colorzoo.guidance import Area, PointHint, Recipe
 from colorzoo.guidance.areas import Mask
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.edit import read_guidance
 from colorzoo.zoo.gray.model import GrayModel
 
 SCHEMA = json.loads(files("colorzoo.guidance").joinpath("recipe.schema.json").read_text())
@@ -254,9 +254,9 @@ def test_read_guidance_rejects_and_prepare_notes_unknown_fields() -> None:
     }.items():
         with pytest.raises(GuidanceError, match=re.escape(repr(name))):
             read_guidance(field)
-        assert colorizer.prepare(image, Recipe.from_json(field)).notes
+        assert colorizer.resolve(image, Recipe.from_json(field)).notes
     own = {"x_author": "me", "points": [POINT | {"x_note": 1}], "divisions": []}
-    assert colorizer.prepare(image, read_guidance(own | {"points": []})).notes == ()
+    assert colorizer.resolve(image, read_guidance(own | {"points": []})).notes == ()
 
 
 def test_recipe_lists_unknown_fields_and_guidance_kinds() -> None:

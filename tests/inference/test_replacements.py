@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from colorzoo.inference.overlays import overlays_of
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.edits import ColorReplacement
 from colorzoo.guidance.hints import color_lab
 from colorzoo.inference.colorizer import Colorizer
+from inference.by_hand import overlays_of
 from tiny_model import gray_image, tiny_model
 
 RED, BLUE = "#b04030", "#3050b0"

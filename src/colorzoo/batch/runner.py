@@ -550,7 +550,7 @@ class FileColorizer:
         return result
 
     def _colorize(self, edit: Edit, colorizer: Colorizer) -> ColorizedImage:
-        """Colorize an image; with `same_characters`, copy the colors of earlier drawings, and store its colors."""
+        """Colorize an image, with the colors of earlier drawings if `same_characters` is set."""
         if not (self.same_characters and isinstance(colorizer.model, DrawingModel)):
             return colorize_edit(edit)
         if self._memory is None:

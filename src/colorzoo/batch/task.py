@@ -103,8 +103,8 @@ class FileTask:
         source: Source file, or a function that returns the bytes of the source.
         target: Output file.
         name: Name of the source in `FileResult` and in error messages.
-        is_done: Whether the output of an earlier run is kept, and the file is only colorized because the colors
-            of later files depend on its colors.
+        is_done: Whether the output of an earlier run is kept, and the file is only colorized because the
+            colors of later files depend on its colors.
     """
 
     source: Path | Callable[[], bytes]

@@ -26,7 +26,7 @@ from colorzoo.guidance.recipe import is_recipe_text
 from colorzoo.image_io.raster_image import AlphaArray
 from colorzoo.inference.full_size import FullLightness, map_size
 from colorzoo.inference.network import NetworkRunner, States
-from colorzoo.inference.stages import StageRun, fingerprint, stage_name, timed
+from colorzoo.inference.stages import StageRun, fingerprint, register_result, stage_name, timed
 from colorzoo.inference.steps.areas import (
     DrawnArea,
     boxes_of_areas,
@@ -147,6 +147,7 @@ class Edit:
             result: T = self.cache[key]
         except KeyError:
             result = timed(self.log, stage, *inputs, **settings)
+            register_result(result)
         else:
             self.log.append(StageRun(stage_name(stage), cached=True))
         self.cache[key] = result  # also after a hit, because the size of some results grows

@@ -35,7 +35,8 @@ def colorize_edit(edit: Edit) -> ColorizedImage:
     for layer in edit.layers:
         canvas = layer.apply(canvas)
     prediction = edit.predict() if canvas.prediction is None else canvas.prediction
-    notes = (*edit.notes, *guidance_notes(edit), *canvas.notes, *prediction.notes)
+    about = () if edit.drawing is None else edit.drawing.notes
+    notes = (*edit.notes, *guidance_notes(edit), *about, *canvas.notes, *prediction.notes)
     # without the cached stage results, which need memory
     canvas = replace(canvas.settled(), edit=replace(edit, cache={}))
     return ColorizedImage(canvas, notes=notes, prediction=prediction)

@@ -7,13 +7,18 @@ import time
 import weakref
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, fields, is_dataclass
+from hashlib import blake2b
 from itertools import count
 from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 
 T = TypeVar("T")
 _PLAIN = (str, bytes, int, float, bool, type(None))
 _lock, _numbers = threading.Lock(), count()
-_tokens: dict[int, tuple[weakref.ref[Any], int]] = {}  # by the `id` of a living object
+_tokens: dict[int, tuple[weakref.ref[Any], Hashable]] = {}  # by the `id` of a living object
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,15 @@ def stage_name(stage: Callable[..., Any]) -> str:
 def fingerprint(value: Any) -> Hashable:
     """Return a key that is equal for equal inputs of a stage.
 
-    Numbers, texts, containers and dataclasses are compared by content. Other objects, such as tensors, arrays
-    and models, are compared by identity: stages do not change their inputs in place, and a cached result is
-    the same object. The key of a result therefore covers all inputs of all earlier stages.
+    Numbers, texts, containers, dataclasses, and tensors and arrays of a caller are compared by content.
+    Results of other stages (see `register_result`), models and other objects are compared by identity: a
+    cached result is the same object, and stages do not change their inputs in place. The key of a result
+    therefore covers the inputs of all earlier stages.
 
     Examples:
         >>> fingerprint({"size": 2, "color": "#c04020"}) == fingerprint({"color": "#c04020", "size": 2})
+        True
+        >>> fingerprint(torch.ones(2)) == fingerprint(torch.ones(2))
         True
 
     Args:
@@ -84,12 +92,34 @@ def fingerprint(value: Any) -> Hashable:
         return value
 
 
-def _token(value: Any) -> tuple[str, int]:
-    """Return the identity of an object, which no other object gets after its end."""
+def register_result(value: Any) -> None:
+    """Compare the tensors and arrays in the result of a stage by identity, which needs no time."""
+    if isinstance(value, Tensor | np.ndarray):
+        _token(value, is_result=True)
+    elif isinstance(value, tuple | list):
+        for item in value:
+            register_result(item)
+    elif type(value) is dict:
+        register_result(list(value.values()))
+    elif is_dataclass(value) and not isinstance(value, type):
+        register_result([getattr(value, each.name) for each in fields(value)])
+
+
+def _token(value: Any, *, is_result: bool = False) -> Hashable:
+    """Return the key of an object, which is stored while the object exists."""
     identity = id(value)
     with _lock:
-        reference, number = _tokens.get(identity, (None, 0))
+        reference, token = _tokens.get(identity, (None, None))
         if reference is None or reference() is not value:
-            number = next(_numbers)
-            _tokens[identity] = weakref.ref(value, lambda _: _tokens.pop(identity, None)), number
-    return "object", number
+            if isinstance(value, Tensor | np.ndarray) and not is_result:
+                token = _content_of(value)
+            else:
+                token = "object", next(_numbers)
+            _tokens[identity] = weakref.ref(value, lambda _: _tokens.pop(identity, None)), token
+    return token
+
+
+def _content_of(value: Tensor | NDArray[Any]) -> Hashable:
+    array = value.detach().float().cpu().numpy() if isinstance(value, Tensor) else value
+    digest = blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
+    return str(value.dtype), tuple(value.shape), digest

@@ -19,7 +19,7 @@ from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.palette import next_point, suggest_colors
-from colorzoo.inference.pipeline import colorize_task
+from colorzoo.inference.pipeline import colorize_edit
 
 POINT = {"x": 20, "y": 30, "radius": 4, "color": "#c04020"}
 
@@ -138,7 +138,7 @@ def test_suggest_and_next_use_image_pixel_coordinates(pad: DirectPad) -> None:
     assert opened is not None
     lightness = opened.network_lightness(64)
     height, width = lightness.shape[2:]
-    reply = colorize_task(colorizer.prepare_lightness(lightness, (192, 120), Recipe.from_json(recipe)))
+    reply = colorize_edit(colorizer.resolve_lightness(lightness, (192, 120), Recipe.from_json(recipe)))
     distribution = reply.distribution
     assert distribution is not None
 

@@ -1,8 +1,8 @@
 """Layers: changes of the predicted colors, in a fixed order.
 
 Automatic layers come first, then what a person sets (points, areas), then what applies to all of it
-(strength), then locks, then replacements, paint and adjustments at full size. Nothing automatic follows what a person
-set, and no layer reads another layer.
+(strength), then locks, then replacements, paint and adjustments at full size. Nothing automatic follows what
+a person set, and no layer reads another layer.
 """
 
 from __future__ import annotations

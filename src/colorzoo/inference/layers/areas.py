@@ -77,7 +77,7 @@ class FilledAreas:
         return replace(canvas, changed=ab, shift=shift)
 
     def _fill_drawing(self, canvas: DrawingCanvas) -> DrawingCanvas:
-        """Fill the areas below the lines; regions with a point keep the color of the point by its strength."""
+        """Fill the areas below the lines; the color of a point overrides areas by its strength."""
         from colorzoo.inference.steps.drawing import add_change
 
         edit, flats, before = canvas.edit, canvas.flats, canvas.lab

@@ -36,13 +36,13 @@ class Locks:
         """Restore or remove the colors of locked areas."""
         from colorzoo.inference.pipeline import automatic_canvas
 
-        edit = canvas.edit
+        edit, lab = canvas.edit, canvas.lab
         own = None  # the automatic colors, for areas without stored colors
         if any(area.kept is None and area.action != "gray" for area in self.areas):
             own = automatic_canvas(edit).lab * torch.tensor([1, canvas.strength, canvas.strength]).view(
                 3, 1, 1
             )
-        lab, share = lock_areas(canvas.lab, edit.draw(self.areas), own, canvas.lines)
+        lab, share = lock_areas(lab, edit.draw(self.areas), own, canvas.lines)
         locked = canvas.lock(lab, share)
         covered = sum(_is_locked(share, edit, (hint.x, hint.y)) for hint in edit.recipe.points)
         return locked.noted(_COVERED.format(covered)) if covered else locked
