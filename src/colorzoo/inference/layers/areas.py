@@ -80,7 +80,10 @@ class FilledAreas:
         """Fill the areas below the lines; the color of a point overrides areas by its strength."""
         from colorzoo.inference.steps.drawing import add_change
 
-        edit, flats, before = canvas.edit, canvas.flats, canvas.lab
+        edit, flats = canvas.edit, canvas.flats
+        # filled colors have no shading, as the colors of regions with a point
+        unshaded = replace(flats, shading=None, has_lines=False)
+        before = unshaded.at_network_size(edit.map_size)[0]
         precedence = np.zeros(len(flats.colors), np.float32)  # weight of the point color in each region
         for point in self.points:
             region = flats.drawing.region_at(point.x, point.y, edit.image_size)
@@ -94,7 +97,7 @@ class FilledAreas:
             lab = lab + share * (color - lab)
             filled = filled + share * (1 - filled)
         flats = add_change(flats, lab - before)
-        if flats.shading is not None:  # filled colors have no shading, as regions with a point
+        if flats.shading is not None:
             flats = replace(flats, shading=flats.shading * (1 - filled))
         return replace(canvas, changed=flats, filled=filled)
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
+from colorzoo.guidance import DrawingSettings
 from colorzoo.inference.canvas import AnyCanvas, PhotoCanvas
 from colorzoo.inference.edit import Edit
 
@@ -35,8 +37,15 @@ class Sheets:
     def apply(self, canvas: AnyCanvas) -> AnyCanvas:
         """Copy the colors of matching regions; regions without a match keep their automatic colors."""
         assert not isinstance(canvas, PhotoCanvas), "only drawings have sheets"
+        from colorzoo.inference.steps.drawing import palette_colors, to_lab  # photos do not need them
+
         edit, flats = canvas.edit, canvas.flats
         colors, is_matched = self.memory.match(flats.drawing, flats.colors, self.previous)
+        palette = palette_colors((edit.recipe.drawing or DrawingSettings()).palette)
+        if palette is not None:  # copied colors are limited to the palette, as predicted colors
+            known = palette.numpy()
+            nearest = torch.cdist(to_lab(colors).T, to_lab(known).T).argmin(1).numpy()
+            colors = np.where(is_matched[:, None], known[nearest], colors)
         has_point = np.zeros_like(is_matched)
         for point in edit.recipe.points:
             has_point[flats.drawing.region_at(point.x, point.y, edit.image_size)] = True
