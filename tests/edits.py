@@ -1,7 +1,7 @@
 """Layers, contexts and routes of `test_edits`, and the images on which they act.
 
-One photo and one drawing show the same grid of shapes, three in a row. Each layer has a shape of its own, so that
-a layer cannot change the color that another layer sets. The last row belongs to no layer.
+One photo and one drawing show the same grid of shapes, three in a row. Each layer has a shape of its own, so
+that a layer cannot change the color that another layer sets. The last row belongs to no layer.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import io
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,7 @@ from colorzoo.apps.studio.access import Access
 from colorzoo.apps.studio.service import ColorService, build_service
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.apps.video.run import colorize_video
+from colorzoo.evaluation import evaluate
 
 Kind = Literal["photo", "drawing"]
 Levels = NDArray[np.uint8]
@@ -315,7 +316,7 @@ def cell(kind: Kind, *names: str, **context: Any) -> Cell:
     return Cell(kind, tuple(layer.name for layer in LAYERS if layer.name in names), **context)
 
 
-def recipe_of(layers: tuple[str, ...], kind: Kind, strength: float = 1.0) -> Fields:
+def recipe_of(layers: Sequence[str], kind: Kind, strength: float = 1.0) -> Fields:
     """Return the recipe that contains the fields of all layers; lists are joined."""
     recipe: Fields = {"version": 2, "model": MODELS[kind], "strength": strength, "border": "none"}
     for name in layers:
@@ -503,6 +504,37 @@ def by_film(each: Cell) -> Levels:
     return pixels(folder / "out" / "f0.png")
 
 
+def by_evaluate(each: Cell) -> Levels:
+    """Evaluate the result of the command line; it must have a perfect score.
+
+    `evaluate` reads no recipes. It compares files with the result of `Colorizer`.
+    """
+    folder, _, _ = _given(each)
+    (folder / "truth").mkdir()
+    (folder / "results").mkdir()
+    Image.fromarray(by_colorizer(each)).save(folder / "truth" / "image.png")
+    Image.fromarray(by_command(each)).save(folder / "results" / "image.png")
+    protocol = {"name": "edits", "version": 1, "title": "edits", "source": "tests", "metrics": ["psnr"]}
+    protocol |= {"resize": {"mode": "none"}, "coloring": "colorizer"}
+    (folder / "protocol.yaml").write_text(json.dumps(protocol))
+    report = evaluate({"results": folder / "results"}, folder / "truth", str(folder / "protocol.yaml"))
+    (scores,) = report.per_image()
+    assert next(value for key, value in scores.items() if key.startswith("psnr")) > 90, scores
+    return pixels(folder / "truth" / "image.png")
+
+
+def edit_in_pad(kind: Kind, steps: Sequence[tuple[str, ...]]) -> list[Levels]:
+    """Return the exports of one pad after each step, whose layers replace those of the step before."""
+    from pads import DirectPad
+
+    pad = DirectPad(_studio())
+    try:
+        opened = pad.open(image_file(kind).read_bytes(), "image.png")
+        return [pixels(pad.export({"image": opened["image"], **recipe_of(names, kind)})) for names in steps]
+    finally:
+        pad.studio.disconnect(pad.session)
+
+
 ROUTES: Mapping[str, Callable[[Cell], Levels]] = {
     "Colorizer": by_colorizer,
     "command line": by_command,
@@ -510,15 +542,19 @@ ROUTES: Mapping[str, Callable[[Cell], Levels]] = {
     "colorize_file": by_colorize_file,
     "serve": by_serve,
     "pad": by_pad,
+    "evaluate": by_evaluate,
     "film key": by_film,
 }
 
 
 @cache
-def result(each: Cell, route: str = "Colorizer") -> Levels:
-    """Return the levels ``(H, W, 3)`` of a cell, computed once for each route."""
-    if (each.same or each.references > 1) and route == "Colorizer":
-        route = "command line"  # only this route copies the colors of sheets and earlier pages today
+def result(each: Cell, route: str | None = None) -> Levels:
+    """Return the levels ``(H, W, 3)`` of a cell, computed once for each route.
+
+    Without a route, it is the fastest one. Only the command line copies colors of sheets and earlier pages.
+    """
+    if route is None:
+        route = "command line" if each.same or each.references > 1 else "Colorizer"
     return ROUTES[route](each)
 
 

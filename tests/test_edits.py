@@ -30,15 +30,18 @@ from edits import (
     MULTIPLY,
     PALETTE,
     PINK,
+    ROUTES,
     SHADE,
     UNTOUCHED,
     WEAK,
     WIDTH,
     Cell,
+    Kind,
     Levels,
     Place,
     at_lightness,
     cell,
+    edit_in_pad,
     lab,
     result,
     rgb,
@@ -101,7 +104,7 @@ def points_have_their_color(each: Cell, name: str) -> None:
 
 
 def area_has_its_color(each: Cell, name: str) -> None:
-    """In photos, the color of an area is a mixture with the prediction, so only hue and chroma are similar."""
+    """In photos, an area mixes its color with the prediction, so only hue and chroma are similar."""
     ((place, color),) = LAYER[name].colors
     if each.kind == "drawing":
         assert_near(at(each, place), rgb(color))
@@ -255,7 +258,7 @@ UNCHANGED_BY_FINISH = ("gray", "only", "lock", "finish", "crop", "border", "vari
 
 
 def properties(each: Cell) -> Iterator[tuple[str, str]]:
-    """Yield the names of a property and of a layer: all properties that the documentation gives for a cell."""
+    """Yield the names of a property and of a layer, for all documented properties of a cell."""
     for name in each.layers:
         layer = LAYER[name]
         if each.kind not in layer.kinds:
@@ -324,3 +327,59 @@ def test_layers(each: Cell, what: str, name: str) -> None:
 @pytest.mark.parametrize(("each", "what", "name"), items([*REFERRED, *SAME]))
 def test_layers_with_references(each: Cell, what: str, name: str) -> None:
     check(each, what, name)
+
+
+GROUPS = [NAMES[first::5] for first in range(5)]
+"""Five groups that together contain each layer once, for the routes."""
+IN_MEMORY = "Colorizer"
+
+
+@pytest.mark.parametrize("route", [name for name in ROUTES if name not in (IN_MEMORY, "film key")])
+@pytest.mark.parametrize("group", range(len(GROUPS)))
+@pytest.mark.parametrize("kind", KINDS)
+def test_routes_have_equal_pixels(kind: Kind, group: int, route: str) -> None:
+    each = cell(kind, *GROUPS[group])
+    assert_equal(result(each, route), result(each, IN_MEMORY))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("route", [name for name in ROUTES if name not in (IN_MEMORY, "film key")])
+@pytest.mark.parametrize("kind", KINDS)
+def test_routes_have_equal_pixels_for_each_layer(kind: Kind, route: str) -> None:
+    for name in NAMES:
+        for each in (cell(kind, name), cell(kind, name, strength=0.4), cell(kind, name, references=1)):
+            assert_equal(result(each, route), result(each, IN_MEMORY))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_cache_of_a_pad_does_not_change_results(kind: Kind) -> None:
+    """Add the layers one group after another, and undo them again."""
+    steps = [tuple(name for group in GROUPS[:count] for name in group) for count in (1, 3, 5, 3, 1, 0)]
+    for names, found in zip(steps, edit_in_pad(kind, steps), strict=True):
+        assert_equal(found, result(cell(kind, *names)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_order_of_layers_that_do_not_overlap_does_not_matter(kind: Kind) -> None:
+    """In drawings, points are left out, because similar regions copy the earliest point."""
+    names = ("area", "gray", "only", "lock", "paint", "multiply")
+    if kind == "photo":
+        names = tuple(name for name in NAMES if name not in ("crop", "palette", "variant"))
+    assert_equal(result(Cell(kind, names[::-1])), result(Cell(kind, names)), 1)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("first", NAMES[:-2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_triples(kind: Kind, first: str) -> None:
+    """Test all triples that start with a layer."""
+    found = []
+    later = NAMES[NAMES.index(first) + 1 :]
+    for each in (cell(kind, first, *pair) for pair in combinations(later, 2)):
+        for what, name in properties(each):
+            try:
+                check(each, what, name)
+            except AssertionError as error:
+                if known(each, what, name) is None:
+                    found.append(f"{each}: {what} {name}: {error}".splitlines()[0])
+    assert found == []
