@@ -251,6 +251,10 @@ LAYERS = (
     Layer("text", {"text": "a red car, a blue sky"}, kinds=()),
 )
 LAYER = {layer.name: layer for layer in LAYERS}
+LAYER["lock below paint"] = Layer("lock below paint", {"areas": [_area("lock", box_around(PAINT, 9))]})
+LAYER["area below lock"] = Layer(
+    "area below lock", {"areas": [_area("color", box_around(LOCK, 7), color=PURPLE)]}
+)
 LAYER["strong point"] = Layer("strong point", {"points": [_point(WEAK, BLUE)]})
 AUTOMATIC = (
     "palette",

@@ -368,6 +368,15 @@ def test_the_order_of_layers_that_do_not_overlap_does_not_matter(kind: Kind) -> 
     assert_equal(result(Cell(kind, names[::-1])), result(Cell(kind, names)), 1)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_layers_that_overlap_have_a_fixed_order(kind: Kind) -> None:
+    """Paint lies above locks, and locks lie above filled areas, in any order in the recipe."""
+    for names in (("lock below paint", "paint"), ("paint", "lock below paint")):
+        paint_has_its_color(Cell(kind, names), "paint")
+    for names in (("area below lock", "lock"), ("lock", "area below lock")):
+        lock_keeps_the_automatic_colors(Cell(kind, names), "lock")
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("first", NAMES[:-2])
 @pytest.mark.parametrize("kind", KINDS)
