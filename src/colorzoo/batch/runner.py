@@ -540,7 +540,8 @@ class FileColorizer:
                 yield ColoredFrame(levels, colored.source(like), frame.milliseconds)
 
         quality, overwrite = self.settings.quality, bool(self.overwrite)
-        with sidecar_written(task.target, first.metadata, not_embedded) as written:
+        has_consent = self.overwrite is True  # to replace files that contain no record
+        with sidecar_written(task.target, first.metadata, not_embedded, overwrite=has_consent) as written:
             write_frames(task.target, colored_frames(), frames, quality=quality, overwrite=overwrite)
         result = task.result(
             "colored", *dict.fromkeys(notes), *written, model=", ".join(dict.fromkeys(models))
@@ -583,8 +584,11 @@ class FileColorizer:
         overwrite = bool(self.overwrite)
         source = colored.source(image)
         like, not_embedded = embed_provenance(source, task.target, file.provenance)
+        has_consent = self.overwrite is True
         try:
-            with sidecar_written(task.target, source.metadata, not_embedded) as written:
+            with sidecar_written(
+                task.target, source.metadata, not_embedded, overwrite=has_consent
+            ) as written:
                 if output_format(task.target) in LAYERED_FORMATS:
                     layers = colored.layers(source)
                     write_layers(task.target, layers, like, colored.ink(), overwrite=overwrite)

@@ -21,7 +21,7 @@ from PIL import Image, PngImagePlugin
 from PIL.ExifTags import Base
 
 from colorzoo.errors import DiskFullError, ImageError
-from colorzoo.files import write_atomic
+from colorzoo.files import check_outputs, exists_message, write_atomic
 from colorzoo.image_io.exif import TIFF_HEADER, copy_directories
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.metadata import (
@@ -252,8 +252,7 @@ def check_result_pixels(rgb: Levels, like: RasterImage) -> None:
 def check_target(path: Path, like: RasterImage, kind: str, *, overwrite: bool) -> None:
     """Raise `ImageError` if the output file must not be written.
 
-    The file must not exist unless ``overwrite`` is set, and must not be the source. The format must support
-    the size of the image.
+    See `check_outputs`; the source is an input. The format must support the size of the image.
 
     Args:
         path: Output file.
@@ -261,18 +260,8 @@ def check_target(path: Path, like: RasterImage, kind: str, *, overwrite: bool) -
         kind: Format of the output, from `output_format`.
         overwrite: Whether an existing file is replaced.
     """
-    source = like.metadata.source
-    try:
-        exists = path.exists()
-        is_source = exists and source is not None and source.exists() and path.samefile(source)
-    except OSError as error:
-        raise ImageError(f"{path} cannot be written: {error.strerror}") from error
-    if is_source:
-        raise ImageError(f"{path} is also the source. Choose another output file.")
-    if path.is_dir():
-        raise ImageError(f"{path} is a folder. Choose an output file.")
-    if exists and not overwrite:
-        raise ImageError(_exists_message(path))
+    inputs = [] if like.metadata.source is None else [like.metadata.source]
+    check_outputs([path], inputs, overwrite=overwrite, error=ImageError)
     width, height = like.size
     limit = _MAX_SIDE.get(kind)
     if limit is not None and max(width, height) > limit:
@@ -280,10 +269,6 @@ def check_target(path: Path, like: RasterImage, kind: str, *, overwrite: bool) -
             f"{kind} files support at most {limit} pixels per side, got {width} x {height}. "
             f"Write {path.stem}.png or {path.stem}.tif."
         )
-
-
-def _exists_message(path: Path) -> str:
-    return f"{path} already exists. Set --overwrite (Python: overwrite=True) to replace this file."
 
 
 def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
@@ -425,7 +410,7 @@ def write_error(path: Path, error: OSError) -> ImageError:
     """Return an `ImageError` that names the path, for an error that `colorzoo.files` raises."""
     if isinstance(error, FileExistsError):
         if path.parent.is_dir():
-            return ImageError(_exists_message(path))
+            return ImageError(exists_message(path))
         return ImageError(f"{path} cannot be written: {path.parent} is a file, not a folder")
     kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else ImageError
     return kind(f"{path} cannot be written: {error.strerror or error}")
