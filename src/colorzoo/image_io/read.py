@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from colorzoo.errors import ImageError
+from colorzoo.image_io.containers import read_container
 from colorzoo.image_io.formats import FORMATS, VIDEO_EXTENSIONS
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
@@ -24,7 +25,6 @@ from colorzoo.image_io.metadata import (
     Metadata,
     clean_exif,
     clean_xmp,
-    jpeg2000_metadata,
     without_positions,
 )
 from colorzoo.image_io.raster_image import (
@@ -287,7 +287,7 @@ def open_pil(file: IO[bytes], name: str) -> Iterator[Image.Image]:
             # add metadata that Pillow does not read; the file position does not change
             position = file.tell()
             file.seek(0)
-            image.info.update(jpeg2000_metadata(file.read()))
+            image.info.update(read_container(image.format, file.read())[0])
             file.seek(position)
         yield image
 
@@ -326,11 +326,20 @@ def from_pil(
         ImageError: The image is damaged.
     """
     pixels = _decode(image, file, name)
+    dropped = list[str]()
+    if file is not None:
+        position = file.tell()
+        file.seek(0)
+        found, names = read_container(image.format, file.read())
+        file.seek(position)
+        image.info.update(found)
+        dropped += names
     orientation = exif_orientation(image)
     stored_exif: bytes | None = image.info.get("exif")
-    if not stored_exif and image.format == "TIFF":  # opened by the caller
+    if not stored_exif and (image.format == "TIFF" or "Raw profile type exif" in image.info):
         stored_exif = image.getexif().tobytes()
-    exif, exif_notes = clean_exif(stored_exif.removeprefix(EXIF_PREFIX)) if stored_exif else (None, ())
+    exif, exif_notes, names = clean_exif((stored_exif or b"").removeprefix(EXIF_PREFIX))
+    dropped += names
     # the resolution of the upright image, from the header or EXIF
     dpi = image.info.get("dpi")
     with suppress(Exception):  # as in `exif_orientation`
@@ -344,16 +353,20 @@ def from_pil(
         upright_dpi = (vertical, horizontal) if orientation >= 5 else (horizontal, vertical)
     # comments of JPEG 2000 files contain the name of the encoder
     comment = None if image.format == "JPEG2000" else image.info.get("comment")
-    texts: dict[str, object] = getattr(image, "text", {}) if image.format == "PNG" else {}
+    texts: dict[str, str] = getattr(image, "text", {}) if image.format == "PNG" else {}
     xmp = image.info.get("xmp")
-    iptc = image.info.get("photoshop", {}).get(IPTC_RESOURCE)
+    if isinstance(xmp, bytes):
+        xmp, names = clean_xmp(xmp)
+        dropped += names
+    iptc = image.info.get("iptc") or image.info.get("photoshop", {}).get(IPTC_RESOURCE)
     metadata = Metadata(
         exif=exif,
-        xmp=clean_xmp(xmp) if isinstance(xmp, bytes) else None,
+        xmp=xmp if isinstance(xmp, bytes) else None,
         dpi=upright_dpi,
-        text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
+        text=tuple((key, value) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
         comment=comment if isinstance(comment, bytes) else None,
         iptc=iptc if isinstance(iptc, bytes) else None,
+        dropped=tuple(dict.fromkeys(dropped)),
         format="JPEG" if image.format == "MPO" else image.format,
     )
     all_notes = notes + pixels.notes + exif_notes

@@ -31,7 +31,7 @@ from colorzoo.image_io.metadata import (
     Metadata,
     clean_exif,
     clean_xmp,
-    iptc_record,
+    photoshop_iptc,
     set_description,
     set_resolution,
 )
@@ -139,20 +139,22 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
             tiff.filehandle.seek(page.offset)  # `TiffPage` reads the directory at the current position
             tiff_page: Any = tifffile.TiffPage(tiff, 0)
             pixels = sample_pixels(_samples(tiff_page, file_size), _bytes_of(tiff_page, PROFILE))
-            exif, exif_notes = clean_exif(file, page.offset)
+            exif, exif_notes, dropped = clean_exif(file, page.offset)
             # collect the metadata
             stored_orientation = tiff_page.tags.valueof(ORIENTATION)
             orientation: int = stored_orientation if stored_orientation in range(1, 9) else 1
             has_unit = tiff_page.resolutionunit != tifffile.RESUNIT.NONE
             dpi: tuple[float, float] = tiff_page.get_resolution(tifffile.RESUNIT.INCH) if has_unit else (1, 1)
             upright_dpi = dpi if orientation < 5 else dpi[::-1]
-            xmp = _bytes_of(tiff_page, XMP)
+            xmp, names = clean_xmp(_bytes_of(tiff_page, XMP) or b"")
+            iptc, resources = photoshop_iptc(_bytes_of(tiff_page, PHOTOSHOP) or b"")
             metadata = Metadata(
                 exif=exif,
-                xmp=None if xmp is None else clean_xmp(xmp),
+                xmp=xmp or None,
                 # 1 x 1 is a pixel aspect ratio, not a resolution
                 dpi=upright_dpi if min(dpi) > 1 else None,
-                iptc=_bytes_of(tiff_page, IPTC) or iptc_record(_bytes_of(tiff_page, PHOTOSHOP) or b""),
+                iptc=_bytes_of(tiff_page, IPTC) or iptc,
+                dropped=tuple(dict.fromkeys((*dropped, *names, *resources))),
                 format="TIFF",
             )
             return replace(pixels, notes=pixels.notes + exif_notes), metadata, orientation
@@ -249,7 +251,7 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
     strip = bytes(imagecodecs.deflate_encode(cast(bytes, differences)))
     if offset + len(strip) > _MAX_TIFF:
         raise ImageError("a TIFF must be smaller than 4 GB. Set --frames first to write only the first page.")
-    main, nested, _ = copy_directories(data.exif or b"")
+    main, nested, *_ = copy_directories(data.exif or b"")
     # tags of the pixels and their strip
     height, width, channels = stored.shape
     tags: dict[int, int | tuple[int, ...]] = {
