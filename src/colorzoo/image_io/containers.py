@@ -1,7 +1,7 @@
-"""Search the parts of image files for metadata that Pillow does not read, and name parts that are not copied.
+"""Search the parts of image files for metadata that Pillow does not read, and for data that is not copied.
 
-Parts are the segments of a JPEG, the chunks of a PNG or WebP, the boxes of a JPEG 2000, AVIF or HEIC file, and
-the extensions of a GIF.
+Parts are the segments of JPEG files, the chunks of PNG and WebP files, the boxes of JPEG 2000, AVIF and HEIC
+files, and the extensions of GIF files.
 """
 
 from __future__ import annotations
@@ -11,28 +11,30 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 
-from colorzoo.image_io.metadata import merge_extended_xmp, photoshop_iptc
+from colorzoo.image_io.metadata import EXTENDED_XMP, merge_extended_xmp, photoshop_iptc
 
-Parts = Iterator[tuple[str, bytes]]
+_Parts = Iterator[tuple[str, bytes]]
 _END = "end"  # name of the data after the image
-_XMP, _EXTENDED_XMP = "http://ns.adobe.com/xap/1.0/", "http://ns.adobe.com/xmp/extension/"
-# parts that are copied elsewhere, or that contain no information besides the pixels
-_SILENT = frozenset(
-    f"JFIF Exif AVI1 Adobe Adobe_CM ICC_PROFILE {_XMP} COM"  # JPEG
-    " IHDR PLTE IDAT tRNS tEXt zTXt iTXt eXIf pHYs sRGB iCCP sBIT bKGD hIST acTL fcTL fdAT iDOT vpAg"  # PNG
-    " VP8 VP8L VP8X ALPH ANIM ANMF ICCP EXIF XMP"  # WebP
-    " NETSCAPE2.0 ANIMEXTS1.0"  # GIF: number of repetitions
+_XMP = "http://ns.adobe.com/xap/1.0/"
+_COPIED_PARTS = ("Photoshop 3.0", EXTENDED_XMP, "XMP DataXMP", "COM", "tEXt", "zTXt", "iTXt")
+# parts that Pillow reads, or that contain no information besides the pixels
+_SILENT_PARTS = frozenset(
+    f"JFIF Exif AVI1 Adobe Adobe_CM ICC_PROFILE {_XMP}"  # JPEG
+    " IHDR PLTE IDAT IEND tRNS eXIf pHYs sRGB iCCP sBIT bKGD hIST acTL fcTL fdAT iDOT vpAg CgBI"  # PNG
+    " VP8 VP8L VP8X ALPH ANIM ANMF ICCP EXIF XMP NETSCAPE2.0 ANIMEXTS1.0"  # WebP, GIF
     " jP ftyp jp2c rreq ihdr bpcc colr pclr cmap cdef res free skip mdat moov hdlr pitm iloc ipma idat dinf"
     " ispe pixi pasp clap irot imir av1C hvcC a1op a1lx lsel dimg auxl cdsc prem grpl".split()  # boxes
 )
 _TITLES = {
-    **{"JFXX": "thumbnail", "thmb": "thumbnail", "MPF": "embedded image", "FPXR": "FlashPix data"},
-    **{"urn:iso:std:iso:ts:21496:-1": "gain map", "tmap": "gain map", "mpvd": "motion photo video"},
+    **dict.fromkeys(("JFXX", "thmb"), "thumbnail"),
+    **dict.fromkeys(("urn:iso:std:iso:ts:21496:-1", "tmap"), "gain map"),
     **dict.fromkeys(("JP", "jumb", "caBX", "C2PA"), "JUMBF data (C2PA)"),
-    **{"ICCRGBG1012": "color profile", "DEBM": "color profile", "KNIL": "color profile"},
-    **{"gAMA": "gamma (gAMA)", "cHRM": "primaries (cHRM)", "cICP": "color space (cICP)"},
+    **dict.fromkeys(("ICCRGBG1012", "DEBM", "KNIL"), "color profile"),  # GIF, BMP
+    "MPF": "embedded image",
+    "FPXR": "FlashPix data",
+    "mpvd": "motion photo video",
 }
-# PNG chunks of sRGB, which change nothing
+# content of PNG chunks that describe sRGB
 _SRGB_CHUNKS = {
     "gAMA": struct.pack(">L", 45455),
     "cHRM": struct.pack(">8L", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
@@ -43,38 +45,60 @@ _UUIDS = {
     bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"): "iptc",
     b"JpgTiffExif->JP2": "exif",
 }
-_BOX_STARTS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"iref": 4, b"iinf": 6, b"jp2h": 0}  # boxes of boxes
+_BOX_STARTS = {"meta": 4, "iprp": 0, "ipco": 0, "iref": 4, "iinf": 6, "jp2h": 0}  # boxes that contain boxes
+_SIGNATURES = {  # formats that are not read
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"II\xbc": "JPEG XR",
+    b"8BPS": "PSD",
+    b"P7": "PAM",
+    b"%PDF": "PDF",
+    b"%!PS": "EPS",
+    b"\xc5\xd0\xd3\xc6": "EPS",
+    b"<svg": "SVG",
+    b"<?xml": "SVG or XML",
+    b"v/1\1": "OpenEXR",
+    b"#?RADIANCE": "Radiance HDR",
+    b"\0\0\1\0": "ICO",
+    b"gimp xcf": "XCF",
+    b"DDS ": "DDS",
+    b"SIMPLE  =": "FITS",
+    b"FUJIFILMCCD-RAW": "camera raw",
+    b"PK\3\4": "OpenRaster or ZIP",
+}
 
 
-def read_container(file_format: str | None, data: bytes) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """Return metadata that Pillow does not read, and the names of parts that are not copied.
+def read_container(file_format: str | None, data: bytes) -> tuple[dict[str, bytes], list[str]]:
+    """Return metadata that Pillow does not read, and the names of data that is not copied.
 
     Args:
         file_format: Format of the file in Pillow.
         data: Content of the file.
 
     Returns:
-        Entries of `PIL.Image.Image.info` (``exif``, ``xmp``, ``iptc``, ``comment``, ``icc_profile``), and names
-        such as ``"thumbnail"``, each once.
+        Entries of `PIL.Image.Image.info`, and names such as ``"thumbnail"``.
     """
     parts = list[tuple[str, bytes]]()
     with suppress(Exception):  # a damaged file: the decoder reports errors that concern the pixels
         parts.extend(_READERS[file_format or ""](data))
-    info, dropped, texts = dict[str, bytes](), list[str](), list[bytes]()
-    comments = [body for name, body in parts if name == "COM"]
-    if comments:
-        info["comment"] = b"\n".join(comments)
-    if resources := b"".join(body for name, body in parts if name == "Photoshop 3.0"):
-        iptc, names = photoshop_iptc(resources)
-        info |= {"iptc": iptc} if iptc else {}
-        dropped += names
-    if any(name == _EXTENDED_XMP for name, _ in parts):
-        standard = b"".join(body for name, body in parts if name == _XMP)
-        merged = merge_extended_xmp(standard, [body for name, body in parts if name == _EXTENDED_XMP])
-        info |= {"xmp": merged} if merged else {}
-        dropped += [] if merged else ["extended XMP"]
-    has_profile = any(name in ("iCCP", "sRGB") for name, _ in parts)
+    by_name = dict[str, list[bytes]]()
     for name, body in parts:
+        by_name.setdefault(name, []).append(body)
+    info, dropped = dict[str, bytes | None](), list[str]()
+    if "COM" in by_name:
+        info["comment"] = b"\n".join(by_name["COM"])
+    if "XMP DataXMP" in by_name:
+        info["xmp"] = by_name["XMP DataXMP"][0]
+    if "Photoshop 3.0" in by_name:
+        info["iptc"], names = photoshop_iptc(b"".join(by_name["Photoshop 3.0"]))
+        dropped += names
+    if EXTENDED_XMP in by_name:
+        info["xmp"] = merge_extended_xmp(by_name.get(_XMP, [b""])[-1], by_name[EXTENDED_XMP])
+        dropped += [] if info["xmp"] else ["extended XMP"]
+    texts = [body.split(b"\0")[0] for name in ("tEXt", "zTXt", "iTXt") for body in by_name.get(name, [])]
+    dropped += ["repeated PNG text"] if len(texts) > len(set(texts)) else []
+    for name, body in parts:
+        title = None if name in _SILENT_PARTS else _TITLES.get(name, f"{name} data ({file_format})")
         if name == "uuid" and body[:16] in _UUIDS:
             info[_UUIDS[body[:16]]] = body[16:]
         elif name == "colr" and body.startswith(b"\2"):  # JPEG 2000: an ICC profile after three bytes
@@ -87,12 +111,6 @@ def read_container(file_format: str | None, data: bytes) -> tuple[dict[str, byte
             dropped.append("thumbnail")
         elif name == "pHYs" and body[8:] == b"\0" and body[:4] != body[4:8]:
             dropped.append("pixel aspect ratio (pHYs)")
-        elif name in ("tEXt", "zTXt", "iTXt"):
-            texts.append(body.split(b"\0")[0])
-        elif name in _SRGB_CHUNKS:
-            dropped += [] if has_profile or body == _SRGB_CHUNKS[name] else [_TITLES[name]]
-        elif name == "XMP DataXMP":
-            info["xmp"] = body
         elif name == _END:
             if re.search(rb"ftyp(mp4|iso|qt|MSNV|avc|M4V|hvc)", body):
                 dropped.append("motion photo video")
@@ -100,54 +118,75 @@ def read_container(file_format: str | None, data: bytes) -> tuple[dict[str, byte
                 dropped.append("embedded image")
             elif body.strip(b"\0\xff\r\n\t "):  # not only padding
                 dropped.append("data after the image")
-        elif name not in _SILENT and name not in ("Photoshop 3.0", _EXTENDED_XMP):
-            dropped.append(_TITLES.get(name, f"{file_format} data {name}"))
-    dropped += [f"repeated PNG text {text.decode('latin-1')}" for text in texts if texts.count(text) > 1]
-    return info, tuple(dict.fromkeys(dropped))
+        elif title and name not in _COPIED_PARTS and not (name == "Ducky" and len(body) < 10):  # only quality
+            is_srgb = name in _SRGB_CHUNKS and (
+                body == _SRGB_CHUNKS[name] or {"iCCP", "sRGB"} & by_name.keys()
+            )
+            dropped += [] if is_srgb else [title]
+    return {key: value for key, value in info.items() if value}, dropped
 
 
-def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the marker and the content of each JPEG segment, up to the marker 0xD9 with all data after it."""
+def unsupported_variant(data: bytes) -> str | None:
+    """Return the name of a format or JPEG variant that cannot be read; None if it is unknown."""
+    if data[4:8] == b"ftyp":
+        return f"{data[8:12].decode('latin-1').strip()!r} in ISO base media"
+    for marker, body in _jpeg_segments(data) if data.startswith(b"\xff\xd8") else ():
+        if marker == 0xF7:
+            return "JPEG-LS"
+        if marker in range(0xC0, 0xD0) and marker not in (0xC4, 0xC8, 0xCC) and len(body) > 5:
+            process, bits, channels = marker & 15, body[0], body[5]
+            words = [
+                f"{bits}-bit" if bits != 8 else "",
+                f"{channels}-channel" if channels not in (1, 3, 4) else "",
+                "arithmetic-coded" if process > 8 else "",
+                "hierarchical" if process & 7 > 4 else "",
+                "lossless" if process & 3 == 3 else "",
+            ]
+            return " ".join(filter(None, [*words, "JPEG"])) if any(words) else None
+    return next((name for start, name in _SIGNATURES.items() if data.lstrip().startswith(start)), None)
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the marker and the content of each segment, up to the marker 0xD9 with all data after it."""
     start = 2
     while match := re.compile(rb"\xff([^\0\xd0-\xd7\xff])", re.DOTALL).search(data, start):
         marker, start = match[1][0], match.end()
-        size = len(data) - start if marker == 0xD9 else int.from_bytes(data[start : start + 2], "big")
-        yield marker, data[start : start + size] if marker == 0xD9 else data[start + 2 : start + size]
+        if marker == 0xD9:
+            yield marker, data[start:]
+            break
+        size = int.from_bytes(data[start : start + 2], "big")
+        yield marker, data[start + 2 : start + size]
         start += size
 
 
-def _jpeg_parts(data: bytes) -> Parts:
-    for marker, body in jpeg_segments(data):
-        name, _, content = body.partition(b"\0")
-        title = name[:40].decode("latin-1")
+def _jpeg_parts(data: bytes) -> _Parts:
+    for marker, body in _jpeg_segments(data):
+        start, _, content = body.partition(b"\0")
+        name = "JP" if body.startswith(b"JP") else "Adobe" if marker == 0xEE else start[:40].decode("latin-1")
         if marker in (0xD9, 0xFE):
             yield _END if marker == 0xD9 else "COM", body
         elif 0xE0 <= marker <= 0xEF:
-            is_adobe = marker == 0xEE and title.startswith("Adobe")  # no null character
-            known = "Adobe" if is_adobe else "JP" if marker == 0xEB and body.startswith(b"JP") else title
-            yield known if known.isprintable() and known else f"APP{marker - 0xE0}", content
+            yield name if name.isprintable() and name else f"APP{marker - 0xE0}", content
 
 
-def _png_parts(data: bytes) -> Parts:
-    start, name = 8, ""
-    while name != "IEND" and start + 8 <= len(data):
-        size, kind = struct.unpack_from(">L4s", data, start)
-        name, start = kind.decode("latin-1"), start + 12 + size  # 12 bytes: length, name and checksum
-        if name != "IEND":
-            yield name, data[start - 4 - size : start - 4]
+def _chunk_parts(data: bytes, start: int, layout: str, *, checksum: int = 0, even: bool = False) -> _Parts:
+    """Yield the chunks of a PNG or WebP file; ``layout`` contains type (4s) and size (L)."""
+    name = ""
+    while start + 8 <= len(data) and name != "IEND":
+        kind, size = sorted(struct.unpack_from(layout, data, start), key=lambda value: isinstance(value, int))
+        name = kind.decode("latin-1").strip()
+        yield name, data[start + 8 : start + 8 + size]
+        start += 8 + size + checksum + (size % 2 if even else 0)
     yield _END, data[start:]
 
 
-def _webp_parts(data: bytes) -> Parts:
-    start, end = 12, 8 + int.from_bytes(data[4:8], "little")
-    while start + 8 <= min(end, len(data)):
-        kind, size = struct.unpack_from("<4sL", data, start)
-        yield kind.decode("latin-1").strip(), data[start + 8 : start + 8 + size]
-        start += 8 + size + size % 2
-    yield _END, data[start:]
+def _webp_parts(data: bytes) -> _Parts:
+    end = 8 + int.from_bytes(data[4:8], "little")
+    yield from _chunk_parts(data[:end], 12, "<4sL", even=True)
+    yield _END, data[end:]
 
 
-def _gif_parts(data: bytes) -> Parts:
+def _gif_parts(data: bytes) -> _Parts:
     start = 13 + (6 << (data[10] & 7) if data[10] & 0x80 else 0)  # header and palette
     while data[start] in b"\x21\x2c":
         kind = data[start + 1] if data[start] == 0x21 else None  # None: an image
@@ -167,20 +206,24 @@ def _gif_parts(data: bytes) -> Parts:
     yield _END, data[start + 1 :]
 
 
-def _bmp_parts(data: bytes) -> Parts:
-    if data[14] >= 124:  # size of the header, which then contains the type of the color space
-        yield data[70:74].decode("latin-1").replace("BGRs", "IHDR").replace(" niW", "IHDR"), b""
+def _bmp_parts(data: bytes) -> _Parts:
+    if data[14] >= 124 and data[70:74] in (b"DEBM", b"KNIL"):  # embedded or linked profile
+        yield data[70:74].decode(), b""
     yield _END, data[max(54, int.from_bytes(data[2:6], "little")) :]
 
 
-def _pnm_parts(data: bytes) -> Parts:
-    fields = 2 if data[1:2] in b"14" else 3
-    if header := re.match(rb"P\d(?:(?:\s|#[^\n]*\n)*(\d+)){%d}" % fields, data):
+def _pnm_parts(data: bytes) -> _Parts:
+    kind = data[1:2]
+    header = re.match(rb"P\d(?:(?:\s|#[^\n]*\n)*\d+){%d}" % (2 if kind in b"14" else 3), data)
+    if header is not None:
         yield from (("COM", text) for text in re.findall(rb"#[ \t]?([^\r\n]*)", header[0]))
+        width, height, *top = map(int, re.sub(rb"#[^\n]*", b"", header[0][2:]).split())
+        row = -(-width // 8) if not top else width * (3 if kind == b"6" else 1) * (2 if top[0] > 255 else 1)
+        yield _END, data[header.end() + 1 + height * row :] if kind in b"456" else b""
 
 
-def _box_parts(data: bytes) -> Parts:
-    """Yield the types and contents of the boxes in a file or in a box; of boxes of boxes, the inner boxes."""
+def _box_parts(data: bytes) -> _Parts:
+    """Yield the boxes in a file or in a box; for a box of boxes, yield the inner boxes."""
     start = 0
     while start + 8 <= len(data):
         size, kind = struct.unpack_from(">L4s", data, start)
@@ -191,13 +234,13 @@ def _box_parts(data: bytes) -> Parts:
             size = int.from_bytes(data[start + 8 : start + 16], "big")
             header_size = 16
         content, name = data[start + header_size : start + size], kind.decode("latin-1").strip()
-        if kind in _BOX_STARTS:
-            yield from _box_parts(content[_BOX_STARTS[kind] :])
-        elif kind == b"infe":  # an item: the name is its type
+        if name in _BOX_STARTS:
+            yield from _box_parts(content[_BOX_STARTS[name] :])
+        elif name == "infe":  # an item: the name is its type
             item = content[8:12].decode("latin-1").strip()
             if item in ("tmap", "uri") or (item == "mime" and b"rdf+xml" not in content):
                 yield item, content
-        elif kind == b"auxC":  # an auxiliary image: the name is the last part of its URN
+        elif name == "auxC":  # an auxiliary image: the name is the last part of its URN
             urn = content[4:].split(b"\0")[0].decode("latin-1")
             if not urn.endswith(("auxid:1", "auxiliary:alpha")):
                 yield urn.rpartition(":")[2], content
@@ -209,5 +252,9 @@ def _box_parts(data: bytes) -> Parts:
 _READERS = {
     **dict.fromkeys(("JPEG", "MPO"), _jpeg_parts),
     **dict.fromkeys(("AVIF", "HEIF", "JPEG2000"), _box_parts),
-    **{"PNG": _png_parts, "WEBP": _webp_parts, "GIF": _gif_parts, "BMP": _bmp_parts, "PPM": _pnm_parts},
+    "PNG": lambda data: _chunk_parts(data, 8, ">L4s", checksum=4),
+    "WEBP": _webp_parts,
+    "GIF": _gif_parts,
+    "BMP": _bmp_parts,
+    "PPM": _pnm_parts,
 }

@@ -19,6 +19,8 @@ from PIL.ExifTags import TAGS, Base
 from colorzoo.image_io.exif import TIFF_HEADER, Directory, copy_directories, encode_directories
 
 ORIENTATION, XMP, IPTC, PHOTOSHOP, PROFILE = 274, 700, 33723, 34377, 34675
+EXTENDED_XMP = "http://ns.adobe.com/xmp/extension/"
+"""Name of JPEG segments with extended XMP."""
 EXIF_PREFIX = b"Exif\0\0"
 """Prefix of EXIF blocks in JPEG segments."""
 IPTC_RESOURCE = 0x0404
@@ -206,7 +208,9 @@ _POSITION_PATTERN = properties_pattern(*_XMP_POSITIONS, *_XMP_REGIONS)
 def clean_xmp(xmp: bytes) -> tuple[bytes, list[str]]:
     """Remove the properties of an XMP packet that describe the file, and name properties of embedded data."""
     found = sorted(set(re.findall(rf"[<\s](xmp:Thumbnails|{_XMP_EMBEDDED})", xmp.decode("latin-1"))))
-    names = ["thumbnail" if name == "xmp:Thumbnails" else f"XMP {name.split(':')[0]}" for name in found]
+    names = [
+        "thumbnail" if each == "xmp:Thumbnails" else f"{each.split(':')[0]} data (XMP)" for each in found
+    ]
     return _without(_FILE_PATTERN, xmp), names
 
 

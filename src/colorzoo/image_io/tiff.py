@@ -61,10 +61,19 @@ _SIZE_MARKER = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a JPEG 2
 
 
 class Directory(NamedTuple):
-    """TIFF directory (header of an image): offset in the file, and width and height in pixels."""
+    """TIFF directory (header of an image).
+
+    Attributes:
+        offset: Offset in the file.
+        size: Width and height in pixels.
+        parent: Offset of the directory with the metadata; None unless this directory is a SubIFD.
+        skipped: Whether the file contains reduced copies or masks that are not pages.
+    """
 
     offset: int
     size: tuple[int, int]
+    parent: int | None = None
+    skipped: bool = False
 
 
 def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
@@ -79,6 +88,7 @@ def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
     """
     pages = list[Directory]()
     visited = dict[Directory, None]()  # all directories, in the order of the file
+    skipped = False
     tag_bytes = 0  # of the directories read so far
     file_size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -99,10 +109,14 @@ def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
                 and each.dataoffsets
             ]
             if full_images:
-                pages.append(max(full_images, key=_pixel_count))
+                largest = max(full_images, key=_pixel_count)
+                is_nested = largest.offset != page.offset
+                pages.append(largest._replace(parent=page.offset) if is_nested else largest)
+            else:
+                skipped = True
             visited |= dict.fromkeys(map(_directory, family))
     if pages:
-        return tuple(pages)
+        return pages[0]._replace(skipped=skipped), *pages[1:]
     images = [directory for directory in visited if _pixel_count(directory) > 0]
     return (max(images, key=_pixel_count),) if images else ()
 
@@ -139,7 +153,14 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
             tiff.filehandle.seek(page.offset)  # `TiffPage` reads the directory at the current position
             tiff_page: Any = tifffile.TiffPage(tiff, 0)
             pixels = sample_pixels(_samples(tiff_page, file_size), _bytes_of(tiff_page, PROFILE))
-            exif, exif_notes, dropped = clean_exif(file, page.offset)
+            kinds = [int(kind) for kind in tiff_page.extrasamples]
+            lost_channels = len(kinds) > 1 or EXTRASAMPLE.UNSPECIFIED in kinds
+            offset = page.offset if page.parent is None else page.parent
+            exif, exif_notes, dropped = clean_exif(file, offset)
+            tiff.filehandle.seek(offset)
+            tiff_page = tifffile.TiffPage(tiff, 0)
+            dropped += ["extra channel"] if lost_channels else []
+            dropped += ["reduced copy or mask"] if page.skipped else []
             # collect the metadata
             stored_orientation = tiff_page.tags.valueof(ORIENTATION)
             orientation: int = stored_orientation if stored_orientation in range(1, 9) else 1

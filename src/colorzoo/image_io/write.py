@@ -27,6 +27,7 @@ from colorzoo.image_io.exif import TIFF_HEADER, copy_directories
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
+    EXTENDED_XMP,
     Metadata,
     encode_exif,
     photoshop_resources,
@@ -56,7 +57,6 @@ JPEG_SEGMENT = 65_000
 
 _MAX_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535, "PSD": 30000}
 _PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"  # prefix of the JPEG segment that contains the IPTC record
-_EXTENDED_XMP_PREFIX = b"http://ns.adobe.com/xmp/extension/\0"
 _COMMENT = "Comment"  # keyword of PNG text
 _PNG_HEADER = 8 + 25  # number of bytes of the PNG signature and the IHDR chunk
 
@@ -403,12 +403,14 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         digest = hashlib.md5(extended, usedforsecurity=False).hexdigest().upper().encode()
         start = 0
         while start < len(extended):
-            end = start + JPEG_SEGMENT  # before an XML tag, so that programs that search segments find all text
+            end = (
+                start + JPEG_SEGMENT
+            )  # before an XML tag, so that programs that search segments find all text
             if end < len(extended):
                 tag = extended.rfind(b"<", start + 1, end)
                 end = tag if tag > 0 else end
             place = digest + struct.pack(">LL", len(extended), start)
-            extra += _segment(0xE1, _EXTENDED_XMP_PREFIX + place + extended[start:end])
+            extra += _segment(0xE1, EXTENDED_XMP.encode() + b"\0" + place + extended[start:end])
             start = end
         # a block that is too long for a segment is dropped
         segments = {name: block for name, block in blocks.items() if block and len(block) <= JPEG_SEGMENT}

@@ -423,7 +423,8 @@ def _export(ctx: Context) -> Iterator[Message]:
     else:
         origin = export_provenance(request, recipe, options, colored.source(image).size)
         data = encode_with_provenance(colored, image, name, origin, options)
-        notes += write_notes(name, image)
+    if options.format != "layer":  # a layer has no metadata
+        notes += write_notes(name, colored.source(image))
     fields = {"name": name, "mime": options.mime, "notes": notes}
     if ctx.inline_files:
         yield ctx.answer("exported", data, **fields)
