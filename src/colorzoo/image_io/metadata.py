@@ -225,8 +225,10 @@ def _descriptions(xmp: bytes) -> tuple[str, list[str], str]:
         edges += [tag.start()] if depth == 0 else []
         depth += 0 if tag[2] else -1 if tag[1] else 1
         edges += [tag.end()] if depth == 0 else []
+    if depth != 0 or not edges:  # damaged
+        return packet, [], ""
     parts = [packet[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True)]
-    return (packet[: edges[0]], parts, packet[edges[-1] :]) if edges else (packet, [], "")
+    return packet[: edges[0]], parts, packet[edges[-1] :]
 
 
 def merge_extended_xmp(xmp: bytes, segments: Sequence[bytes]) -> bytes | None:
