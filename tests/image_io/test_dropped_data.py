@@ -21,8 +21,10 @@ from PIL import Image
 
 from colorzoo.errors import ImageError
 from colorzoo.guidance import Crop
+from colorzoo.image_io.containers import read_container
 from colorzoo.image_io.frames import describe_frames, read_frames
 from colorzoo.image_io.layers import encode_psd
+from colorzoo.image_io.metadata import split_xmp
 from colorzoo.image_io.provenance import ImageProvenance, embed_provenance, parse_provenance
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
@@ -447,3 +449,69 @@ def test_message_names_the_unsupported_variant(make: Callable[[], bytes], name: 
     assert name in message
     assert "not supported" in message
     assert "Use JPEG" not in message
+
+
+def meta_box(properties: bytes = b"", references: bytes = b"", items: tuple[bytes, ...] = ()) -> bytes:
+    entries = b"".join(box(b"infe", b"\2\0\0\0\0\1\0\0" + item) for item in items)
+    body = box(b"hdlr", bytes(24)) + box(b"iinf", bytes(4) + struct.pack(">H", len(items)) + entries)
+    body += box(b"iprp", box(b"ipco", properties) + box(b"ipma", bytes(8))) + box(
+        b"iref", bytes(4) + references
+    )
+    return box(b"ftyp", b"heic" + bytes(8)) + box(b"meta", bytes(4) + body) + box(b"mdat", b"pixels")
+
+
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        (meta_box(items=(b"hvc1\0", b"Exif\0", b"mime\0application/rdf+xml\0")), []),
+        (meta_box(items=(b"hvc1\0", b"tmap\0", b"mime\0text/plain\0")), ["gain map", "mime data (HEIF)"]),
+        (meta_box(references=box(b"dimg", bytes(8)) + box(b"thmb", bytes(8))), ["thumbnail"]),
+        (
+            meta_box(
+                box(b"auxC", bytes(4) + b"urn:mpeg:hevc:2015:auxid:1\0")
+                + box(b"auxC", bytes(4) + b"urn:com:apple:photo:2020:aux:hdrgainmap\0")
+            ),
+            ["hdrgainmap data (HEIF)"],
+        ),
+        (meta_box(box(b"pixi", b"\0\0\0\0\3\x0a\x0a\x0a")), ["precision above 8 bits"]),
+        (meta_box(box(b"pixi", b"\0\0\0\0\3\x08\x08\x08")), []),
+        (meta_box(box(b"colr", b"nclx\0\x09\0\x10\0\x09\x80")), ["HDR transfer function"]),
+        (meta_box(box(b"colr", b"nclx\0\x01\0\x0d\0\x06\x80")), []),
+        (meta_box() + box(b"mpvd", b"video"), ["motion photo video"]),
+    ],
+)
+def test_items_of_a_heic_file_are_named(data: bytes, names: list[str]) -> None:
+    assert read_container("HEIF", data) == ({}, names)
+
+
+def test_thumbnail_of_a_heic_file_is_named() -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    heif = pillow_heif.from_pillow(Image.fromarray(np.tile(GRAY, (3, 5))))
+    heif[0].info["thumbnails"] = [40]
+    memory = io.BytesIO()
+    heif.save(memory)
+    assert read_image(memory.getvalue()).metadata.dropped == ("thumbnail",)
+
+
+@pytest.mark.parametrize("sizes", [(900, 300, 20, 200, 250), (250, 250, 250, 250), (2000, 10)])
+def test_long_xmp_is_divided_at_descriptions(sizes: tuple[int, ...]) -> None:
+    parts = [
+        f"<rdf:Description n='{number}'><rdf:Description/>{'x' * size}</rdf:Description>".encode()
+        for number, size in enumerate(sizes)
+    ]
+    start, end = b"<x:xmpmeta><rdf:RDF>", b"</rdf:RDF></x:xmpmeta>"
+    whole = start + b"".join(parts) + end
+    assert split_xmp(whole, len(whole)) == (whole, b"")
+    packet, extended = split_xmp(whole, 1000)
+    assert len(packet) <= 1000
+    assert [(part in packet) + (part in extended) for part in parts] == [1] * len(parts)
+    assert parts[-1] in packet  # the record of the colorization
+    assert extended.startswith(start)
+    assert extended.endswith(end)
+    assert hashlib.md5(extended).hexdigest().upper().encode() in packet
+    assert split_xmp(whole, 100) == (whole, b"")
+
+
+def test_damaged_xmp_is_not_divided() -> None:
+    damaged = b"<rdf:RDF><rdf:Description>" + bytes(90)
+    assert split_xmp(damaged, 50) == (damaged, b"")

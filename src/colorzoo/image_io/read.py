@@ -278,7 +278,8 @@ def open_pil(file: IO[bytes], name: str) -> Iterator[Image.Image]:
             raise ImageError(f"{name} is a video. Use `colorzoo video`.") from None
         file.seek(0)
         if variant := unsupported_variant(file.read()):
-            raise ImageError(f"{name} is not supported ({variant}). Convert it to PNG or TIFF.") from None
+            problem = f"{name} is not an image that can be read: {variant} is not supported"
+            raise ImageError(f"{problem}. Convert it to PNG or TIFF.") from None
         raise ImageError(
             f"{name} is not an image that can be read. Use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG "
             "2000."
