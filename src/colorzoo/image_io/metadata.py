@@ -214,7 +214,8 @@ def clean_xmp(xmp: bytes) -> tuple[bytes, list[str]]:
     return _without(_FILE_PATTERN, xmp), names
 
 
-_DESCRIPTION = re.compile(r"<(/?)rdf:Description\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*?(/?)>")
+# values contain no "<", so that damaged packets are searched in linear time
+_DESCRIPTION = re.compile(r"<(/?)rdf:Description\b(?:[^<>\"']|\"[^<\"]*\"|'[^<']*')*?(/?)>")
 
 
 def _descriptions(xmp: bytes) -> tuple[str, list[str], str]:
@@ -246,7 +247,7 @@ def merge_extended_xmp(xmp: bytes, segments: Sequence[bytes]) -> bytes | None:
     if not parts or not more_parts or sizes != {len(extended)}:
         return None
     for part in more_parts:
-        declared = re.findall(r"\sxmlns:[^>]*?[\"'][^\"']*[\"']", more_start)
+        declared = re.findall(r"\sxmlns:[\w.-]+=(?:\"[^\"]*\"|'[^']*')", more_start)
         missing = "".join(each for each in declared if each.split("=")[0] not in part)
         parts.append(part.replace("<rdf:Description", f"<rdf:Description{missing}", 1))
     return (start + "".join(parts) + end).encode("utf-8", "surrogateescape")
@@ -261,7 +262,8 @@ def split_xmp(xmp: bytes, limit: int) -> tuple[bytes, bytes]:
     start, parts, end = _descriptions(xmp)
     if len(xmp) <= limit or not parts:
         return xmp, b""
-    end = re.sub(r"\s+(?=<\?xpacket)", "", end)  # padding
+    before, mark, after = end.partition("<?xpacket")
+    end = before.rstrip() + mark + after  # without padding
     note = 'xmlns:xmpNote="http://ns.adobe.com/xmp/note/" xmpNote:HasExtendedXMP="{}"'
     link = f'<rdf:Description rdf:about="" {note}/>'
     size = len((start + link + end).encode("utf-8", "surrogateescape")) + 32
@@ -271,7 +273,7 @@ def split_xmp(xmp: bytes, limit: int) -> tuple[bytes, bytes]:
         (kept if size + part_size <= limit else moved).insert(0, part)
         size += part_size if kept and kept[0] is part else 0
     body = (start + "".join(moved) + end).encode("utf-8", "surrogateescape")
-    extended = re.sub(rb"<\?xpacket.*?\?>", b"", body)
+    extended = re.sub(rb"<\?xpacket[^<>]*>", b"", body)
     link = link.format(hashlib.md5(extended, usedforsecurity=False).hexdigest().upper())
     packet = (start + link + "".join(kept) + end).encode("utf-8", "surrogateescape")
     return (packet, extended) if len(packet) <= limit else (xmp, b"")
