@@ -535,9 +535,9 @@ class FileColorizer:
                     strength = self.settings.strength
                     image_task = colorizer.prepare(like, self.guidance, strength=strength, reference=exemplar)
                 colored = self._recall_regions(colorize_task(image_task), colorizer)
-                notes.extend((*frame.image.notes, *colored.notes))
-                levels = colored.levels(output_bit_depth(task.target, like))
-                yield ColoredFrame(levels, colored.source(like), frame.milliseconds)
+                levels, source = colored.levels(output_bit_depth(task.target, like)), colored.source(like)
+                notes.extend((*frame.image.notes, *write_notes(task.target, source), *colored.notes))
+                yield ColoredFrame(levels, source, frame.milliseconds)
 
         quality, overwrite = self.settings.quality, bool(self.overwrite)
         has_consent = self.overwrite is True  # to replace files that contain no record
@@ -603,10 +603,12 @@ class FileColorizer:
             if result_state(existing_provenance, file.provenance) != "done":
                 raise
             return task.result("skipped", ALREADY_DONE)
-        notes = (*file.notes, *image.notes, *colored.notes, *written)
+        # a crop can drop more metadata than the notes of the file name
+        notes = (*file.notes, *write_notes(task.target, source), *image.notes, *colored.notes, *written)
         if self.bucket:
             self.bucket.upload(task.target)
-        return task.result("colored", *notes, model=colored.task.network.name, stages=colored.task.log)
+        network = colored.task.network.name
+        return task.result("colored", *dict.fromkeys(notes), model=network, stages=colored.task.log)
 
 
 def _ignored_color_note(note: str | None, subject: str) -> str | None:

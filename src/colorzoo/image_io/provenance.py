@@ -19,7 +19,7 @@ from typing import IO, Literal
 from colorzoo.errors import ImageError
 from colorzoo.files import check_outputs, whole_file
 from colorzoo.image_io.formats import WRITABLE
-from colorzoo.image_io.metadata import Metadata, properties_pattern
+from colorzoo.image_io.metadata import Metadata, properties_pattern, split_xmp
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import open_without_limit
 from colorzoo.image_io.write import JPEG_SEGMENT, XMP_FORMATS, write_error
@@ -170,8 +170,9 @@ def embed_provenance(
         return image, None
     kind = WRITABLE[path.suffix.lower()]
     metadata = add_provenance(image.metadata, provenance)
-    is_too_long = kind == "JPEG" and len(metadata.xmp or b"") > JPEG_SEGMENT
-    if kind in XMP_FORMATS and not is_too_long:
+    packet = split_xmp(metadata.xmp or b"", JPEG_SEGMENT)[0]
+    is_too_long = len(packet) > JPEG_SEGMENT or parse_provenance(packet) is None
+    if kind in XMP_FORMATS and not (kind == "JPEG" and is_too_long):
         return replace(image, metadata=metadata), None
     return image, provenance
 
