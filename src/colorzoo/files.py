@@ -1,4 +1,4 @@
-"""Atomic file writing, removal of temporary files of killed processes, and file hashes."""
+"""Checks of output files, atomic writing, removal of temporary files of killed processes, and file hashes."""
 
 from __future__ import annotations
 
@@ -7,21 +7,100 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
+from colorzoo.errors import ColorzooError
+
 try:
     import fcntl
 except ImportError:  # Windows, which does not delete open files
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["digest_of", "megabytes", "remove_leftovers", "sha256_of", "whole_file", "write_atomic"]
+__all__ = [
+    "check_outputs",
+    "digest_of",
+    "megabytes",
+    "remove_leftovers",
+    "sha256_of",
+    "whole_file",
+    "write_atomic",
+]
 
 _ABANDONED = 3600.0  # seconds without a write after which a temporary file is abandoned
+
+
+def check_outputs(
+    outputs: Iterable[Path],
+    inputs: Iterable[str | Path] = (),
+    *,
+    folders: Sequence[Path] = (),
+    overwrite: bool = True,
+    error: type[ColorzooError] = ColorzooError,
+) -> None:
+    """Raise an error if a command must not write its outputs.
+
+    Files are compared by device and inode, so that hard links, symbolic links and different spellings of a
+    name are recognized. A symbolic link is never written, because it could lead to a file that a person made.
+
+    Examples:
+        >>> check_outputs([Path("photo.png")], inputs=["photo.png"])
+        Traceback (most recent call last):
+        colorzoo.errors.ColorzooError: photo.png is also an input. Choose another output.
+
+    Args:
+        outputs: All files that the command writes or deletes.
+        inputs: All files that the command reads; other texts are ignored.
+        folders: Input folders that must not contain an output.
+        overwrite: Whether existing files may be replaced, except inputs.
+        error: Class of the error.
+    """
+    written = list(outputs)
+    # a missing file cannot be an input
+    sources = _identities(inputs) if any(map(os.path.lexists, written)) else set()
+    names = set[str]()
+    for out in written:
+        name = os.path.abspath(out).casefold()
+        if name in names:
+            raise error(f"{out} is also another output. Choose different outputs.")
+        names.add(name)
+        if not sources.isdisjoint(_identities([out])):
+            raise error(f"{out} is also an input. Choose another output.")
+        if os.path.islink(out):  # noqa: PTH114 - as below, Path raises an error for long names
+            raise error(f"{out} is a symbolic link. Delete the link, or choose another output.")
+        if os.path.exists(out) and not os.path.isfile(out):  # noqa: PTH110, PTH113
+            raise error(f"{out} is not a regular file. Choose another output.")
+        if os.path.lexists(out) and not overwrite:
+            raise error(exists_message(out))
+    for parent in dict.fromkeys(out.parent for out in written):
+        folder = next(each for each in (parent / "file").absolute().parents if os.path.lexists(each))
+        above = _identities((folder, *folder.resolve().parents)) if folders else set()
+        for closed in folders:
+            if not above.isdisjoint(_identities([closed])):
+                raise error(
+                    f"{str(parent)!r} is inside the input folder {str(closed)!r}. Choose another folder."
+                )
+        if not (os.path.isdir(folder) and os.access(folder, os.W_OK)):  # noqa: PTH112
+            raise error(f"{str(parent)!r} cannot be written, because {folder} is not a writable folder.")
+
+
+def exists_message(path: Path) -> str:
+    """Return the error message for an existing output that must not be replaced."""
+    return f"{path} already exists. Set --overwrite (Python: overwrite=True), or choose another output."
+
+
+def _identities(paths: Iterable[str | Path]) -> set[tuple[int, int]]:
+    """Return the device number and the inode of each existing file."""
+    found = set()
+    for path in paths:
+        with suppress(OSError, ValueError):
+            status = os.stat(path)  # noqa: PTH116 - also for text that is not a path
+            found.add((status.st_dev, status.st_ino))
+    return found
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 from .provenance import UsedFile as UsedFile
+from .provenance import input_files as input_files
 from .provenance import model_provenance as model_provenance
 from .provenance import result_provenance as result_provenance
 from .provenance import used_files as used_files
@@ -10,6 +11,7 @@ from .report import ReportEntry as ReportEntry
 from .report import ServedReport as ServedReport
 from .report import check_report as check_report
 from .report import read_entries as read_entries
+from .report import report_pages as report_pages
 from .report import serve_report as serve_report
 from .report import write_report as write_report
 from .runner import NOT_TRIED as NOT_TRIED
@@ -17,6 +19,7 @@ from .runner import FileColorizer as FileColorizer
 from .settings import ColorSettings as ColorSettings
 from .settings import ModelSettings as ModelSettings
 from .sheet import draw_sheet as draw_sheet
+from .sheet import sheet_provenance as sheet_provenance
 from .sheet import write_sheet as write_sheet
 from .sign import load_signer as load_signer
 from .sign import sign_results as sign_results
@@ -38,12 +41,15 @@ __all__ = [
     "UsedFile",
     "check_report",
     "draw_sheet",
+    "input_files",
     "load_signer",
     "model_provenance",
     "plan_outputs",
     "read_entries",
+    "report_pages",
     "result_provenance",
     "serve_report",
+    "sheet_provenance",
     "sign_results",
     "used_files",
     "with_prediction",

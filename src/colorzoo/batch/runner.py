@@ -531,16 +531,17 @@ class FileColorizer:
                     strength = self.settings.strength
                     edit = colorizer.resolve(like, self.guidance, strength=strength, reference=exemplar)
                 colored = self._colorize(edit, colorizer)
-                notes.extend((*frame.image.notes, *colored.notes))
-                levels = colored.levels(output_bit_depth(task.target, like))
-                yield ColoredFrame(levels, colored.source(like), frame.milliseconds)
+                levels, source = colored.levels(output_bit_depth(task.target, like)), colored.source(like)
+                notes.extend((*frame.image.notes, *write_notes(task.target, source), *colored.notes))
+                yield ColoredFrame(levels, source, frame.milliseconds)
 
         if task.is_done:
             for _ in colored_frames():
                 pass
             return task.existing_result("done")
         quality, overwrite = self.settings.quality, bool(self.overwrite)
-        with sidecar_written(task.target, first.metadata, not_embedded) as written:
+        has_consent = self.overwrite is True  # to replace files that contain no record
+        with sidecar_written(task.target, first.metadata, not_embedded, overwrite=has_consent) as written:
             write_frames(task.target, colored_frames(), frames, quality=quality, overwrite=overwrite)
         result = task.result(
             "colored", *dict.fromkeys(notes), *written, model=", ".join(dict.fromkeys(models))
@@ -574,8 +575,11 @@ class FileColorizer:
         overwrite = bool(self.overwrite)
         source = colored.source(image)
         like, not_embedded = embed_provenance(source, task.target, file.provenance)
+        has_consent = self.overwrite is True
         try:
-            with sidecar_written(task.target, source.metadata, not_embedded) as written:
+            with sidecar_written(
+                task.target, source.metadata, not_embedded, overwrite=has_consent
+            ) as written:
                 if output_format(task.target) in LAYERED_FORMATS:
                     layers = colored.layers(source)
                     write_layers(task.target, layers, like, colored.ink(), overwrite=overwrite)
@@ -590,10 +594,12 @@ class FileColorizer:
             if result_state(existing_provenance, file.provenance) != "done":
                 raise
             return task.result("skipped", ALREADY_DONE)
-        notes = (*file.notes, *image.notes, *colored.notes, *written)
+        # a crop can drop more metadata than the notes of the file name
+        notes = (*file.notes, *write_notes(task.target, source), *image.notes, *colored.notes, *written)
         if self.bucket:
             self.bucket.upload(task.target)
-        return task.result("colored", *notes, model=colored.edit.network.name, stages=colored.edit.log)
+        network = colored.task.network.name
+        return task.result("colored", *dict.fromkeys(notes), model=network, stages=colored.task.log)
 
 
 def _ignored_color_note(note: str | None, subject: str) -> str | None:

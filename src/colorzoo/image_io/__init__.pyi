@@ -16,6 +16,7 @@ from .metadata import Metadata as Metadata
 from .metadata import without_positions as without_positions
 from .provenance import ImageProvenance as ImageProvenance
 from .provenance import add_provenance as add_provenance
+from .provenance import foreign_sidecar as foreign_sidecar
 from .provenance import read_provenance as read_provenance
 from .provenance import sidecar_path as sidecar_path
 from .provenance import update_sidecar as update_sidecar
@@ -69,6 +70,7 @@ __all__ = [
     "encode_psd",
     "fill_hidden",
     "find_images",
+    "foreign_sidecar",
     "gray_levels",
     "images_and_videos",
     "is_gray",

@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from colorzoo.errors import ImageError
+from colorzoo.image_io.containers import read_container, unsupported_variant
 from colorzoo.image_io.formats import FORMATS, VIDEO_EXTENSIONS
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
@@ -24,7 +25,6 @@ from colorzoo.image_io.metadata import (
     Metadata,
     clean_exif,
     clean_xmp,
-    jpeg2000_metadata,
     without_positions,
 )
 from colorzoo.image_io.raster_image import (
@@ -276,18 +276,22 @@ def open_pil(file: IO[bytes], name: str) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         if Path(name).suffix.lower() in VIDEO_EXTENSIONS:
             raise ImageError(f"{name} is a video. Use `colorzoo video`.") from None
+        file.seek(0)
+        if variant := unsupported_variant(file.read()):
+            problem = f"{name} is not an image that can be read: {variant} is not supported"
+            raise ImageError(f"{problem}. Convert it to PNG or TIFF.") from None
         raise ImageError(
             f"{name} is not an image that can be read. Use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG "
             "2000."
         ) from None
     except Exception as error:  # parsers raise many types of errors for damaged headers
-        raise ImageError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
+        raise ImageError(f"{name} is damaged or not supported ({_one_line(error)})") from error
     with image:
         if image.format == "JPEG2000":
             # add metadata that Pillow does not read; the file position does not change
             position = file.tell()
             file.seek(0)
-            image.info.update(jpeg2000_metadata(file.read()))
+            image.info.update(read_container(image.format, file.read())[0])
             file.seek(position)
         yield image
 
@@ -326,11 +330,20 @@ def from_pil(
         ImageError: The image is damaged.
     """
     pixels = _decode(image, file, name)
+    dropped = list[str]()
+    if file is not None and image.tell() == 0:  # the first frame has the metadata of an animation
+        position = file.tell()
+        file.seek(0)
+        found, names = read_container(image.format, file.read())
+        file.seek(position)
+        image.info.update(found)
+        dropped += names
     orientation = exif_orientation(image)
     stored_exif: bytes | None = image.info.get("exif")
-    if not stored_exif and image.format == "TIFF":  # opened by the caller
+    if not stored_exif and (image.format == "TIFF" or "Raw profile type exif" in image.info):
         stored_exif = image.getexif().tobytes()
-    exif, exif_notes = clean_exif(stored_exif.removeprefix(EXIF_PREFIX)) if stored_exif else (None, ())
+    exif, exif_notes, names = clean_exif((stored_exif or b"").removeprefix(EXIF_PREFIX))
+    dropped += names
     # the resolution of the upright image, from the header or EXIF
     dpi = image.info.get("dpi")
     with suppress(Exception):  # as in `exif_orientation`
@@ -344,16 +357,21 @@ def from_pil(
         upright_dpi = (vertical, horizontal) if orientation >= 5 else (horizontal, vertical)
     # comments of JPEG 2000 files contain the name of the encoder
     comment = None if image.format == "JPEG2000" else image.info.get("comment")
-    texts: dict[str, object] = getattr(image, "text", {}) if image.format == "PNG" else {}
+    texts: dict[str, str] = getattr(image, "text", {}) if image.format == "PNG" else {}
+    dropped += [key for key in texts if key in ("Raw profile type xmp", "Raw profile type APP1")]
     xmp = image.info.get("xmp")
-    iptc = image.info.get("photoshop", {}).get(IPTC_RESOURCE)
+    if isinstance(xmp, bytes):
+        xmp, names = clean_xmp(xmp)
+        dropped += names
+    iptc = image.info.get("iptc") or image.info.get("photoshop", {}).get(IPTC_RESOURCE)
     metadata = Metadata(
         exif=exif,
-        xmp=clean_xmp(xmp) if isinstance(xmp, bytes) else None,
+        xmp=xmp if isinstance(xmp, bytes) else None,
         dpi=upright_dpi,
-        text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
+        text=tuple((key, value) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
         comment=comment if isinstance(comment, bytes) else None,
         iptc=iptc if isinstance(iptc, bytes) else None,
+        dropped=tuple(dict.fromkeys(dropped)),
         format="JPEG" if image.format == "MPO" else image.format,
     )
     all_notes = notes + pixels.notes + exif_notes
@@ -391,7 +409,7 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
         if file is not None and image.format == "JPEG2000":
             samples = decode_jpeg2000(file)
         if samples is None:
-            _load(image, name)  # also reads EXIF and texts that follow the pixels of a PNG
+            _load(image, file, name)  # also reads EXIF and texts that follow the pixels of a PNG
             _drop_text_entries(image)
         if file is not None and is_deep_png:
             samples = decode_png(file)
@@ -436,7 +454,7 @@ def frame_notes(image: Image.Image) -> tuple[str, ...]:
     return (f"first of {count} {unit}",) if count > 1 else ()
 
 
-def _load(image: Image.Image, name: str) -> None:
+def _load(image: Image.Image, file: IO[bytes] | None, name: str) -> None:
     try:
         image.load()
     except MemoryError:
@@ -444,7 +462,12 @@ def _load(image: Image.Image, name: str) -> None:
             f"{name} ({image.width} x {image.height} pixels) does not fit into memory. Downscale the image."
         ) from None
     except Exception as error:  # decoders raise OSError, SyntaxError, EOFError, struct.error and others
-        raise ImageError(f"{name} is damaged or truncated: {_one_line(error)}") from error
+        problem = "is damaged or truncated"
+        if file is not None:
+            file.seek(0)
+            variant = unsupported_variant(file.read()) if image.format in ("JPEG", "MPO", "PNG") else None
+            problem = f"is not supported ({variant}), or damaged" if variant else problem
+        raise ImageError(f"{name} {problem}: {_one_line(error)}") from error
 
 
 def _assemble(pixels: Pixels, metadata: Metadata, orientation: int) -> RasterImage:

@@ -31,7 +31,7 @@ from colorzoo.image_io.metadata import (
     Metadata,
     clean_exif,
     clean_xmp,
-    iptc_record,
+    photoshop_iptc,
     set_description,
     set_resolution,
 )
@@ -61,10 +61,19 @@ _SIZE_MARKER = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a JPEG 2
 
 
 class Directory(NamedTuple):
-    """TIFF directory (header of an image): offset in the file, and width and height in pixels."""
+    """TIFF directory (header of an image).
+
+    Attributes:
+        offset: Offset in the file.
+        size: Width and height in pixels.
+        parent: Offset of the directory with the metadata; None unless this directory is a SubIFD.
+        skipped: Whether the file contains reduced copies or masks that are not pages.
+    """
 
     offset: int
     size: tuple[int, int]
+    parent: int | None = None
+    skipped: bool = False
 
 
 def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
@@ -79,6 +88,7 @@ def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
     """
     pages = list[Directory]()
     visited = dict[Directory, None]()  # all directories, in the order of the file
+    skipped = False
     tag_bytes = 0  # of the directories read so far
     file_size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -99,10 +109,14 @@ def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
                 and each.dataoffsets
             ]
             if full_images:
-                pages.append(max(full_images, key=_pixel_count))
+                largest = max(full_images, key=_pixel_count)
+                is_nested = largest.offset != page.offset
+                pages.append(largest._replace(parent=page.offset) if is_nested else largest)
+            else:
+                skipped = True
             visited |= dict.fromkeys(map(_directory, family))
     if pages:
-        return tuple(pages)
+        return pages[0]._replace(skipped=skipped), *pages[1:]
     images = [directory for directory in visited if _pixel_count(directory) > 0]
     return (max(images, key=_pixel_count),) if images else ()
 
@@ -139,20 +153,29 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
             tiff.filehandle.seek(page.offset)  # `TiffPage` reads the directory at the current position
             tiff_page: Any = tifffile.TiffPage(tiff, 0)
             pixels = sample_pixels(_samples(tiff_page, file_size), _bytes_of(tiff_page, PROFILE))
-            exif, exif_notes = clean_exif(file, page.offset)
+            kinds = [int(kind) for kind in tiff_page.extrasamples]
+            lost_channels = len(kinds) > 1 or EXTRASAMPLE.UNSPECIFIED in kinds
+            offset = page.offset if page.parent is None else page.parent
+            exif, exif_notes, dropped = clean_exif(file, offset)
+            tiff.filehandle.seek(offset)
+            tiff_page = tifffile.TiffPage(tiff, 0)
+            dropped += ["extra channel"] if lost_channels else []
+            dropped += ["reduced copy or mask"] if page.skipped else []
             # collect the metadata
             stored_orientation = tiff_page.tags.valueof(ORIENTATION)
             orientation: int = stored_orientation if stored_orientation in range(1, 9) else 1
             has_unit = tiff_page.resolutionunit != tifffile.RESUNIT.NONE
             dpi: tuple[float, float] = tiff_page.get_resolution(tifffile.RESUNIT.INCH) if has_unit else (1, 1)
             upright_dpi = dpi if orientation < 5 else dpi[::-1]
-            xmp = _bytes_of(tiff_page, XMP)
+            xmp, names = clean_xmp(_bytes_of(tiff_page, XMP) or b"")
+            iptc, resources = photoshop_iptc(_bytes_of(tiff_page, PHOTOSHOP) or b"")
             metadata = Metadata(
                 exif=exif,
-                xmp=None if xmp is None else clean_xmp(xmp),
+                xmp=xmp or None,
                 # 1 x 1 is a pixel aspect ratio, not a resolution
                 dpi=upright_dpi if min(dpi) > 1 else None,
-                iptc=_bytes_of(tiff_page, IPTC) or iptc_record(_bytes_of(tiff_page, PHOTOSHOP) or b""),
+                iptc=_bytes_of(tiff_page, IPTC) or iptc,
+                dropped=tuple(dict.fromkeys((*dropped, *names, *resources))),
                 format="TIFF",
             )
             return replace(pixels, notes=pixels.notes + exif_notes), metadata, orientation
@@ -249,7 +272,7 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
     strip = bytes(imagecodecs.deflate_encode(cast(bytes, differences)))
     if offset + len(strip) > _MAX_TIFF:
         raise ImageError("a TIFF must be smaller than 4 GB. Set --frames first to write only the first page.")
-    main, nested, _ = copy_directories(data.exif or b"")
+    main, nested, *_ = copy_directories(data.exif or b"")
     # tags of the pixels and their strip
     height, width, channels = stored.shape
     tags: dict[int, int | tuple[int, ...]] = {

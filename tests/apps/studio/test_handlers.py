@@ -1,6 +1,8 @@
 """Requests of drawing pads and their replies, without a transport."""
 
 import io
+import re
+import zipfile
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -199,6 +201,13 @@ def test_export_applies_quality_size_and_resolution(pad: DirectPad) -> None:
     assert len(pad.export(recipe, "jpeg", quality=50)) < len(pad.export(recipe, "jpeg"))
 
 
+def test_exported_layers_have_the_requested_resolution(pad: DirectPad) -> None:
+    recipe = with_points(pad.open(photo_file(96, 80, "JPEG", dpi=(150, 75))), POINT)
+    for dpi, expected in ((None, ("150", "75")), (300, ("300", "300"))):
+        with zipfile.ZipFile(io.BytesIO(pad.export(recipe, "ora", dpi=dpi))) as archive:
+            assert tuple(re.findall(r"[xy]res='(\d+)'", archive.read("stack.xml").decode())) == expected
+
+
 def test_scaled_export_keeps_face_regions_but_not_positions_in_pixels(pad: DirectPad) -> None:
     exif = Image.Exif()
     exif[315] = "Ann"
@@ -211,6 +220,9 @@ def test_scaled_export_keeps_face_regions_but_not_positions_in_pixels(pad: Direc
             assert image.getexif()[315] == "Ann"
             assert (37396 in image.getexif().get_ifd(34665)) == has_area
             assert b'"Opa"' in image.info["xmp"]
+        for kind in ("jpeg", "tiff"):
+            notes = pad.call("export", recipe=with_points(photo), format=kind, **options).body["notes"]
+            assert ("positions in the image was not saved" in notes) == (not has_area)
 
 
 def test_reduced_export_keeps_the_color_at_the_edge_of_transparent_parts(pad: DirectPad) -> None:

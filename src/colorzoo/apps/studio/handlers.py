@@ -28,7 +28,7 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.areas import parse_area
 from colorzoo.guidance.fields import DEFAULT_REACH, Fields, Reach, Vertices
 from colorzoo.guidance.kinds import guidance_kind
-from colorzoo.image_io import is_gray, write_notes
+from colorzoo.image_io import is_gray, without_positions, write_notes
 from colorzoo.inference import (
     as_reference,
     colorize_edit,
@@ -424,7 +424,11 @@ def _export(ctx: Context) -> Iterator[Message]:
     else:
         origin = export_provenance(request, recipe, options, colored.source(image).size)
         data = encode_with_provenance(colored, image, name, origin, options)
-        notes += write_notes(name, image)
+    if options.format != "layer":  # a layer has no metadata
+        source = colored.source(image)
+        if options.side is not None and options.side < max(source.size):
+            source = replace(source, metadata=without_positions(source.metadata, scaled=True))
+        notes += write_notes(name, replace(image, metadata=source.metadata))
     fields = {"name": name, "mime": options.mime, "notes": notes}
     if ctx.inline_files:
         yield ctx.answer("exported", data, **fields)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.apps.video.frames import VideoError
+from colorzoo.batch import input_files
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.files import sha256_of, write_atomic
 from colorzoo.guidance import Recipe
@@ -35,6 +36,7 @@ class KeyFrame:
         recipe: Recipe; None for a color image.
         folder: Folder to which reference paths in the recipe are relative.
         sha256: Hash of the image or recipe.
+        file: File of the image or recipe; None for a recipe inside the film recipe.
     """
 
     frame: int
@@ -42,6 +44,7 @@ class KeyFrame:
     recipe: Recipe | None
     folder: Path
     sha256: str
+    file: Path | None = None
 
     @classmethod
     def read(cls, frame: int, source: Path | dict[str, Any], folder: Path) -> KeyFrame:
@@ -64,8 +67,8 @@ class KeyFrame:
         except OSError as error:
             raise VideoError(f"{error.filename}: {error.strerror}") from error
         if path.suffix.lower() == ".json":
-            return cls(frame, None, Recipe.from_json(path), path.parent, digest)
-        return cls(frame, path, None, folder, digest)
+            return cls(frame, None, Recipe.from_json(path), path.parent, digest, path)
+        return cls(frame, path, None, folder, digest, path)
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,15 @@ class FilmRecipe:
     def color_images(self) -> list[Path]:
         """Color images that a model must match with the frames."""
         return [*(key.image for key in self.keys if key.image is not None), *self.references]
+
+    @property
+    def files(self) -> list[Path]:
+        """Files that the film recipe and the recipes of its frames name."""
+        found = [key.file for key in self.keys if key.file is not None]
+        for key in self.keys:
+            if key.recipe is not None:
+                found += [path for _, path in input_files(key.recipe, key.folder)]
+        return [*found, *self.references]
 
     @classmethod
     def read(

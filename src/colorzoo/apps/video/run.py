@@ -46,17 +46,21 @@ from colorzoo.batch import UsedFile, draw_sheet, model_provenance, with_source
 from colorzoo.color import lab_to_rgb
 from colorzoo.console import progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
-from colorzoo.files import sha256_of
+from colorzoo.files import check_outputs, sha256_of
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.border import BorderSetting, Rectangle, parse_border
 from colorzoo.image_io import (
     IN_COLOR,
+    READABLE,
     ImageProvenance,
     RasterImage,
     chroma_note,
     output_format,
     read_image,
     read_provenance,
+    result_name,
+    sidecar_path,
+    visible_entries,
     write_image,
 )
 from colorzoo.inference import (
@@ -162,8 +166,13 @@ def colorize_video(
         ColorzooError: The video or an image cannot be read, an option is invalid,
             another process writes the result, or the result exists and differs.
     """
-    # open the film
-    _check_paths(source, out)
+    # compare the outputs with the inputs, and open the film
+    edits = FilmRecipe.read(recipe, keys or {}, references, apply_matches=apply_matches)
+    inputs = read_files(source, edits, recipe, weights)
+    check_outputs(written_files(source, out, match_sheet), inputs)
+    if match_sheet is not None:
+        output_format(match_sheet)
+        check_outputs([match_sheet], folders=[source], overwrite=overwrite)
     film: Source
     if not source.is_dir():
         film = VideoFile(source, choose_codec(out, codec), frames, crf=crf, sound=sound)
@@ -174,7 +183,6 @@ def colorize_video(
     else:
         film = FrameFolder(source, frames)
     # choose the model, and identify the result by the source, the model and the settings
-    edits = FilmRecipe.read(recipe, keys or {}, references, apply_matches=apply_matches)
     guidance = Recipe(more=hints or {})
     name = _choose_film_model(film, edits, guidance, model, weights)
     settings = {
@@ -201,6 +209,7 @@ def colorize_video(
         "description": film.describe(),
         "notes": [],
     }
+    load = partial(Colorizer, name, weights=weights, device=device, precision=precision, size=size)
     # keep a result with the same source and settings
     if not overwrite and os.path.lexists(out):
         stored = read_provenance(out)
@@ -210,21 +219,21 @@ def colorize_video(
                 "OUT."
             )
         notes = ["already exists with the same source and settings"]
+        if match_sheet is not None and not dry_run and model_card(name).input != "sketch":
+            colorer, spans = load_colorer(
+                film, edits, load(temperature=temperature), strength, guidance, progress
+            )
+            find_matches(film, colorer, spans)
+            notes += _write_matches(match_sheet, film, edits, colorer, spans, overwrite=overwrite)
         return summary | {"status": "skipped", "notes": notes}
     key_hashes = {key.frame: key.sha256 for key in edits.keys}
     parts = PartsFolder(out, f"{shared.source} {shared.settings}", key_hashes, overwrite=overwrite)
     if dry_run:
         plan = parts.plan()
         return summary | {"notes": [*film.issues.notes, *([plan] if plan else [])]}
-    if match_sheet is not None:  # checked before the work, which can take hours
-        output_format(match_sheet)
-        if os.path.lexists(match_sheet) and not overwrite:
-            raise VideoError(f"{match_sheet} already exists. Set --overwrite to replace this file.")
     # load the model, the key frames and the reference
     start = time.monotonic()
-    colorizer = Colorizer(
-        name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
-    )
+    colorizer = load(temperature=temperature)
     is_drawing_model = isinstance(colorizer.model, DrawingModel)
     if not is_drawing_model:
         colorer, spans = load_colorer(film, edits, colorizer, strength, guidance, progress)
@@ -264,21 +273,14 @@ def colorize_video(
                 origin=shown_origin,
                 keep_shots=keep_shots,
             )
-    matches = {} if is_drawing_model else colorer.matches
-    verb = "is also corrected" if edits.apply_matches else "is also found (see --apply-matches)"
-    match_notes = [
-        f"the object of frame {number} {verb} in the shots at frames {', '.join(map(str, starts))}"
-        for number, starts in matches.items()
-    ]
-    if match_sheet is not None and matches:
-        sheet = np.asarray(draw_matches(film, colorer, spans))
-        write_image(match_sheet, sheet, RasterImage(sheet), overwrite=overwrite)
-        match_notes.append(f"thumbnails of these shots are in {match_sheet}")
+    match_notes = []
+    if not is_drawing_model:
+        match_notes = _write_matches(match_sheet, film, edits, colorer, spans, overwrite=overwrite)
     return summary | {
         "status": "colored",
         "frames": sum(shot.count for shot in shots),
         "shots": [shot.first for shot in shots],
-        "matches": matches,
+        "matches": {} if is_drawing_model else colorer.matches,
         "broken": film.issues.broken,
         "notes": [
             *film.issues.lines(),
@@ -386,6 +388,46 @@ def _film_provenance(
         for memory in (of_film, of_shots)
     )
     return origin, shared
+
+
+@torch.inference_mode()
+def find_matches(film: Source, colorer: FrameColorer, spans: Sequence[range]) -> None:
+    """Find the shots that match a correction without coloring the film; see `FrameColorer.matches`."""
+    tested = {span[min(TESTED, len(span) - 1)]: span for span in spans}
+    for frame in film.frames():
+        if frame.number in tested:
+            colorer.keys_of(tested[frame.number], frame.lightness())
+
+
+def _write_matches(
+    path: Path | None,
+    film: Source,
+    edits: FilmRecipe,
+    colorer: FrameColorer,
+    spans: Sequence[range],
+    *,
+    overwrite: bool,
+) -> list[str]:
+    """Write the image of `draw_matches` if there are matches, and return notes for the user.
+
+    Args:
+        path: Image file; None writes no file.
+        film: Film.
+        edits: Edits of the film.
+        colorer: Colorizer of single frames that has found the matches.
+        spans: Frame numbers of each shot.
+        overwrite: Whether an existing file may be replaced.
+    """
+    verb = "is also corrected" if edits.apply_matches else "is also found (see --apply-matches)"
+    notes = [
+        f"the object of frame {number} {verb} in the shots at frames {', '.join(map(str, starts))}"
+        for number, starts in colorer.matches.items()
+    ]
+    if path is not None and notes:
+        sheet = np.asarray(draw_matches(film, colorer, spans))
+        write_image(path, sheet, RasterImage(sheet), overwrite=overwrite)
+        notes.append(f"thumbnails of these shots are in {path}")
+    return notes
 
 
 @torch.inference_mode()
@@ -712,13 +754,11 @@ def write_frame(
     Raises:
         ColorzooError: The frame does not exist, or a file cannot be read or written.
     """
-    _check_paths(source, out)
     recipe_path = out.with_suffix(".recipe.json")
-    film = open_film(source)
-    for path in (out, recipe_path):
-        if os.path.lexists(path) and not overwrite:
-            raise VideoError(f"{path} already exists. Set --overwrite to replace this file.")
     edits = FilmRecipe.read(recipe, keys or {}, references, apply_matches=apply_matches)
+    inputs = read_files(source, edits, recipe, weights)
+    check_outputs([out, recipe_path], inputs, folders=[source], overwrite=overwrite)
+    film = open_film(source)
     guidance = Recipe(more=hints or {})
     name = _choose_film_model(film, edits, guidance, model, weights)
     colorizer = Colorizer(
@@ -836,9 +876,35 @@ def _colored_part(border: str, edits: FilmRecipe) -> BorderSetting:
     return "none" if edits.has_images and colored_part == "automatic" else colored_part
 
 
-def _check_paths(source: Path, out: Path) -> None:
-    """Raise an error if the source is missing or is also the output."""
+def read_files(source: Path, edits: FilmRecipe, recipe: Path | None, weights: str) -> list[Path]:
+    """Return all files that the colorization of a film reads.
+
+    Args:
+        source: Video file or folder of frames.
+        edits: Edits of the command line and of the film recipe, which name further files.
+        recipe: Film recipe, or None.
+        weights: ``default``, ``published``, or the path of a weight file.
+
+    Raises:
+        VideoError: The film is missing.
+    """
     if not source.exists():
         raise VideoError(f"{source}: no such file or folder")
-    if os.path.realpath(source) == os.path.realpath(out):
-        raise VideoError(f"{out} is also the source. Choose another OUT.")
+    frames = visible_entries(source) if source.is_dir() else []
+    return [source, *frames, *edits.files, *([] if recipe is None else [recipe]), Path(weights)]
+
+
+def written_files(source: Path, out: Path, match_sheet: Path | None) -> list[Path]:
+    """Return all files that the colorization of a film can write or delete.
+
+    Args:
+        source: Video file or folder of frames.
+        out: Video file; or a folder, which gets one file for each frame.
+        match_sheet: Image of `draw_matches`, or None.
+    """
+    results = [out]
+    if source.is_dir():
+        frames = [file for file in visible_entries(source) if file.suffix.lower() in READABLE]
+        results = [out / result_name(frame) for frame in frames]
+    shots = [path for path in parts_path(out).rglob("*") if path.is_file()]
+    return [*results, sidecar_path(out), *shots, *([] if match_sheet is None else [match_sheet])]
