@@ -598,8 +598,8 @@ class FileColorizer:
         notes = (*file.notes, *write_notes(task.target, source), *image.notes, *colored.notes, *written)
         if self.bucket:
             self.bucket.upload(task.target)
-        network = colored.task.network.name
-        return task.result("colored", *dict.fromkeys(notes), model=network, stages=colored.task.log)
+        network = colored.edit.network.name
+        return task.result("colored", *dict.fromkeys(notes), model=network, stages=colored.edit.log)
 
 
 def _ignored_color_note(note: str | None, subject: str) -> str | None:
