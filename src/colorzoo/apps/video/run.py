@@ -626,8 +626,9 @@ def _color_shot(
         waiting.append(frame)
         is_key = colorer.is_key(frame, lightness)
         ab_maps = colors.add(
-            exposed(lightness, factor),
+            lightness,
             partial(predict, frame, factor),
+            factor=factor,
             fixed=is_key,
             correct=partial(correct, frame, factor) if colorer.corrects() else None,
             corrected=colorer.is_corrected(frame),
