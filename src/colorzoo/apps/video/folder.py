@@ -33,7 +33,6 @@ from colorzoo.image_io import (
     READABLE,
     ImageProvenance,
     RasterImage,
-    describe_frames,
     fill_hidden,
     output_bit_depth,
     read_image,
@@ -41,6 +40,7 @@ from colorzoo.image_io import (
     visible_entries,
     write_image,
 )
+from colorzoo.image_io.frames import describe_frames
 from colorzoo.inference import ColorizedImage, FullLightness, compose_image
 
 
@@ -84,9 +84,7 @@ class FrameFolder:
 
     extension = ""
 
-    def __init__(
-        self, path: Path, selected: range = ALL_FRAMES, files: Sequence[Path] | None = None
-    ) -> None:
+    def __init__(self, path: Path, selected: range = ALL_FRAMES, files: Sequence[Path] | None = None) -> None:
         self.path, self.selected = path, selected
         self.issues = ReadIssues()
         self.files = files or [file for file in visible_entries(path) if file.suffix.lower() in READABLE]

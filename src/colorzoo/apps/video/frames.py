@@ -65,15 +65,15 @@ class ReadIssues:
 
     Attributes:
         broken: Time codes of damaged packets, or file names of unreadable frames.
-        resized: Numbers of the frames whose size differs from the first frame, by the text of their note.
         notes: Other notes for the user.
         incomplete: Description of data missing at the end of the video; empty if the video is complete.
+        resized: Numbers of the frames whose size differs from the first frame, by the text of their note.
     """
 
     broken: list[str] = field(default_factory=list)
-    resized: dict[str, list[int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     incomplete: str = ""
+    resized: dict[str, list[int]] = field(default_factory=dict)
 
     def lines(self) -> tuple[str, ...]:
         """Return a short message for each problem and note."""

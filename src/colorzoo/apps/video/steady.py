@@ -43,9 +43,10 @@ _CORRECT_EVERY = 8  # frames from one frame whose correction is recalled to the 
 _CORRECTION_STRENGTH = 0.5  # weight of a propagated correction in frames whose correction is recalled
 _FIXED = 8.0  # weight of a frame colorized by the user, relative to other frames
 
-_SAME_LIGHT, _OTHER_LIGHT = 1.2, 1.5  # ratios of light that have no effect, and the full effect
+_SAME_LIGHT, _OTHER_LIGHT = 1.15, 1.35  # ratios of light that have no effect, and the full effect
 _CELLS = 8  # cells in which light is compared, along the shorter side
 _MAX_GAIN = 3.0  # largest factor for the chroma of colors from darker frames
+_WELL_LIT = 60.0  # mean light (L* = 44) above which a frame is not better exposed
 _BLACK_LIGHT = 6.0  # smallest light (L* = 2), because the ratio of two black pixels is noise
 
 # Colors ``(h, w, 4)`` have the channels a and b, the weight, and the light of the frame with these colors. In
@@ -214,9 +215,7 @@ class SteadyColors:
         _, previous, previous_correction = self._last or (None, None, None)
         _colorize_selected(self._frames, previous)
         predictions = [(frame.prediction, frame.is_fixed) for frame in self._frames]
-        ab_maps, previous = _propagate(
-            self._frames, predictions, previous, self._strength, self._every or 1
-        )
+        ab_maps, previous = _propagate(self._frames, predictions, previous, self._strength, self._every or 1)
         corrections = [(frame.correction, frame.is_corrected) for frame in self._frames]
         if previous_correction is not None or any(each is not None for each, _ in corrections):
             layers, previous_correction = _propagate(
@@ -340,7 +339,7 @@ def _colorize_selected(frames: Sequence[_Frame], previous: Array | None) -> None
     confidences = [np.zeros(shape, np.float32) for _ in frames]
     lights = [cv2.resize(frame.light, shape[::-1], interpolation=cv2.INTER_AREA) for frame in frames]
     levels = np.array([light.mean() for light in lights])
-    best = levels[np.argmax(np.minimum(levels, 4 * (116 - levels)))]
+    best = levels[np.argmax(_usable(levels))]
     exposures = _reliability(levels, best)
     to_previous = [frame.to_previous.coarse() if frame.to_previous else None for frame in frames]
     to_next = [frame.to_next.coarse() if frame.to_next else None for frame in frames]
@@ -371,11 +370,13 @@ def _colorize_selected(frames: Sequence[_Frame], previous: Array | None) -> None
     # colors of the frame before the window, and of frames that are colorized in any case
     if previous is not None:
         small = cv2.resize(previous, shape[::-1], interpolation=cv2.INTER_AREA)
-        spread(small[..., 2], small[..., 3] / np.maximum(small[..., 2], 1e-6), range(len(frames)), to_previous)
+        spread(
+            small[..., 2], small[..., 3] / np.maximum(small[..., 2], 1e-6), range(len(frames)), to_previous
+        )
     colorized = [number for number, frame in enumerate(frames) if frame.prediction is not None]
     if previous is None and not colorized:
         # the middle frame of a short window, and the first and the last frame of a longer window
-        lit = np.flatnonzero(exposures > 0.5).tolist()
+        lit = np.flatnonzero(exposures > 0.9).tolist()
         colorized = [lit[(len(lit) - 1) // 2]] if len(frames) <= _FEW else sorted({lit[0], lit[-1]})
         for number in colorized:
             _run_model(frames[number])
@@ -412,11 +413,14 @@ def _mean_light(weight: Array, *lights: Array) -> list[Array]:
     return [(each / np.maximum(count, 1e-9)).clip(_BLACK_LIGHT) for each in others]
 
 
+def _usable(light: Array) -> Array:
+    """Return the part of mean light that helps to predict colors; overexposed pixels lose their colors."""
+    return np.minimum(light, 2.5 * (116 - light)).clip(_BLACK_LIGHT, _WELL_LIT)
+
+
 def _reliability(light: Array, other: Array) -> Array:
     """Return the weight in [0, 1] of colors from frames with mean light, compared with other colors."""
-    # without the light of overexposed cells, whose colors are lost
-    usable, other_usable = (np.minimum(each, 4 * (116 - each)).clip(_BLACK_LIGHT) for each in (light, other))
-    return np.minimum(_SAME_LIGHT * usable / other_usable, 1) ** 4
+    return np.minimum(_SAME_LIGHT * _usable(light) / _usable(other), 1) ** 4
 
 
 def _prefer_lit(first: Array, second: Array) -> tuple[Array, Array]:
