@@ -284,17 +284,16 @@ def _propagate(
                     propagated, later_colors = _prefer_lit(propagated, later_colors)
                 remaining = 1 - cv2.extractChannel(propagated, 2)
                 colors = propagated + _weighted(later_colors, remaining)
+            values = _fill_uncovered(colors)
             if not is_correction:
                 weight, light = cv2.extractChannel(colors, 2), cv2.extractChannel(colors, 3)
                 gain = _chroma_gain(weight, light, frame.light)
-            values = _fill_uncovered(colors)
+                values = np.stack([*(values[:2] * gain), frame.light])
             # add the filled colors at pixels of low confidence
             missing = np.maximum(np.float32(_FILLED_CONFIDENCE) - cv2.extractChannel(colors, 2), 0)
             a, b, last = values * missing
             colors = cv2.add(colors, cv2.merge([a, b, missing, last]))
-        if not is_correction:
-            values = values[:2] * gain
-        found.append(torch.from_numpy(values)[None])
+        found.append(torch.from_numpy(values if is_correction else values[:2])[None])
     return found, colors
 
 
