@@ -43,8 +43,8 @@ _CORRECT_EVERY = 8  # frames from one frame whose correction is recalled to the 
 _CORRECTION_STRENGTH = 0.5  # weight of a propagated correction in frames whose correction is recalled
 _FIXED = 8.0  # weight of a frame colorized by the user, relative to other frames
 
-_SAME_LIGHT, _OTHER_LIGHT = 1.15, 1.35  # ratios of light that have no effect, and the full effect
-_CELLS = 8  # cells in which light is compared, along the shorter side
+_SAME_LIGHT, _OTHER_LIGHT = 1.2, 1.5  # ratios of light that have no effect, and the full effect
+_CELLS = 6  # cells in which light is compared, along the shorter side
 _MAX_GAIN = 3.0  # largest factor for the chroma of colors from darker frames
 _WELL_LIT = 60.0  # mean light (L* = 44) above which a frame is not better exposed
 _BLACK_LIGHT = 6.0  # smallest light (L* = 2), because the ratio of two black pixels is noise
