@@ -144,9 +144,10 @@ def test_dark_frames_do_not_determine_the_colors_of_well_exposed_frames(
     window: int, size: tuple[int, int]
 ) -> None:
     """A fade-in, in one window and in several; the model predicts pale colors in dark frames."""
-    bright = texture(0, *size)
-    lightnesses = [((bright + 16) * (0.3 + 0.7 * min(1, n / 12)) - 16).clamp(0, 100) for n in range(40)]
-    colors = [torch.full((1, 2, *size), 40.0 if n >= 12 else 3.0) for n in range(40)]
+    levels = [0.3 + 0.7 * min(1, n / 12) for n in range(40)]
+    lightnesses = [((texture(0, *size) + 16) * level - 16).clamp(0, 100) for level in levels]
+    chroma = np.interp(levels, [0.4, 0.8], [3, 40])
+    colors = [torch.full((1, 2, *size), float(each)) for each in chroma]
     steady = stabilize(lightnesses, StubModel(colors), window=window)
     assert min(float(ab.mean()) for ab in steady[20:]) > 36
 
