@@ -240,6 +240,7 @@ class VideoFile:
         the previous frame.
         """
         self.issues.broken.clear()
+        self.issues.resized.clear()
         self._clock = Clock(self._clock.can_jump_ahead)
         last_pts: int | None = None
         end = 0  # end of the previous frame in units of the time base
@@ -255,6 +256,14 @@ class VideoFile:
             if decoded.is_corrupt:
                 self.issues.broken.append(_time_code(pts * self._time_base))
             if number in self.selected:
+                found, size = (decoded.width, decoded.height), (self.plan.width, self.plan.height)
+                if found != size:
+                    # width and height of the upright frame
+                    (width, height), (new_width, new_height) = (
+                        each[::-1] if self._turns % 2 else each for each in (found, size)
+                    )
+                    note = f"have {width} x {height} pixels and were scaled to {new_width} x {new_height}"
+                    self.issues.resized.setdefault(note, []).append(number)
                 yield self._frame(number, decoded, pts)
             if number + 1 == self.selected.stop:
                 return

@@ -24,6 +24,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo._files import digest_or_empty
 from colorzoo.abilities import DrawingModel
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.drawn import (
@@ -76,7 +77,7 @@ from colorzoo.registry import DEFAULT_MODELS, model_card
 
 Source = VideoFile | FrameFolder
 # versions of colorization and encoding, and of the use of key frames; a change invalidates stored shots
-_METHOD, _KEY_METHOD = 7, 2
+_METHOD, _KEY_METHOD = 8, 2
 _KEPT_NOTE = f"shots that are {IN_COLOR} were kept; set --recolor to colorize them"
 _WAITING_BYTES = 2**28  # memory in bytes for frames buffered until the colors of later frames are available
 _MOST_WAITING = 72
@@ -498,6 +499,12 @@ def load_colorer(
         missing.discard(frame.number)
         if frame.number in recipes:
             recipe, folder = recipes[frame.number]
+            # the recipe of an exported frame has the hash of this image, which is its reference
+            files = [folder / file.path for file in recipe.exemplar.files]
+            files += [frame.rgb_image().metadata.source or Path()]
+            if recipe.sha256 is not None and recipe.sha256.lower() not in map(digest_or_empty, files):
+                note = f"the recipe of frame {frame.number} was made for another image file"
+                film.issues.notes.append(note)
             try:
                 corrections[frame.number] = correction_of(gray_image(frame), recipe, colorizer, folder)
             except ColorzooError as error:
@@ -507,6 +514,12 @@ def load_colorer(
     if edits.keys or edits.join or edits.split:
         with progress_bar("finding shots", film.describe()["frames"], log_every=10.0) as advance:
             spans = read_shots(film.frames(), edits.join, edits.split, visit)
+    if missing.difference(film.selected):  # key frames outside --frames, which were not read
+        last = max(frame.number for frame in open_film(film.path).frames())
+        if max(missing) > last:
+            raise VideoError(
+                f"key frame {max(missing)} does not exist in {film.path}; the last frame is {last}"
+            )
     for number in sorted(missing):
         if number in film.selected or number >= sys.maxsize:
             reason = "is damaged" if any(number in span for span in spans) else "does not exist"
@@ -668,8 +681,9 @@ def _color_shot(
         waiting.append(frame)
         is_key = colorer.is_key(frame, lightness)
         ab_maps = colors.add(
-            exposed(lightness, factor),
+            lightness,
             partial(predict, frame, factor),
+            factor=factor,
             fixed=is_key,
             correct=partial(correct, frame, factor) if colorer.corrects() else None,
             corrected=colorer.is_corrected(frame),
