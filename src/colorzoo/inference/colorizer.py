@@ -483,6 +483,10 @@ class Colorizer:
         """
         return self._network.compute_match_features(lightness, States() if states is None else states)
 
+    def color_frames(self, frame: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
+        """Return the ab ``(1, 2, h, w)`` of a video frame; see `NetworkRunner.color_frames`."""
+        return self._network.color_frames(frame, exemplar, previous)
+
     def predict(self, lightness: Tensor, guidance: Guidance, states: States | None = None) -> Prediction:
         """Run the model on lightness maps at the size of the network input.
 

@@ -306,10 +306,7 @@ class FrameColorer:
         if key_numbers:
             exemplar = self._exemplars[key_numbers[-1]]
         if exemplar is not None and isinstance(self._colorizer.model, VideoModel):
-            device = self._colorizer.device
-            previous = None if self._previous is None else self._previous.to(device)
-            ab = self._colorizer.model.color_frames(lightness.to(device), exemplar.to(device), previous)
-            return ab.float().cpu() * self._strength
+            return self._colorizer.color_frames(lightness, exemplar, self._previous) * self._strength
         ab, states = self._automatic(lightness, exemplar)
         if self._memory is None or not self._recalls:
             return ab * self._strength

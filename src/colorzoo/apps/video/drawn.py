@@ -175,8 +175,9 @@ def _read_edits(
         if key.image is not None:
             found[key.frame] = with_key_colors(colorizer.colorize(image), read_image(key.image))
         else:
-            exemplar = colorizer.exemplar_of(None, key.recipe or Recipe(), key.folder)
-            found[key.frame] = colorizer.colorize(image, key.recipe, reference=exemplar)
+            recipe = replace(key.recipe or Recipe(), crop=None)  # a key frame is a whole frame
+            exemplar = colorizer.exemplar_of(None, recipe, key.folder)
+            found[key.frame] = colorizer.colorize(image, recipe, reference=exemplar)
     if missing := sorted(set(keys).difference(found)):
         raise VideoError(f"key frame {missing[0]} does not exist in {film.path}; frames are counted from 0")
     for colored in found.values():

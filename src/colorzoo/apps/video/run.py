@@ -22,7 +22,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
 from colorzoo._files import digest_or_empty
 from colorzoo.abilities import DrawingModel
@@ -44,11 +43,11 @@ from colorzoo.apps.video.memory import WEAK_SHOTS
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path, publish_shots
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.batch import UsedFile, draw_sheet, model_provenance, with_source
-from colorzoo.color import lab_to_rgb
+from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.console import progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
 from colorzoo.files import check_outputs, sha256_of
-from colorzoo.guidance import Recipe
+from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.guidance.border import BorderSetting, Rectangle, parse_border
 from colorzoo.image_io import (
     IN_COLOR,
@@ -77,7 +76,7 @@ from colorzoo.registry import DEFAULT_MODELS, model_card
 
 Source = VideoFile | FrameFolder
 # versions of colorization and encoding, and of the use of key frames; a change invalidates stored shots
-_METHOD, _KEY_METHOD = 8, 2
+_METHOD, _KEY_METHOD = 8, 3
 _KEPT_NOTE = f"shots that are {IN_COLOR} were kept; set --recolor to colorize them"
 _WAITING_BYTES = 2**28  # memory in bytes for frames buffered until the colors of later frames are available
 _MOST_WAITING = 72
@@ -488,6 +487,8 @@ def load_colorer(
             f"--key and --reference require a model that supports references, got {colorizer.name}. Run "
             "`colorzoo models --guidance exemplar` to list these models."
         )
+    references = [read_image(path) for path in edits.references]
+    exemplar = colorizer.exemplar_of(references, Recipe(), None)
     recipes = {key.frame: (key.recipe, key.folder) for key in edits.keys if key.recipe is not None}
     images = {key.frame: read_image(key.image) for key in edits.keys if key.image is not None}
     corrections = dict[int, RasterImage]()
@@ -506,7 +507,9 @@ def load_colorer(
                 note = f"the recipe of frame {frame.number} was made for another image file"
                 film.issues.notes.append(note)
             try:
-                corrections[frame.number] = correction_of(gray_image(frame), recipe, colorizer, folder)
+                corrections[frame.number] = correction_of(
+                    gray_image(frame), recipe, colorizer, folder, exemplar
+                )
             except ColorzooError as error:
                 raise VideoError(f"key frame {frame.number}: {error}") from error
 
@@ -528,11 +531,10 @@ def load_colorer(
             film.issues.notes.append(
                 f"the recipe of frame {number} is not applied, because --frames does not include this frame"
             )
-    references = [read_image(path) for path in edits.references]
     colorer = FrameColorer(
         colorizer,
         images,
-        colorizer.exemplar_of(references, Recipe(), None),
+        exemplar,
         1.0 if strength is None else strength,
         references if images or len(references) > 1 else (),
         corrections,
@@ -698,28 +700,37 @@ def _color_shot(
 
 
 def correction_of(
-    gray: RasterImage, recipe: Recipe, colorizer: Colorizer, folder: Path | None = None
+    gray: RasterImage,
+    recipe: Recipe,
+    colorizer: Colorizer,
+    folder: Path | None = None,
+    reference: Exemplar | None = None,
 ) -> RasterImage:
-    """Colorize a gray frame with a recipe; the result is opaque only where the hints change the colors.
+    """Colorize a gray frame with a recipe; the result is opaque only where the recipe changes the image.
+
+    The whole frame is colorized: the border and the crop of the recipe are ignored.
 
     Args:
         gray: Gray frame.
-        recipe: Recipe with hints for the frame.
+        recipe: Recipe of the frame.
         colorizer: Colorizer with the loaded model.
         folder: Folder to which reference paths in the recipe are relative.
+        reference: Reference of all frames, or None.
 
     Raises:
         ColorzooError: The recipe cannot be used, or it changes no color.
     """
-    exemplar = colorizer.exemplar_of(None, recipe, folder)
-    plain = recipe.without_hints()
-    automatic = colorizer.colorize(gray, plain, reference=exemplar, border="none").ab
-    colored = colorizer.colorize(gray, recipe, reference=exemplar, border="none")
-    changed = (colored.ab - automatic).norm(dim=0)[None, None]
-    changed = F.interpolate(changed, gray.levels.shape, mode="bilinear")[0, 0] > _MIN_CHANGE
-    if not changed.any():
+    exemplar = colorizer.exemplar_of(None, recipe, folder) or reference
+    automatic = colorizer.colorize(gray, reference=reference, border="none").levels()
+    whole = replace(recipe, crop=None)
+    levels = colorizer.colorize(gray, whole, reference=exemplar, border="none").levels()
+    lab, automatic_lab = (
+        rgb_to_lab(torch.from_numpy(each).permute(2, 0, 1)[None] / 255)[0] for each in (levels, automatic)
+    )
+    is_changed = (lab - automatic_lab).norm(dim=0) > _MIN_CHANGE
+    if not is_changed.any():
         raise VideoError("the recipe changes no color")
-    return RasterImage(colored.levels(), changed.byte().mul(255).numpy())
+    return RasterImage(levels, is_changed.byte().mul(255).numpy())
 
 
 def open_film(source: Path) -> Source:
