@@ -72,7 +72,7 @@ from colorzoo.registry import DEFAULT_MODELS, model_card
 
 Source = VideoFile | FrameFolder
 # versions of colorization and encoding, and of the use of key frames; a change invalidates stored shots
-_METHOD, _KEY_METHOD = 7, 2
+_METHOD, _KEY_METHOD = 8, 2
 _KEPT_NOTE = f"shots that are {IN_COLOR} were kept; set --recolor to colorize them"
 _WAITING_BYTES = 2**28  # memory in bytes for frames buffered until the colors of later frames are available
 _MOST_WAITING = 72
@@ -167,6 +167,7 @@ def colorize_video(
     film: Source
     if not source.is_dir():
         film = VideoFile(source, choose_codec(out, codec), frames, crf=crf, sound=sound)
+        film.join((), out)  # encoder errors and lost streams are found before the work, which can take hours
     elif out.suffix or out.is_file():
         raise VideoError(f"OUT must be a folder because IN is a folder of frames, got {out}")
     elif codec or crf is not None or not sound:
