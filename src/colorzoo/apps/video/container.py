@@ -6,6 +6,7 @@ import importlib
 import os
 import re
 from fractions import Fraction
+from operator import mul
 from pathlib import Path
 from typing import Any
 
@@ -88,39 +89,33 @@ def frame_rate(stream: Any) -> Fraction:
     return min(guess or _DEFAULT_RATE, 1 / stream.time_base)
 
 
-def declared_duration(container: Any, stream: Any) -> tuple[Fraction, bool]:
-    """Return the duration that a file declares, and whether it is the duration of this stream alone.
+def declared_durations(container: Any, stream: Any) -> tuple[Fraction, Fraction]:
+    """Return the durations that a file declares for a stream and for the longest stream, in seconds.
 
-    The duration is in seconds, and 0 if it is unknown. Matroska, FLV and ASF files declare the duration of
-    their longest stream. FFmpeg estimates the duration of elementary streams from the bit rate.
-
-    Args:
-        container: PyAV container of the file.
-        stream: Main video stream of the container.
+    Unknown durations are 0. Matroska, FLV and ASF files declare the duration of their longest stream. FFmpeg
+    estimates the duration of elementary streams from the bit rate.
     """
     name, flags = container.format.name, import_av().format.Flags
     if flags.no_timestamps in flags(container.format.flags):
-        return Fraction(0), True
+        return Fraction(0), Fraction(0)
     if stream.duration and name != "asf":
         # FFmpeg reduces the duration of a truncated AVI, whose header has the number of frames
-        return max(stream.duration, stream.frames if name == "avi" else 0) * stream.time_base, True
+        units = max(stream.duration, stream.frames if name == "avi" else 0)
+        return units * stream.time_base, Fraction(0)
     start = stream.time_base * (stream.start_time or 0)
+    own = Fraction(0)
     for key, text in stream.metadata.items():  # the end of the stream in a Matroska file
         if key.startswith("DURATION") and (match := re.fullmatch(r"(\d+):(\d\d):([\d.]+)", text)):
-            hours, minutes, seconds = match.groups()
-            return (int(hours) * 60 + int(minutes)) * 60 + Fraction(seconds) - start, True
+            own = sum(map(mul, (3600, 60, 1), map(Fraction, match.groups())), -start)
     end = Fraction(container.duration or 0, 1_000_000)
     # some writers of FLV store the duration instead of the end
-    return end - (0 if name == "flv" and 2 * start > end else start), False
+    return own, end - (0 if name == "flv" and 2 * start > end else start)
 
 
 def side_data_of(frame: Any) -> list[tuple[str, bytes]]:
     """Return the types and the bytes of the side data of a frame, such as HDR metadata.
 
     The result is one entry with the type ``UNKNOWN`` if PyAV does not support one of the types.
-
-    Args:
-        frame: PyAV frame.
     """
     try:  # by index, because iteration returns entries in PyAV 18 and types in PyAV 19
         found = frame.side_data

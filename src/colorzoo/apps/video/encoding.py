@@ -38,7 +38,7 @@ _SOURCE_TAGS = re.compile(
 _CHECKED_TAGS = frozenset({"xmp", "timecode"})  # kept in another place, or dropped with a note
 _CONVERTED_TAGS = frozenset({"language", "creation_time"})  # values that depend on the container
 # languages that FFmpeg writes to QuickTime files only as another code of ISO 639-2
-_QUICKTIME_LANGUAGES = dict(pair.split(":") for pair in "fre:fra deu:ger nld:dut zho:chi ell:gre".split())
+_QUICKTIME_LANGUAGES = {"fre": "fra", "deu": "ger", "nld": "dut", "zho": "chi", "ell": "gre"}
 _PADDING = "\x01" * 14  # start of the track name, replaced by the two elements of the display size
 # Matroska elements: an id, the length (with the highest bit set), and the value
 _WIDTH_ID, _HEIGHT_ID = b"\x54\xb0", b"\x54\xba"
@@ -99,7 +99,7 @@ class StreamPlan:
         if codec == "h264":
             options["preset"] = _PRESET
         elif codec == "hevc":
-            options["x265-params"] = "log-level=none"
+            options |= {"x265-params": "log-level=none", "a53cc": "1"}
         elif codec == "vp9":
             options |= {"cpu-used": "4", "row-mt": "1"}
         stream = container.add_stream(CODECS[codec], rate=self.rate, options=options)

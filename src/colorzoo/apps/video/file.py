@@ -23,7 +23,7 @@ from torch import Tensor
 
 from colorzoo.apps.video.clock import Clock
 from colorzoo.apps.video.container import (
-    declared_duration,
+    declared_durations,
     frame_rate,
     frame_to_rgb,
     import_av,
@@ -56,6 +56,7 @@ from colorzoo.inference import ColorizedImage
 
 _HDR_METADATA = re.compile("DOVI_.*|DYNAMIC_HDR_.*|MASTERING_DISPLAY_METADATA|CONTENT_LIGHT_LEVEL|AMBIENT_.*")
 _SIDE_DATA = {"A53_CC": "closed caption data", "AFD": "active format", "SEI_UNREGISTERED": "user data"}
+_WRITTEN_DATA = {"h264": ("A53_CC", "STEREO3D"), "hevc": ("A53_CC",)}  # types that an encoder writes
 # values without information: identifiers of the encoders x264 and x265, and zero with a marker bit
 _EMPTY_DATA = re.compile(rb"(?s)\xdc\x45\xe9\xbd\xe6\xd9\x48.*|\x2c\xa2\xde\x09\xb5\x17\x47.*|\0[\0\x10]?\0*")
 _SEEK_MARGIN = (
@@ -162,7 +163,8 @@ class VideoFile:
                 self._time_base = stream.time_base
                 self._rate = frame_rate(stream)
                 aspect = stream.sample_aspect_ratio
-                self._duration, self._is_own_duration = declared_duration(container, stream)
+                self._own_duration, self._longest = declared_durations(container, stream)
+                self._duration = self._own_duration or self._longest
                 self._frames = stream.frames or max(0, round(self._duration * self._rate)) or None
                 self._codec = stream.codec_context.name
                 # VP8 and VP9 store transparency outside the frames, and FFmpeg decodes them without it
@@ -261,12 +263,14 @@ class VideoFile:
         # check that the file does not end before its declared duration
         last_packet_pts, duration = self._last
         end = (last_packet_pts + (duration or self._usual_duration())) * self._time_base
-        length = max(end, self._end_of_others) - (self._first.pts or 0) * self._time_base
+        start = (self._first.pts or 0) * self._time_base
         is_joined = len(self._clock.offsets) > 1  # the declared duration is the duration of one section
-        if length < _COMPLETE * self._duration and not is_joined:
-            self.issues.incomplete = (
-                f"the file ends at {_time_code(length)} instead of {_time_code(self._duration)}"
-            )
+        longest_end = max(end, self._end_of_others)
+        for last, expected in ((end, self._own_duration), (longest_end, self._longest)):
+            if last - start < _COMPLETE * expected and not is_joined and not self.issues.incomplete:
+                self.issues.incomplete = (
+                    f"the file ends at {_time_code(last - start)} instead of {_time_code(expected)}"
+                )
 
     def frames_from(self, first: int, times: Sequence[int]) -> Iterator[FileFrame]:
         """Yield the decoded frames from a frame on, without decoding the film from its start.
@@ -330,9 +334,9 @@ class VideoFile:
                     self.issues.broken.append(_time_code((packet.pts or 0) * self._time_base))
 
     def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
-        """Yield the packets of a stream; read the other streams if the file declares their duration."""
+        """Yield the packets of a stream; read the other streams if the file declares the longest duration."""
         try:
-            for packet in container.demux([stream] if self._is_own_duration else list(container.streams)):
+            for packet in container.demux(list(container.streams) if self._longest else [stream]):
                 if packet.stream.index == stream.index:
                     yield packet
                 elif packet.pts is not None:
@@ -355,7 +359,7 @@ class VideoFile:
         if decoded.interlaced_frame and codec != "ffv1":
             notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
         for name, data in side_data_of(decoded):
-            is_kept = name == "DISPLAYMATRIX" or (name == "A53_CC" and codec in ("h264", "hevc"))
+            is_kept = name in ("DISPLAYMATRIX", *_WRITTEN_DATA.get(codec, ()))
             # a time code that starts at zero equals the timestamps
             is_later = name.endswith("TIMECODE") and decoded is not self._first
             if not is_kept and not is_later and not _EMPTY_DATA.fullmatch(data):
