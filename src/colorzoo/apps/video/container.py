@@ -100,8 +100,7 @@ def declared_durations(container: Any, stream: Any) -> tuple[Fraction, Fraction]
         return Fraction(0), Fraction(0)
     if stream.duration and name != "asf":
         # FFmpeg reduces the duration of a truncated AVI, whose header has the number of frames
-        units = max(stream.duration, stream.frames if name == "avi" else 0)
-        return units * stream.time_base, Fraction(0)
+        return max(stream.duration, stream.frames * (name == "avi")) * stream.time_base, Fraction(0)
     start = stream.time_base * (stream.start_time or 0)
     own = Fraction(0)
     for key, text in stream.metadata.items():  # the end of the stream in a Matroska file

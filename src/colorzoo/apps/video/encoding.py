@@ -31,11 +31,9 @@ _CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # default constant rate factors, vis
 _PRESET = "superfast"  # libx264 preset, five times as fast as the default; files are 20 % larger
 # tags that describe the source encoding, some with a language
 _SOURCE_TAGS = re.compile(
-    r"(encoder|software|(major|compatible)_brands?|minor_version|vendor_id|(alpha|stereo)_mode|duration|bps"
-    r"|number_of_(frames|bytes)|_statistics_\w+)(-\w+)?",
-    re.IGNORECASE,
+    r"(?i)(encoder|software|(major|compatible)_brands?|minor_version|vendor_id|(alpha|stereo)_mode|duration"
+    r"|bps|number_of_(frames|bytes)|_statistics_\w+)(-\w+)?"
 )
-_CHECKED_TAGS = frozenset({"xmp", "timecode"})  # kept in another place, or dropped with a note
 _CONVERTED_TAGS = frozenset({"language", "creation_time"})  # values that depend on the container
 # languages that FFmpeg writes to QuickTime files only as another code of ISO 639-2
 _QUICKTIME_LANGUAGES = {"fre": "fra", "deu": "ger", "nld": "dut", "zho": "chi", "ell": "gre"}
@@ -122,10 +120,10 @@ class StreamPlan:
         try:
             context.open()
         except import_av().FFmpegError:
-            raise VideoError(
-                f"{codec} does not support {self.width} x {self.height} pixels in {self.layout.name} at "
-                f"{float(self.rate):g} frames per second"
-            ) from None
+            video = (
+                f"{self.width} x {self.height} pixels in {self.layout.name} at {float(self.rate):g} frames/s"
+            )
+            raise VideoError(f"{codec} does not support {video}") from None
         return stream
 
 
@@ -241,9 +239,8 @@ def join_parts(
             added = others.add_to(output_container)
             copies = [(input_container.streams[index], stream) for index, stream in added.items()]
             for original, copy in [(input_container, output_container), (main, video), *copies]:
-                tags = {
-                    key: value for key, value in original.metadata.items() if not _SOURCE_TAGS.fullmatch(key)
-                }
+                items = original.metadata.items()
+                tags = {key: value for key, value in items if not _SOURCE_TAGS.fullmatch(key)}
                 timecode = next((key for key in tags if key.lower() == "timecode"), None)
                 if timecode and (is_excerpt or not _is_timecode(tags[timecode], plan.rate, suffix)):
                     notes.append(f"time code {tags.pop(timecode)} is dropped")
@@ -297,10 +294,10 @@ def join_parts(
 
 
 def _is_timecode(text: str, rate: Fraction, suffix: str) -> bool:
-    """Return whether a container can store a time code; MP4 and QuickTime count at most 255 frames."""
+    """Return whether a container can store a time code; drop-frame codes need 30 or 60 frames per second."""
     match = re.fullmatch(r"\d+:\d+:\d+([:;.])\d+", text)
-    frames = round(rate)  # drop-frame time codes, with a semicolon or point, exist for 30 and 60 frames
-    return suffix in _MATROSKA or bool(match and frames < 256 and (match[1] == ":" or frames % 30 == 0))
+    is_supported = match and round(rate) < 256 and (match[1] == ":" or round(rate) % 30 == 0)
+    return suffix in _MATROSKA or bool(is_supported)
 
 
 def _lost_tags(source: Any, result: Path, streams: Sequence[int]) -> list[str]:
@@ -315,7 +312,9 @@ def _lost_tags(source: Any, result: Path, streams: Sequence[int]) -> list[str]:
             lost = [
                 key
                 for key, value in original.metadata.items()
-                if value not in kept and not _SOURCE_TAGS.fullmatch(key) and key.lower() not in _CHECKED_TAGS
+                if value not in kept
+                and not _SOURCE_TAGS.fullmatch(key)
+                and key.lower() not in ("xmp", "timecode")
                 if key not in _CONVERTED_TAGS or key not in copy.metadata
             ]
             if original is not source:

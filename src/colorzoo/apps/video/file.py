@@ -359,10 +359,10 @@ class VideoFile:
         if decoded.interlaced_frame and codec != "ffv1":
             notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
         for name, data in side_data_of(decoded):
-            is_kept = name in ("DISPLAYMATRIX", *_WRITTEN_DATA.get(codec, ()))
+            if name in ("DISPLAYMATRIX", *_WRITTEN_DATA.get(codec, ())) or _EMPTY_DATA.fullmatch(data):
+                continue
             # a time code that starts at zero equals the timestamps
-            is_later = name.endswith("TIMECODE") and decoded is not self._first
-            if not is_kept and not is_later and not _EMPTY_DATA.fullmatch(data):
+            if not name.endswith("TIMECODE") or decoded is self._first:
                 label = _SIDE_DATA.get(name, f"{name.replace('_', ' ').lower()} metadata")
                 label = "HDR metadata" if _HDR_METADATA.fullmatch(name) else label
                 notes.append(f"{label} of the frames is dropped")
