@@ -48,7 +48,7 @@ from colorzoo.apps.video.run import (
 )
 from colorzoo.errors import ColorzooError
 from colorzoo.files import write_atomic
-from colorzoo.guidance import Recipe
+from colorzoo.guidance import ExemplarHint, Recipe
 from colorzoo.image_io import (
     RasterImage,
     composite_on_white,
@@ -403,7 +403,12 @@ class Film:
         if (frame := next(self.frames_from(number), None)) is not None:
             height, width = frame.gray().shape
             recipe.check_inside(width, height)
-        if recipe == recipe.without_hints():
+        # the colors of the film, which are the reference of a new frame, are not an edit
+        has_own_reference = not Path(recipe.exemplar.path).name.startswith(f"frame-{number}-")
+        edited = replace(recipe, width=None, height=None, model=None, border="automatic", extra={})
+        if not has_own_reference:
+            edited = replace(edited, exemplar=ExemplarHint())
+        if edited == Recipe():
             stored = None
         else:
             references = list[tuple[str, str | None]]()

@@ -44,6 +44,7 @@ from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path, publish_sho
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.batch import UsedFile, draw_sheet, model_provenance, with_source
 from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color.levels import lightness_of_levels
 from colorzoo.console import progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
 from colorzoo.files import check_outputs, sha256_of
@@ -67,6 +68,7 @@ from colorzoo.inference import (
     Colorizer,
     RegionMemory,
     choose_model,
+    recipe_reference_files,
     requested_model,
     select_part,
     shrink_lightness,
@@ -83,6 +85,7 @@ _MOST_WAITING = 72
 TESTED = 5
 """Position in a shot of the frame that is compared with key frames of other shots."""
 _THUMBNAIL, _MOST_THUMBNAILS = 240, 60  # longer side in pixels, and number of shots for each correction
+_SAME_FRAME = 2.0  # largest mean difference in L of a frame and its exported image
 _MIN_CHANGE = 3.0  # smallest color change in CIE units by which a recipe sets the color of a pixel
 
 
@@ -176,6 +179,7 @@ def colorize_video(
     film: Source
     if not source.is_dir():
         film = VideoFile(source, choose_codec(out, codec), frames, crf=crf, sound=sound)
+        film.join((), out)  # encoder errors and lost streams are found before the work, which can take hours
     elif out.suffix or out.is_file():
         raise VideoError(f"OUT must be a folder because IN is a folder of frames, got {out}")
     elif codec or crf is not None or not sound:
@@ -721,6 +725,10 @@ def correction_of(
         ColorzooError: The recipe cannot be used, or it changes no color.
     """
     exemplar = colorizer.exemplar_of(None, recipe, folder) or reference
+    # an exported frame, which is the reference of its recipe, is not a change of this recipe
+    files = recipe_reference_files(recipe, folder)
+    if len(files) == 1 and _shows(read_image(files[0][0]), gray):
+        reference = exemplar
     automatic = colorizer.colorize(gray, reference=reference, border="none").levels()
     whole = replace(recipe, crop=None)
     levels = colorizer.colorize(gray, whole, reference=exemplar, border="none").levels()
@@ -731,6 +739,14 @@ def correction_of(
     if not is_changed.any():
         raise VideoError("the recipe changes no color")
     return RasterImage(levels, is_changed.byte().mul(255).numpy())
+
+
+def _shows(image: RasterImage, gray: RasterImage) -> bool:
+    """Return whether an image has the size and the lightness of a gray frame."""
+    if image.size != gray.size:
+        return False
+    lightness, frame = (lightness_of_levels(each.levels) for each in (image, gray))
+    return bool((lightness - frame).abs().mean() < _SAME_FRAME)
 
 
 def open_film(source: Path) -> Source:
