@@ -334,7 +334,7 @@ def test_extra_and_damaged_images_do_not_shift_the_frames_of_a_folder(
 def test_edits_outside_the_film_are_refused(film_path: Path, open_film: OpenFilm) -> None:
     pad = open_film(film_path)
     recipe = pad.call("frame", frame=3).body["recipe"]
-    for number, x in ((36, 20), (500, 20), (3, 64)):
+    for number, x in ((36, 20), (500, 20), (3, 70)):
         points = [{"x": x, "y": 20, "color": "#c04020"}]
         assert pad.call("save_frame", frame=number, recipe=recipe | {"points": points}).type == "error"
     assert not film_path.with_name("old.film.json").exists()

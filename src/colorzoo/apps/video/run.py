@@ -521,7 +521,7 @@ def load_colorer(
     if edits.keys or edits.join or edits.split:
         with progress_bar("finding shots", film.describe()["frames"], log_every=10.0) as advance:
             spans = read_shots(film.frames(), edits.join, edits.split, visit)
-    if missing.difference(film.selected):  # key frames outside --frames, which were not read
+    if any(number not in film.selected for number in missing):  # outside --frames, and not read
         last = max(frame.number for frame in open_film(film.path).frames())
         if max(missing) > last:
             raise VideoError(
