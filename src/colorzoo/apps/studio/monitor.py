@@ -41,9 +41,8 @@ class RequestMonitor:
     ) -> None:
         self._app, self._routes, self._log = app, routes, log
         self._requests = Counter("colorzoo_requests", "Requests.", ("route", "status"), registry=registry)
-        text = "Duration of requests from their headers to the end of the response."
         self._seconds = Histogram(
-            "colorzoo_request_seconds", text, ("route",), registry=registry, buckets=_BUCKETS
+            "colorzoo_request_seconds", "Durations.", ("route",), registry=registry, buckets=_BUCKETS
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
