@@ -350,6 +350,8 @@ def test_recipe_ignores_byte_order_mark_and_leaves_no_temporary_files(tmp_path: 
     assert list(tmp_path.iterdir()) == [path]
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert Recipe.from_json(path).points == (PointHint(1, 2, 3, "#102030"),)
+    for space in ("", "\n "):  # text from a file that was read as plain UTF-8
+        assert Recipe.from_json("\ufeff" + space + '{"strength": 0.5}').strength == 0.5
 
 
 def test_recipe_objects_are_typed_and_preserve_their_json() -> None:

@@ -37,6 +37,7 @@ from .read import MAX_PIXELS as MAX_PIXELS
 from .read import check_image as check_image
 from .read import read_file as read_file
 from .read import read_image as read_image
+from .read import stored_format as stored_format
 from .write import NOT_SAVED as NOT_SAVED
 from .write import encode as encode
 from .write import output_bit_depth as output_bit_depth
@@ -86,6 +87,7 @@ __all__ = [
     "result_name",
     "sidecar_path",
     "skipped_files_message",
+    "stored_format",
     "to_pil",
     "update_sidecar",
     "visible_entries",

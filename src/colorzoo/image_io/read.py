@@ -17,7 +17,7 @@ from PIL.ExifTags import Base
 
 from colorzoo.errors import ImageError
 from colorzoo.image_io.containers import read_container, unsupported_variant
-from colorzoo.image_io.formats import FORMATS, VIDEO_EXTENSIONS
+from colorzoo.image_io.formats import FORMATS, VARIANTS, VIDEO_EXTENSIONS
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
     IPTC_RESOURCE,
@@ -122,6 +122,15 @@ def stored_size(file: IO[bytes], name: str) -> tuple[int, int]:
         return _first_page(find_pages(file), name).size
     with open_pil(file, name) as image:
         return image.size
+
+
+def stored_format(data: bytes) -> str:
+    """Return the format of the content of an image file, such as ``"JPEG"``; see `check_image` for errors."""
+    with open_source(data) as (file, name):
+        if is_tiff(file):
+            return "TIFF"
+        with open_pil(file, name) as image:
+            return VARIANTS.get(image.format or "", image.format or "")
 
 
 def check_pixel_count(name: str, size: tuple[int, int], max_pixels: int) -> None:
@@ -372,7 +381,7 @@ def from_pil(
         comment=comment if isinstance(comment, bytes) else None,
         iptc=iptc if isinstance(iptc, bytes) else None,
         dropped=tuple(dict.fromkeys(dropped)),
-        format="JPEG" if image.format == "MPO" else image.format,
+        format=VARIANTS.get(image.format or "", image.format),
     )
     all_notes = notes + pixels.notes + exif_notes
     return _assemble(replace(pixels, notes=all_notes), metadata, orientation)

@@ -23,7 +23,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from colorzoo.abilities import DrawingModel
-from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
+from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning, WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import digest_of
 from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
@@ -586,8 +586,8 @@ def load_model(
         allow_untrained: Whether to accept random weights.
 
     Raises:
-        ColorzooError: The model or a setting is unknown, the weights are missing or untrained, or a custom
-            module is not a coloring model.
+        WeightsError: The weights are missing or untrained.
+        ColorzooError: The model or a setting is unknown, or a custom module is not a coloring model.
     """
     if isinstance(model, nn.Module):
         if settings:
@@ -597,7 +597,7 @@ def load_model(
             )
         loaded = coloring_model(model)
         if not (loaded.trained or allow_untrained):
-            raise ColorzooError(_UNTRAINED.format(type(model).__name__))
+            raise WeightsError(_UNTRAINED.format(type(model).__name__))
         return loaded
     card = model_card(model)
     file, why_no_file = find_weights(card, weights)  # downloads the file if necessary
@@ -611,7 +611,7 @@ def load_model(
     elif loaded.untrained_reason:  # the file contains only a part of the weights
         reason = loaded.untrained_reason
     else:  # weights=None requests random weights
-        raise ColorzooError(_UNTRAINED.format(model))
+        raise WeightsError(_UNTRAINED.format(model))
     if not card.weights:  # the user cannot download or train them
         reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
-    raise ColorzooError(reason)
+    raise WeightsError(reason)

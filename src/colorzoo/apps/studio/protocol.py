@@ -34,7 +34,7 @@ _HEADER = struct.Struct("<I")
 _NO_MODEL = "This coloring model cannot be used. Choose another coloring model."
 _RECIPE_FIELD = re.compile(r"(recipe|border|crop|classes)\b")  # start of messages about a field of a recipe
 _DAMAGED = "These edits are damaged. Choose “Load edits” and another file."
-_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (  # error, code, and sentence before its message
+ERRORS: tuple[tuple[type[Exception], str, str], ...] = (  # error, code, and sentence before its message
     (ImageError, "bad_image", ""),
     (
         OtherImageError,
@@ -115,7 +115,7 @@ def describe_error(error: BaseException) -> tuple[str, str]:
         return error.code, _sentence(str(error))
     if isinstance(error, MemoryError):
         return "too_large", "The server ran out of memory. Use a smaller image."
-    for kind, code, sentence in _ERRORS:
+    for kind, code, sentence in ERRORS:
         if isinstance(error, kind):
             text = " ".join(str(error).split())
             # add a plain sentence before a message that names recipe fields or options

@@ -220,6 +220,9 @@ def run_app(
                 )
             time.sleep(0.01)
         yield url_of(host, listening_port, token), server
+    except KeyboardInterrupt:
+        server.force_exit = True  # cancels running requests at once
+        raise
     finally:
         server.should_exit = True
         thread.join(timeout=15)  # the server has already closed the listener
