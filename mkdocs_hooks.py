@@ -199,7 +199,7 @@ def public_names(docs: Path) -> str:
         if isinstance(node, ast.ImportFrom):
             module = str(node.module).removeprefix("colorzoo.")
             if not (docs / "api" / f"{module}.md").is_file():
-                members[module] = [each.name for each in node.names]
+                members.setdefault(module, []).extend(each.name for each in node.names)
     options = "    options:\n      show_root_heading: false\n      inherited_members: true\n      members: "
     return "\n".join(
         f"::: colorzoo.{module}\n{options}[{', '.join(names)}]\n" for module, names in members.items()

@@ -1,94 +1,47 @@
 """Public names of `colorzoo.image_io`, which the package imports when they are used."""
 
-from colorzoo.image_io.find import (
-    find_images,
-    images_and_videos,
-    join_names,
-    read_list,
-    result_name,
-    skipped_files_message,
-    visible_entries,
-)
-from colorzoo.image_io.formats import READABLE, VIDEO_EXTENSIONS, WRITABLE
-from colorzoo.image_io.layers import color_png, encode_layers, encode_psd, gray_levels
-from colorzoo.image_io.metadata import Metadata, without_positions
-from colorzoo.image_io.provenance import (
-    ImageProvenance,
-    add_provenance,
-    read_provenance,
-    sidecar_path,
-    update_sidecar,
-)
-from colorzoo.image_io.raster_image import (
-    IN_COLOR,
-    AlphaArray,
-    FloatArray,
-    Levels,
-    RasterImage,
-    as_rgb,
-    chroma_note,
-    composite_on_paper,
-    composite_on_white,
-    fill_hidden,
-    is_gray,
-    quantized,
-    resample_visible,
-)
-from colorzoo.image_io.read import MAX_PIXELS, check_image, read_file, read_image
-from colorzoo.image_io.write import (
-    NOT_SAVED,
-    encode,
-    output_bit_depth,
-    output_format,
-    to_pil,
-    write_image,
-    write_notes,
-)
-
-__all__ = [
-    "IN_COLOR",
-    "MAX_PIXELS",
-    "NOT_SAVED",
-    "READABLE",
-    "VIDEO_EXTENSIONS",
-    "WRITABLE",
-    "AlphaArray",
-    "FloatArray",
-    "ImageProvenance",
-    "Levels",
-    "Metadata",
-    "RasterImage",
-    "add_provenance",
-    "as_rgb",
-    "check_image",
-    "chroma_note",
-    "color_png",
-    "composite_on_paper",
-    "composite_on_white",
-    "encode",
-    "encode_layers",
-    "encode_psd",
-    "fill_hidden",
-    "find_images",
-    "gray_levels",
-    "images_and_videos",
-    "is_gray",
-    "join_names",
-    "output_bit_depth",
-    "output_format",
-    "quantized",
-    "read_file",
-    "read_image",
-    "read_list",
-    "read_provenance",
-    "resample_visible",
-    "result_name",
-    "sidecar_path",
-    "skipped_files_message",
-    "to_pil",
-    "update_sidecar",
-    "visible_entries",
-    "without_positions",
-    "write_image",
-    "write_notes",
-]
+from colorzoo.image_io.find import find_images as find_images
+from colorzoo.image_io.find import images_and_videos as images_and_videos
+from colorzoo.image_io.find import join_names as join_names
+from colorzoo.image_io.find import read_list as read_list
+from colorzoo.image_io.find import result_name as result_name
+from colorzoo.image_io.find import skipped_files_message as skipped_files_message
+from colorzoo.image_io.find import visible_entries as visible_entries
+from colorzoo.image_io.formats import READABLE as READABLE
+from colorzoo.image_io.formats import VIDEO_EXTENSIONS as VIDEO_EXTENSIONS
+from colorzoo.image_io.formats import WRITABLE as WRITABLE
+from colorzoo.image_io.layers import color_png as color_png
+from colorzoo.image_io.layers import encode_layers as encode_layers
+from colorzoo.image_io.layers import encode_psd as encode_psd
+from colorzoo.image_io.layers import gray_levels as gray_levels
+from colorzoo.image_io.metadata import Metadata as Metadata
+from colorzoo.image_io.metadata import without_positions as without_positions
+from colorzoo.image_io.provenance import ImageProvenance as ImageProvenance
+from colorzoo.image_io.provenance import add_provenance as add_provenance
+from colorzoo.image_io.provenance import read_provenance as read_provenance
+from colorzoo.image_io.provenance import sidecar_path as sidecar_path
+from colorzoo.image_io.provenance import update_sidecar as update_sidecar
+from colorzoo.image_io.raster_image import IN_COLOR as IN_COLOR
+from colorzoo.image_io.raster_image import AlphaArray as AlphaArray
+from colorzoo.image_io.raster_image import FloatArray as FloatArray
+from colorzoo.image_io.raster_image import Levels as Levels
+from colorzoo.image_io.raster_image import RasterImage as RasterImage
+from colorzoo.image_io.raster_image import as_rgb as as_rgb
+from colorzoo.image_io.raster_image import chroma_note as chroma_note
+from colorzoo.image_io.raster_image import composite_on_paper as composite_on_paper
+from colorzoo.image_io.raster_image import composite_on_white as composite_on_white
+from colorzoo.image_io.raster_image import fill_hidden as fill_hidden
+from colorzoo.image_io.raster_image import is_gray as is_gray
+from colorzoo.image_io.raster_image import quantized as quantized
+from colorzoo.image_io.raster_image import resample_visible as resample_visible
+from colorzoo.image_io.read import MAX_PIXELS as MAX_PIXELS
+from colorzoo.image_io.read import check_image as check_image
+from colorzoo.image_io.read import read_file as read_file
+from colorzoo.image_io.read import read_image as read_image
+from colorzoo.image_io.write import NOT_SAVED as NOT_SAVED
+from colorzoo.image_io.write import encode as encode
+from colorzoo.image_io.write import output_bit_depth as output_bit_depth
+from colorzoo.image_io.write import output_format as output_format
+from colorzoo.image_io.write import to_pil as to_pil
+from colorzoo.image_io.write import write_image as write_image
+from colorzoo.image_io.write import write_notes as write_notes

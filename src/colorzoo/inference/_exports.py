@@ -1,84 +1,45 @@
 """Public names of `colorzoo.inference`, which the package imports when they are used."""
 
-from colorzoo.inference.border import check_inside, crop_recipe, find_border, select_part
-from colorzoo.inference.choice import choose_model, requested_model
-from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import FullLightness, compose_image, shrink_lightness, working_size
-from colorzoo.inference.network import choose_device
-from colorzoo.inference.overlays import overlays_of
-from colorzoo.inference.palette import Suggestion, next_point, suggest_colors
-from colorzoo.inference.pipeline import (
-    colorize_task,
-    divided_regions,
-    extent_of,
-    paths_from,
-    predict_regions,
-    proposed_regions,
-    similarity_to,
-)
-from colorzoo.inference.references import (
-    ReadReference,
-    as_reference,
-    describe_statistics,
-    main_colors,
-    recipe_reference_files,
-    require_color,
-)
-from colorzoo.inference.region_memory import RegionMemory, with_key_colors, with_region_colors
-from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.selection import (
-    find_parts,
-    outline_mask,
-    resize_mask,
-    segmenter_features,
-    select_at,
-    select_outlined,
-)
-from colorzoo.inference.style_transfer import read_labels, stylize
-from colorzoo.inference.task import ColorizeTask, read_recipe
-
-__all__ = [
-    "ColorizeTask",
-    "ColorizedImage",
-    "Colorizer",
-    "FullLightness",
-    "ReadReference",
-    "RegionMemory",
-    "Suggestion",
-    "as_reference",
-    "check_inside",
-    "choose_device",
-    "choose_model",
-    "colorize_task",
-    "compose_image",
-    "crop_recipe",
-    "describe_statistics",
-    "divided_regions",
-    "extent_of",
-    "find_border",
-    "find_parts",
-    "main_colors",
-    "next_point",
-    "outline_mask",
-    "overlays_of",
-    "paths_from",
-    "predict_regions",
-    "proposed_regions",
-    "read_labels",
-    "read_recipe",
-    "recipe_reference_files",
-    "requested_model",
-    "require_color",
-    "resize_mask",
-    "segmenter_features",
-    "select_at",
-    "select_outlined",
-    "select_part",
-    "shrink_lightness",
-    "similarity_to",
-    "stylize",
-    "suggest_colors",
-    "with_key_colors",
-    "with_region_colors",
-    "working_size",
-]
+from colorzoo.inference.border import check_inside as check_inside
+from colorzoo.inference.border import crop_recipe as crop_recipe
+from colorzoo.inference.border import find_border as find_border
+from colorzoo.inference.border import select_part as select_part
+from colorzoo.inference.choice import choose_model as choose_model
+from colorzoo.inference.choice import requested_model as requested_model
+from colorzoo.inference.colorizer import Colorizer as Colorizer
+from colorzoo.inference.full_size import FullLightness as FullLightness
+from colorzoo.inference.full_size import compose_image as compose_image
+from colorzoo.inference.full_size import shrink_lightness as shrink_lightness
+from colorzoo.inference.full_size import working_size as working_size
+from colorzoo.inference.network import choose_device as choose_device
+from colorzoo.inference.overlays import overlays_of as overlays_of
+from colorzoo.inference.palette import Suggestion as Suggestion
+from colorzoo.inference.palette import next_point as next_point
+from colorzoo.inference.palette import suggest_colors as suggest_colors
+from colorzoo.inference.pipeline import colorize_task as colorize_task
+from colorzoo.inference.pipeline import divided_regions as divided_regions
+from colorzoo.inference.pipeline import extent_of as extent_of
+from colorzoo.inference.pipeline import paths_from as paths_from
+from colorzoo.inference.pipeline import predict_regions as predict_regions
+from colorzoo.inference.pipeline import proposed_regions as proposed_regions
+from colorzoo.inference.pipeline import similarity_to as similarity_to
+from colorzoo.inference.references import ReadReference as ReadReference
+from colorzoo.inference.references import as_reference as as_reference
+from colorzoo.inference.references import describe_statistics as describe_statistics
+from colorzoo.inference.references import main_colors as main_colors
+from colorzoo.inference.references import recipe_reference_files as recipe_reference_files
+from colorzoo.inference.references import require_color as require_color
+from colorzoo.inference.region_memory import RegionMemory as RegionMemory
+from colorzoo.inference.region_memory import with_key_colors as with_key_colors
+from colorzoo.inference.region_memory import with_region_colors as with_region_colors
+from colorzoo.inference.result import ColorizedImage as ColorizedImage
+from colorzoo.inference.selection import find_parts as find_parts
+from colorzoo.inference.selection import outline_mask as outline_mask
+from colorzoo.inference.selection import resize_mask as resize_mask
+from colorzoo.inference.selection import segmenter_features as segmenter_features
+from colorzoo.inference.selection import select_at as select_at
+from colorzoo.inference.selection import select_outlined as select_outlined
+from colorzoo.inference.style_transfer import read_labels as read_labels
+from colorzoo.inference.style_transfer import stylize as stylize
+from colorzoo.inference.task import ColorizeTask as ColorizeTask
+from colorzoo.inference.task import read_recipe as read_recipe
