@@ -20,6 +20,7 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 
 from colorzoo._machine import hide_home
+from colorzoo.console import is_terminal
 from colorzoo.data import ImageDataModule
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.training.arguments import (
@@ -196,7 +197,7 @@ class ZooCLI(LightningCLI):
         # default callbacks, except callbacks of a configured type
         configured = _as_list(config.get("callbacks"))
         callbacks = self.fit_callbacks(config, configured) if self._verb == "fit" else []
-        if config.get("enable_progress_bar") is None and sys.stderr.isatty():
+        if config.get("enable_progress_bar") is None and is_terminal(sys.stderr):
             callbacks.append(StepProgressBar())
         # several ModelCheckpoint callbacks can be combined
         kinds = tuple(type(each) for each in configured if not isinstance(each, ModelCheckpoint))
@@ -207,7 +208,9 @@ class ZooCLI(LightningCLI):
         # arguments that the configuration leaves open
         arguments = dict(kwargs)
         if config.get("enable_progress_bar") is None:
-            arguments["enable_progress_bar"] = sys.stderr.isatty()  # a log file would contain every update
+            arguments["enable_progress_bar"] = is_terminal(
+                sys.stderr
+            )  # a log file would contain every update
         if config.get("logger") in (None, True):
             root = str(config.get("default_root_dir") or Path.cwd())
             if self._verb == "predict":
@@ -337,7 +340,7 @@ def resolved_config(options: Any) -> dict[str, Any]:
     settings = {name: value for name, value in options.as_dict().items() if name not in _UNRECORDED}
     trainer = settings["trainer"]
     settings["trainer"] = {name: trainer[name] for name in trainer if name not in _UNRECORDED}
-    plain: dict[str, Any] = json.loads(hide_home(json.dumps(settings, default=str)))
+    plain: dict[str, Any] = hide_home(json.loads(json.dumps(settings, default=str)))
     return plain
 
 

@@ -540,6 +540,7 @@ class Provenance:
         steps: Number of optimizer steps.
         images: Number of training samples in all steps, summed over all processes.
         license: License of the weights.
+        data_license: Licenses of the training data, if a model card lists the weights.
         trained_on: Training data, number of steps and protocol as text, if a model card lists the weights.
         sha256: SHA-256 of the weight file, if a model card lists the weights.
     """
@@ -557,6 +558,7 @@ class Provenance:
     steps: int = 0
     images: int = 0
     license: str = ""
+    data_license: str = ""
     trained_on: str = ""
     sha256: str = ""
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Literal, NoReturn, cast
 
@@ -226,7 +227,8 @@ class SignalCheckpoint(Checkpoint):
             if self._received:
                 raise KeyboardInterrupt
             text = "\ncolorzoo: finishing this step, then saving; press Ctrl+C again to end without saving\n"
-            os.write(sys.stderr.fileno(), text.encode())  # print is not reentrant
+            with suppress(AttributeError, OSError, ValueError):  # no standard error
+                os.write(sys.stderr.fileno(), text.encode())  # print is not reentrant
         self._received = max(self._received, number, key=_PRIORITIES.index)
 
     def _reduce(self) -> int:
