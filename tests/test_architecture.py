@@ -13,7 +13,7 @@ HEAVY = (*LIGHTNING, "torch", "torchvision", "torchmetrics", "kornia", "timm")
 
 # Lowest layer first; packages of one layer must not import each other. See docs/architecture.md.
 LAYERS = (
-    "_deprecation environment precision randomness",
+    "_deprecation _lazy environment precision randomness",
     "_machine errors",
     "card console files settings",
     "_files options",
@@ -101,7 +101,7 @@ def breaks_zoo(found: Import) -> bool:
 
 def test_every_module_has_a_layer() -> None:
     found = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
-    assert found - {"__init__"} == set(FLOOR)
+    assert found - {"__init__", "_exports"} == set(FLOOR)  # `_exports` belongs to the facade
 
 
 def test_package_imports_follow_layer_rules() -> None:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import platform
 import stat
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from uuid import uuid4
 
 from colorzoo.errors import ColorzooError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 try:
     import fcntl
@@ -24,6 +29,7 @@ except ImportError:  # Windows, which does not delete open files
 __all__ = [
     "check_outputs",
     "digest_of",
+    "lock_file",
     "megabytes",
     "remove_leftovers",
     "sha256_of",
@@ -130,7 +136,8 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
     partial = path.with_name(f".colorzoo-{uuid4().hex}.part")
     try:
         with partial.open("xb") as file:
-            _lock(file)
+            with suppress(OSError):  # the file system has no locks
+                _lock(file)
             yield file
             file.flush()
             os.fsync(file.fileno())  # without it a power failure could leave an empty file
@@ -165,18 +172,70 @@ def write_atomic(path: Path, data: bytes | memoryview, *, overwrite: bool = True
 
 
 def _lock(file: IO[bytes]) -> bool:
-    """Lock an open file; return False if another process has locked it, or if it cannot be locked.
+    """Lock an open file; return False if another process has locked it.
 
     The operating system releases the lock when the process ends, even if it is killed. In contrast to a
     process number in the file name, a lock is also correct if numbers are reused or if another machine writes
     to a shared disk.
+
+    Raises:
+        OSError: The file system does not support locks.
     """
     try:
         if fcntl is not None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
-    except OSError:
+    except (BlockingIOError, PermissionError):  # some file systems use EACCES
         return False
+
+
+def lock_file(path: Path, timeout: float = -1) -> FileLock:
+    """Lock a file, which is created if it is missing, and write process and host of the owner into it.
+
+    The lock of a killed process ends with the process. On a file system without locks, such as Lustre without
+    the option ``flock``, the file is not locked and a warning names it: a substitute, such as a file with the
+    process number, would block the run for ever if its machine fails.
+
+    Examples:
+        >>> lock_file(Path("job.lock")).release()
+
+    Args:
+        path: Path of the lock file.
+        timeout: Maximum number of seconds to wait for another process; -1 waits until it ends.
+
+    Returns:
+        The lock, whose method ``release`` has no effect if the file system has no locks.
+
+    Raises:
+        TimeoutError: Another process has locked the file. The message names the file and the owner.
+        OSError: The file cannot be created.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        # filelock would replace a missing lock by a file that outlives the process
+        with path.open("ab") as file:
+            _lock(file)
+    except OSError as error:
+        if error.filename is not None:  # the file cannot be opened
+            raise
+        warnings.warn(
+            f"{path} cannot be locked ({error.strerror}). Start no other process that writes into "
+            f"{path.parent}, because it would not be refused.",
+            stacklevel=2,
+        )
+        return lock
+    try:
+        lock.acquire(timeout=timeout)
+    except Timeout:
+        owner = ""
+        with suppress(OSError):  # Windows does not read locked files
+            owner = path.read_text(encoding="utf-8", errors="replace").strip()
+        raise TimeoutError(f"{path} is locked by {owner or 'another process'}") from None
+    with suppress(OSError):
+        path.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+    return lock
 
 
 def remove_leftovers(folder: Path, *, age: float = _ABANDONED) -> None:

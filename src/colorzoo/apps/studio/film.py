@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from cachetools import LRUCache
-from filelock import FileLock, Timeout
 from PIL import Image
 
 from colorzoo.apps.studio.handlers import Context, Request
@@ -47,7 +46,7 @@ from colorzoo.apps.video.run import (
     open_film,
 )
 from colorzoo.errors import ColorzooError
-from colorzoo.files import write_atomic
+from colorzoo.files import lock_file, write_atomic
 from colorzoo.guidance import ExemplarHint, Recipe
 from colorzoo.image_io import (
     RasterImage,
@@ -105,12 +104,11 @@ class Film:
         self._references = self._recipe_path.with_name(f"{self._recipe_path.stem}.references")
         self._edited = [key.frame for key in self._edits().keys]
         self._is_drawn = is_drawn(self._film)
-        self._file_lock = FileLock(self._recipe_path.with_name(f".{self._recipe_path.name}.lock"))
         try:
-            self._file_lock.acquire(timeout=0)
-        except Timeout:
+            self._file_lock = lock_file(self._recipe_path.with_name(f".{self._recipe_path.name}.lock"), 0)
+        except TimeoutError as error:
             raise VideoError(
-                f"{path} is open in another `colorzoo studio`. Stop this server, or continue there."
+                f"{path} is open in another `colorzoo studio`: {error}. Stop this server, or continue there."
             ) from None
         except OSError as error:
             raise VideoError(

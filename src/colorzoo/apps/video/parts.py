@@ -18,12 +18,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import NO_FRAMES, VideoError
-from colorzoo.files import check_outputs, sha256_of, write_atomic
+from colorzoo.files import check_outputs, lock_file, sha256_of, write_atomic
 from colorzoo.image_io import (
     READABLE,
     ImageProvenance,
@@ -93,7 +93,8 @@ class PartsFolder:
         self.out, self.path = out, parts_path(out)
         self._settings, self._overwrite = settings, overwrite
         self._keys = {str(number): sha256 for number, sha256 in (keys or {}).items()}
-        self._job, self._lock = self.path / "job.json", FileLock(self.path / "lock")
+        self._job, self._lock = self.path / "job.json", self.path / "lock"
+        self._held: FileLock | None = None
 
     def plan(self) -> str:
         """Return a note on the shots that a run would reuse or replace; empty without shots.
@@ -108,7 +109,7 @@ class PartsFolder:
         try:
             return self._check_replaced()
         finally:
-            self._lock.release()
+            self._release()
 
     def __enter__(self) -> PartsFolder:
         """Create and lock the folder.
@@ -134,8 +135,8 @@ class PartsFolder:
             finished = [path.stem for path in self.path.glob("shot-*.json")]
             self._delete_shots(finished)
             if not finished:
-                (self.path / "lock").unlink()
-        self._lock.release()
+                self._lock.unlink(missing_ok=True)
+        self._release()
         with suppress(OSError):  # finished shots, or files of another program
             self.path.rmdir()
 
@@ -174,15 +175,20 @@ class PartsFolder:
         """Lock the folder, which is created if it is missing."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
-        except Timeout:
+            self._held = lock_file(self._lock, 0)
+        except TimeoutError:
             job = self._read_job()
             owner = "another process" if job is None else f"process {job['process']} on {job['host']}"
             raise VideoError(
-                f"{self.out} is being written by {owner}. Wait until it ends, or choose another OUT."
+                f"{self.out} is being written by {owner}. Wait until it ends, or choose another OUT. It has "
+                f"locked {self._lock}."
             ) from None
         except OSError as error:
             raise VideoError(f"{self.path} cannot be created: {error.strerror}") from error
+
+    def _release(self) -> None:
+        if self._held is not None:
+            self._held.release()
 
     def _require_new_result(self) -> None:
         """Raise an error if the result or a foreign sidecar file exists and must not be replaced."""
