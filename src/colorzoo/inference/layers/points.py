@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -157,15 +157,14 @@ def _strong_points(edit: Edit, points: Hints) -> Hints:
     depends on no points, palette or variant, so that later edits do not change the region. Points with the
     strength 0 are left out.
     """
-    from colorzoo.inference.drawing_canvas import predicted_flats
+    from colorzoo.inference.pipeline import automatic_canvas
     from colorzoo.inference.steps.drawing import apply_ab, mix_point
 
     hints = tuple(apply_ab(hint) for hint in points if hint.strength > 0)
     if all(hint.strength == 1 for hint in hints):
         return hints
-    plain = edit.without_hints()
-    plain = replace(plain, recipe=replace(plain.recipe, drawing=None))
-    flats = predicted_flats(plain, plain.predict())
+    canvas: Any = automatic_canvas(replace(edit, recipe=replace(edit.recipe, drawing=None)))
+    flats = canvas.flats
     return tuple(mix_point(hint, flats, edit.image_size) if hint.strength < 1 else hint for hint in hints)
 
 
