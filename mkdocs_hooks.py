@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import os
@@ -192,11 +193,13 @@ def help_texts() -> str:
 
 def public_names(docs: Path) -> str:
     """Return mkdocstrings directives for the public names without a page in ``docs/api``."""
-    stub = (files("colorzoo") / "__init__.pyi").read_text(encoding="utf-8")
+    exports = ast.parse((files("colorzoo") / "_exports.py").read_text(encoding="utf-8"))
     members: dict[str, list[str]] = {}
-    for module, name in re.findall(r"^from \.(\S+) import (\w+)", stub, re.MULTILINE):
-        if not (docs / "api" / f"{module}.md").is_file():
-            members.setdefault(module, []).append(name)
+    for node in ast.walk(exports):
+        if isinstance(node, ast.ImportFrom):
+            module = str(node.module).removeprefix("colorzoo.")
+            if not (docs / "api" / f"{module}.md").is_file():
+                members.setdefault(module, []).extend(each.name for each in node.names)
     options = "    options:\n      show_root_heading: false\n      inherited_members: true\n      members: "
     return "\n".join(
         f"::: colorzoo.{module}\n{options}[{', '.join(names)}]\n" for module, names in members.items()

@@ -30,7 +30,7 @@ from colorzoo.guidance.fields import format_hex
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import map_size
-from colorzoo.inference.pipeline import colorize_task
+from colorzoo.inference.pipeline import colorize_edit
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.steps.drawing import FlatColors, region_votes
 from colorzoo.metrics import colorfulness
@@ -101,8 +101,7 @@ def read_pairs(folder: Path) -> Iterator[tuple[Rgb, NDArray[np.uint8]]]:
 def measure_pair(colorizer: Colorizer, truth: Rgb, lines: NDArray[np.uint8], seed: int) -> dict[str, float]:
     """Return PSNR by number of colored regions and points, for the model and for filling alone."""
     automatic = colorizer.colorize(lines)
-    flats = automatic.colors.flats
-    assert flats is not None
+    flats = automatic.flats
     means, places = region_truths(flats, truth)
     order = proposed_order(colorizer, automatic)
     found = {"colorfulness": float(colorfulness(batch_of(automatic.rgb)))}
@@ -148,9 +147,8 @@ def region_truths(flats: FlatColors, truth: Rgb) -> tuple[Rgb, list[tuple[float,
 
 def proposed_order(colorizer: Colorizer, automatic: ColorizedImage) -> list[int]:
     """Return the regions in the order in which the model proposes them."""
-    flats = automatic.colors.flats
-    assert flats is not None
-    sketch = flats.drawing.sketch(map_size(automatic.task.lightness))
+    flats = automatic.flats
+    sketch = flats.drawing.sketch(map_size(automatic.edit.lightness))
     model: Any = colorizer.model  # a model of drawings
     with torch.inference_mode():
         prediction = model(sketch)
@@ -179,8 +177,7 @@ def equal_regions(
 
     Paper and small regions are not compared. If all regions are paper or small, the result is None.
     """
-    flats = colorizer.colorize(lines, reference=reference).colors.flats
-    assert flats is not None
+    flats = colorizer.colorize(lines, reference=reference).flats
     means, _ = region_truths(flats, truth)
     true, found = (lab_of(colors) for colors in (means, flats.colors))
     areas = flats.drawing.areas
@@ -268,17 +265,16 @@ def _time_rows(colorizer: Colorizer) -> list[Row]:
     image = RasterImage(cv2.resize(small, (3000, 4000), interpolation=cv2.INTER_CUBIC))
     colorizer.colorize(small)  # loads libraries
     seconds = {"first colors": _seconds(lambda: colorizer.colorize(image).levels())}
-    task = colorizer.prepare(image, Recipe())
-    drawing = task.drawing
+    edit = colorizer.resolve(image, Recipe())
+    drawing = edit.drawing
     assert drawing is not None
     preview = drawing.resized((PREVIEW, PREVIEW * 3 // 4))
     hint = Recipe(points=(PointHint(1500, 2000, color="#2060c0"),), width=3000, height=4000)
 
     def click() -> None:
-        changed = colorizer.prepare_lightness(task.lightness, task.image_size, hint, drawing=preview)
-        result = colorize_task(changed)
-        flats = result.colors.flats
-        assert flats is not None
+        changed = colorizer.resolve_lightness(edit.lightness, edit.image_size, hint, drawing=preview)
+        result = colorize_edit(changed)
+        flats = result.flats
         flats.compose(8)
 
     seconds["a click"] = _seconds(click)

@@ -19,6 +19,7 @@ from benchmarks._common import Options, Row, where
 from benchmarks.drawings import FOLDER, PAPER, SAME, Rgb, lab_of, read_pairs, region_truths
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.layers.sheets import Sheets
 from colorzoo.inference.region_memory import RegionMemory, with_region_colors
 from colorzoo.inference.steps.drawing import FlatColors, read_drawing
 
@@ -93,8 +94,7 @@ def measure(
     memory, previous = RegionMemory(colorizer), None
     if name == "next frame":
         previous = colorizer.colorize(RasterImage(lines))
-        assert previous.colors.flats is not None
-        colors, _ = region_truths(previous.colors.flats, truth)
+        colors, _ = region_truths(previous.flats, truth)
         previous = with_region_colors(previous, colors)
         moved = [
             Pose(
@@ -114,10 +114,8 @@ def measure(
             colored, _ = compose([figure], [sheet])
             memory.add_sheet(RasterImage(np.round(colored * 255).astype(np.uint8)))
     automatic = colorizer.colorize(RasterImage(lines))
-    recalled, _ = memory.recall(automatic, previous)
-    before, flats = automatic.colors.flats, recalled.colors.flats
-    assert before is not None
-    assert flats is not None
+    recalled = colorizer.colorize(RasterImage(lines), sheets=Sheets(memory, previous))
+    before, flats = automatic.flats, recalled.flats
     true = lab_of(region_truths(flats, truth)[0])
     is_right, was_right = (
         np.linalg.norm(true - lab_of(each.colors), axis=1) < SAME for each in (flats, before)

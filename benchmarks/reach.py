@@ -32,7 +32,7 @@ from colorzoo.guidance import Area, PointHint, Recipe
 from colorzoo.guidance.fields import format_hex
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import working_size
-from colorzoo.inference.pipeline import colorize_task
+from colorzoo.inference.pipeline import colorize_edit
 from colorzoo.inference.selection import segmenter_features, select_at
 from colorzoo.networks.click_segmenter import SegmenterFeatures
 
@@ -142,6 +142,6 @@ def answers(
         "area": Recipe(areas=(Area("color", mask=mask, color=color),)),
     }
     return {
-        name: colorize_task(colorizer.prepare_lightness(lightness, (width, height), each)).ab[None]
+        name: colorize_edit(colorizer.resolve_lightness(lightness, (width, height), each)).ab[None]
         for name, each in recipes.items()
     }

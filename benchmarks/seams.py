@@ -19,6 +19,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -164,12 +165,13 @@ def in_true_colors(path: Path, answer: ColorizedImage) -> ColorizedImage:
 
 def with_ab(answer: ColorizedImage, ab: Tensor) -> ColorizedImage:
     """Return an image with other colors ``(2, h, w)`` in CIE units."""
-    return replace(answer, colors=replace(answer.colors, ab=ab[None]))
+    canvas: Any = answer.canvas
+    return replace(answer, canvas=replace(canvas, changed=ab[None]))
 
 
 def surface_seams(answer: ColorizedImage) -> int:
     """Count the seams on even surfaces within the border, before sRGB limits the colors."""
-    full_size = answer.task.full_size
+    full_size = answer.edit.full_size
     assert full_size is not None, "results of `colored` have a full-size lightness"
     part = full_size.part
     lightness = part.whole()[0] if isinstance(part, FullLightness) else part[None]

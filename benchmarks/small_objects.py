@@ -31,8 +31,8 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Reach
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.edit import paths_from, similarity_to
 from colorzoo.inference.full_size import FullLightness, preprocess
-from colorzoo.inference.pipeline import paths_from, similarity_to
 from colorzoo.inference.steps.reach import PointPatches, on_grid, starting_reach
 
 FOLDER = Path("data/photos")
@@ -87,9 +87,9 @@ def run(options: Options) -> list[Row]:
 
 def start_at(colorizer: Colorizer, lightness: Tensor, size: tuple[int, int], point: PointHint) -> Reach:
     """Return the initial reach of a point; automatic if the model does not compare positions."""
-    task, places = colorizer.prepare_lightness(lightness, size, Recipe()), PointPatches.of([point], size)
-    costs = paths_from(task, places).costs
-    alike = on_grid(similarity_to(task, places), costs)
+    edit, places = colorizer.resolve_lightness(lightness, size, Recipe()), PointPatches.of([point], size)
+    costs = paths_from(edit, places).costs
+    alike = on_grid(similarity_to(edit, places), costs)
     return "automatic" if alike is None else starting_reach(costs, alike)
 
 

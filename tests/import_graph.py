@@ -36,15 +36,14 @@ def inside(name: str, *packages: str) -> bool:
 def defining_name(root: Path, name: str) -> str:
     """Return the module and name that a name of a lazy package refers to; other names are unchanged."""
     package, _, attribute = name.rpartition(".")
-    stub = root.parent.joinpath(*package.split("."), "__init__.pyi")
-    if not stub.is_file():
+    exports = root.parent.joinpath(*package.split("."), "_exports.py")
+    if not exports.is_file():
         return name
-    for node in ast.parse(stub.read_text(encoding="utf-8")).body:
+    for node in ast.parse(exports.read_text(encoding="utf-8")).body:
         if not isinstance(node, ast.ImportFrom):
             continue
         if attribute in (alias.asname or alias.name for alias in node.names):
-            module = f"{package}.{node.module}" if node.level else node.module
-            return defining_name(root, f"{module}.{attribute}")
+            return defining_name(root, f"{node.module}.{attribute}")
     return name
 
 

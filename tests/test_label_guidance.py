@@ -21,7 +21,7 @@ from colorzoo.evaluation import evaluate
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.image_io import read_image
-from colorzoo.inference.pipeline import colorize_task
+from colorzoo.inference.pipeline import colorize_edit
 from colorzoo.registry import model_card, refresh
 from colorzoo.testing import contract_checks
 from colorzoo.testing.samples import write_sample_images
@@ -78,9 +78,9 @@ def trained(photos: Path, folder: Path, steps: int = 150) -> tuple[LabeledTask, 
 def test_edit_of_the_label_runs_the_model_again() -> None:
     torch.manual_seed(0)
     colorizer = colorzoo.Colorizer(Labeled(), device="cpu", precision="float32", allow_untrained=True)
-    task = colorizer.prepare(read_image(np.arange(1024, dtype=np.uint8).reshape(32, 32)), Recipe())
+    task = colorizer.resolve(read_image(np.arange(1024, dtype=np.uint8).reshape(32, 32)), Recipe())
     first, second, none = (
-        colorize_task(replace(task, recipe=Recipe(label=label))).ab for label in (0, 1, None)
+        colorize_edit(replace(task, recipe=Recipe(label=label))).ab for label in (0, 1, None)
     )
     assert not torch.equal(first, second)
     assert not torch.equal(second, none)

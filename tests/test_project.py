@@ -2,8 +2,12 @@
 
 import os
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
+import zipfile
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +16,15 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from starlette.testclient import TestClient
 
 import colorzoo
 from changed import choose
+from colorzoo.apps.cli import serve
+from colorzoo.apps.cli.main import find_command
+from colorzoo.apps.studio.access import Access
+from colorzoo.apps.studio.service import ColorService, build_service
+from running_service import TOKEN, tiny_colorizer
 
 REPOSITORY = Path(__file__).parent.parent
 TABLES = Path(colorzoo.__path__[0]) / "color" / "tables"
@@ -147,19 +157,188 @@ def test_joss_paper_cites_known_entries_and_shows_figures_that_exist() -> None:
     assert figures == set(re.findall(r"\\autoref\{(.+?)\}", body))
 
 
+def containerfile() -> list[tuple[str, str]]:
+    """Return the instructions of the Containerfile and their arguments, without comments and line breaks."""
+    text = re.sub(r"^#.*\n", "", read("contrib/docker/Containerfile"), flags=re.MULTILINE)
+    lines = text.replace("\\\n", " ").splitlines()
+    return [(words[0], words[2]) for line in lines if (words := line.partition(" "))[0]]
+
+
 def test_container_runs_as_a_user_and_checks_its_server() -> None:
-    lines = read("contrib/docker/Containerfile").replace("\\\n", " ").splitlines()
-    steps = [line.split(maxsplit=1) for line in lines if line and line[0] != "#"]
-    images = [words.split()[0] for step, words in steps if step == "FROM"]
-    assert len(images) == 2  # the compilers and caches of the first stage are left out
-    assert all(re.search(r":\d", image) for image in images)  # no `latest`
+    steps = containerfile()
+    assert [step for step, _ in steps].count("FROM") == 2  # without the caches of the first stage
     last_stage = steps[max(i for i, (step, _) in enumerate(steps) if step == "FROM") :]
     names = [step for step, _ in last_stage]
-    assert dict(last_stage)["USER"] not in ("root", "0")
+    assert int(dict(last_stage)["USER"]) > 0  # Kubernetes cannot check the name of a user
     assert names.index("USER") < names.index("ENTRYPOINT")
     assert {"HEALTHCHECK", "EXPOSE"} <= set(names)
     assert not {"ADD", "MAINTAINER"} & {step for step, _ in steps}
-    assert all("--no-cache-dir" in words for step, words in steps if step == "RUN" and "pip install" in words)
+
+
+@pytest.mark.parametrize(
+    ("base", "code"),
+    [
+        ("docker.io/library/python@sha256:" + "0" * 64, 0),
+        ("docker.io/library/python:3.11-slim", 2),
+        ("docker.io/library/python", 2),
+    ],
+)
+def test_container_requires_a_base_with_a_digest(base: str, code: int) -> None:
+    steps = containerfile()
+    defaults = dict(words.partition("=")[::2] for step, words in steps if step == "ARG")
+    assert defaults["BASE"] == ""  # the caller must set it
+    assert {words.partition(" ")[0] for step, words in steps if step == "FROM"} == {"${BASE}"}
+    (check,) = (words for step, words in steps if step == "RUN" and "$BASE" in words)
+    assert subprocess.run(["sh", "-c", check], env={"BASE": base}, check=False).returncode == code
+
+
+def ignored(path: str, rules: list[str]) -> bool:
+    """Return whether the rules of a .dockerignore file exclude a path from the build context."""
+    is_ignored = False
+    for rule in rules:
+        pattern = re.escape(rule.lstrip("!").strip("/"))
+        pattern = pattern.replace(r"\*\*/", "(.*/)?").replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
+        if re.fullmatch(f"{pattern}(/.*)?", path):  # a rule for a folder applies to its content
+            is_ignored = not rule.startswith("!")
+    return is_ignored
+
+
+def context_files(root: Path) -> list[str]:
+    """Return the paths of the files of a build context relative to its root."""
+    lines = map(str.strip, (root / ".dockerignore").read_text().splitlines())
+    rules = [line for line in lines if line and line[0] != "#"]
+    paths = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+    return [path for path in paths if not ignored(path, rules)]
+
+
+def test_build_context_contains_only_what_the_container_needs(tmp_path: Path) -> None:
+    files = context_files(REPOSITORY)
+    assert sum((REPOSITORY / name).stat().st_size for name in files) < 60e6
+    project = tomllib.loads(read("pyproject.toml"))
+    hatch = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = [
+        hatch["hooks"]["custom"]["path"],
+        *hatch["force-include"],
+        *hatch["packages"],
+        "constraints.txt",
+    ]
+    needed += ["pyproject.toml", project["project"]["readme"], *project["project"]["license-files"]]
+    for name in needed:
+        assert any(file == name or file.startswith(f"{name}/") for file in files), name
+    shutil.copy(REPOSITORY / ".dockerignore", tmp_path)
+    kept = "src/colorzoo/a.py", "configs/a.yaml", "pyproject.toml"
+    left_out = (
+        ".git/objects/a",
+        "runs/last.ckpt",
+        "src/colorzoo/__pycache__/a.pyc",
+        "docs/a.md",
+        ".env",
+        "a.whl",
+    )
+    for name in (*kept, *left_out):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert sorted(context_files(tmp_path)) == sorted(kept)
+
+
+@pytest.mark.nightly
+def test_wheel_is_built_from_the_build_context(tmp_path: Path) -> None:
+    for name in context_files(REPOSITORY):
+        (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        os.link(REPOSITORY / name, tmp_path / "source" / name)
+    (command,) = re.findall(r"python (-m hatchling build[^&]*)", read("contrib/docker/Containerfile"))
+    words = command.replace("\\\n", "").replace("/wheels", str(tmp_path / "wheels")).split()
+    subprocess.run([sys.executable, *words], cwd=tmp_path / "source", check=True)
+    (wheel,) = (tmp_path / "wheels").glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        packed = {name for name in file.namelist() if name.startswith("colorzoo/")}
+    package = REPOSITORY / "src" / "colorzoo"
+    assert {f"colorzoo/{path.relative_to(package)}" for path in package.rglob("*.py")} <= packed
+
+
+def installed(*extras: str) -> dict[str, Distribution]:
+    """Return the distributions that colorzoo and some of its extras require, also indirectly."""
+    found: dict[str, Distribution] = {}
+    texts = tomllib.loads(read("pyproject.toml"))["project"]
+    waiting = [
+        *texts["dependencies"],
+        *(text for name in extras for text in texts["optional-dependencies"][name]),
+    ]
+    while waiting:
+        requirement = Requirement(waiting.pop())
+        name = canonicalize_name(requirement.name)
+        if name in found:
+            continue
+        try:
+            found[name] = distribution(name)
+        except PackageNotFoundError:  # such as the libraries of CUDA
+            continue
+        for inner in map(Requirement, found[name].requires or []):
+            if inner.marker is None or any(
+                inner.marker.evaluate({"extra": extra}) for extra in ("", *requirement.extras)
+            ):
+                waiting.append(f"{inner.name}[{','.join(inner.extras)}]")
+    return found
+
+
+def test_container_has_pinned_versions_and_no_codecs_under_the_gpl() -> None:
+    arguments = dict(words.partition("=")[::2] for step, words in containerfile() if step == "ARG")
+    extras = arguments["EXTRAS"].split(",")
+    names = re.findall(r"^([\w.-]+)==", read("constraints.txt"), re.MULTILINE)
+    # the CPU version of torch requires no libraries of CUDA
+    packages = {each for each in installed(*extras) if not re.match("cuda-|nvidia-|triton", each)}
+    assert "torch" in packages
+    assert "prometheus-client" in packages
+    assert packages <= set(map(canonicalize_name, names))
+
+    def codecs_of(*extras: str) -> set[str]:
+        paths = (str(path) for each in installed(*extras).values() for path in each.files or [])
+        return set(re.findall(r"libx26[45]", " ".join(paths)))
+
+    assert not codecs_of(*extras)
+    if sys.platform == "linux":
+        assert codecs_of(*extras, "video") == {"libx264", "libx265"}  # as docs/serve.md states
+    for step, words in containerfile():
+        for command in re.findall(r"pip .*?install[^&]*", words) if step == "RUN" else []:
+            assert {"--no-cache-dir", "--constraint"} <= set(command.split()), command
+
+
+PODS = ["contrib/docker/kubernetes.yml", "configs/cluster/kubernetes.yml"]
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_pods_have_a_version_and_no_privileges(name: str) -> None:
+    (workload,) = (each for each in yaml.safe_load_all(read(name)) if "template" in each["spec"])
+    pod = workload["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["automountServiceAccountToken"] is False
+    for container in pod["containers"]:
+        assert container["image"].rpartition(":")[2] == colorzoo.__version__
+        context = container["securityContext"]
+        assert (context["allowPrivilegeEscalation"], context["readOnlyRootFilesystem"]) == (False, True)
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        assert "/tmp" in mounts.values()
+        assert set(mounts) <= {volume["name"] for volume in pod["volumes"]}
+
+
+def test_pods_of_the_server_use_its_options_and_its_probes() -> None:
+    service, deployment = yaml.safe_load_all(read("contrib/docker/kubernetes.yml"))
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    command, found, words = find_command(serve, container["args"])
+    options = found.parse(command, words)
+    (port,) = (each["containerPort"] for each in container["ports"])
+    assert options.port == port == service["spec"]["ports"][0]["port"]
+    assert service["metadata"]["name"] in options.allow_host
+    pause = int(container["lifecycle"]["preStop"]["exec"]["command"][-1])
+    assert pod["terminationGracePeriodSeconds"] > pause + options.drain + 2
+    app = build_service(ColorService(colorizer=tiny_colorizer()), Access(options.host, TOKEN))
+    with TestClient(app, base_url=f"http://10.1.2.3:{port}") as client:  # as the kubelet requests
+        for kind, path in {"startup": "/ready", "readiness": "/ready", "liveness": "/health"}.items():
+            probe = container[f"{kind}Probe"]["httpGet"]
+            assert probe == {"path": path, "port": port}
+            assert client.get(probe["path"]).status_code == 200
 
 
 def test_conda_recipe_requires_the_same_versions_as_the_package() -> None:

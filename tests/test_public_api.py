@@ -2,8 +2,10 @@
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import json
+import marshal
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import get_args
+from zipfile import ZipFile
 
 import colorzoo
 from colorzoo.apps.cli.new_paper import Guidance, Kind, paper_files
@@ -28,12 +31,43 @@ def test_public_api_inventory_is_complete() -> None:
     assert set(INVENTORY) - {"__version__"} <= set(dir(colorzoo))
 
 
-def test_stubs_export_the_names_of_their_packages() -> None:
-    root = Path(colorzoo.__file__).parent
-    for stub in root.rglob("__init__.pyi"):
-        package = importlib.import_module(".".join(("colorzoo", *stub.parent.relative_to(root).parts)))
-        exported = ast.literal_eval(stub.read_text().partition("__all__ = ")[2])
-        assert sorted(exported) == sorted(package.__all__)
+def lazy_packages() -> dict[str, Path]:
+    """Return the name and the module of exports of each package that imports its names when they are used."""
+    source = Path(colorzoo.__file__).parents[1]
+    found = {path.parent.relative_to(source): path for path in source.rglob("colorzoo/**/_exports.py")}
+    return {".".join(folder.parts): path for folder, path in found.items()}
+
+
+def test_lazy_packages_export_the_names_that_type_checkers_read() -> None:
+    assert len(lazy_packages()) > 10
+    for name in lazy_packages():
+        package, exports = importlib.import_module(name), vars(importlib.import_module(f"{name}._exports"))
+        found = {each for each in exports if each[0] != "_"}
+        assert found == {*package.__all__} - {"__version__"}
+        assert all(getattr(package, each) is exports[each] for each in found)
+
+
+def test_package_imports_from_a_zip_file_of_compiled_modules(tmp_path: Path) -> None:
+    # frozen programs contain neither sources nor stub files
+    source = Path(colorzoo.__file__).parents[1]
+    with ZipFile(tmp_path / "frozen.zip", "w") as archive:
+        for path in source.rglob("colorzoo/**/*.py"):
+            code = compile(path.read_bytes(), path.name, "exec")
+            header = importlib.util.MAGIC_NUMBER + bytes(12)
+            archive.writestr(f"{path.relative_to(source)}c", header + marshal.dumps(code))
+    names = list(lazy_packages())
+    check = "\n".join(
+        (
+            "import sys; sys.path.insert(0, 'frozen.zip')",
+            f"import {', '.join(names)}",
+            f"assert all(each.__all__ for each in ({', '.join(names)}))",
+            "assert colorzoo.ModelCard.__module__ == 'colorzoo.card'",
+            "print(colorzoo.__file__)",
+        )
+    )
+    words = [sys.executable, "-c", check]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.strip().endswith("__init__.pyc"), done.stderr
 
 
 def test_public_names_are_documented_and_have_the_expected_parameters() -> None:
@@ -59,7 +93,7 @@ def importable_names(module: ModuleType) -> set[str]:
     Submodules do not count, and imports from elsewhere, such as ``Any``, count only if they are promised.
     """
     path = Path(str(module.__file__))
-    if path.with_suffix(".pyi").is_file():  # a lazy package
+    if module.__name__ in lazy_packages():
         return {name for name in dir(module) if name[0] != "_"}
     found = set()
     for node in ast.parse(path.read_text()).body:

@@ -25,6 +25,7 @@ from PIL import Image
 
 import colorzoo
 from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.weights.catalog import list_weights
 from tiny_model import gray_image
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1200)]
@@ -119,6 +120,17 @@ def test_wheel_contains_a_bill_of_materials_with_the_hashes_of_its_weights(built
     assert weights | {each for each in tables if each.endswith(".npy")} <= set(hashes)
     assert {"pkg:pypi/torch", "pkg:pypi/timm"} <= {each["bom-ref"] for each in bill["components"]}
     assert bill["metadata"]["component"]["version"] == colorzoo.__version__
+    components = {each["bom-ref"]: each for each in bill["components"]}
+    assert all("version" in each for each in components.values() if each["type"] == "library")
+    assert components["pkg:pypi/torch"]["purl"] == f"pkg:pypi/torch@{components['pkg:pypi/torch']['version']}"
+    listed = {file.path.name: file.data_license for file in list_weights() if file.weights.file is not None}
+    models = [each for each in components.values() if each["type"] == "machine-learning-model"]
+    assert len(models) > len(listed) > 10
+    for each in models:
+        (training,) = each["modelCard"]["modelParameters"]["datasets"]
+        (terms,) = components[training["ref"]]["licenses"]
+        assert terms["license"]["name"] == listed.get(each["name"], terms["license"]["name"])
+        assert "NOTICE" in terms["license"]["name"]
 
 
 def test_wheel_imports_and_lists_models_without_network(installed: Path, environment: dict[str, str]) -> None:

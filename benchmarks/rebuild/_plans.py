@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from colorzoo.card import DRAWING_LICENSES, PHOTO_LICENSES
+
 RUN = "runs/version_0/checkpoints"
 """Folder of the checkpoints of a run, relative to its ``default_root_dir``."""
 
@@ -29,7 +31,7 @@ class TrainingData:
     layout: str
     images: int | None
     sha256: str = ""
-    licenses: str = "in part unknown or research only"
+    licenses: str = PHOTO_LICENSES
 
 
 _PHOTO_SOURCES = "photos of public repositories and data sets (NOTICE, section 5), without a list"
@@ -48,7 +50,7 @@ DRAWINGS = TrainingData(
     "drawings",
     9_061,
     "630c93ad057cb1932ace1d0daf257913dfc25c1a60d917a90233ebd08ce8db1a",
-    "open licenses, listed in NOTICE",
+    DRAWING_LICENSES,
 )
 CHARACTERS = TrainingData(
     "openly licensed drawings, among them 1,622 of characters; sources and authors in NOTICE, section 6",

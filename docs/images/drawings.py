@@ -30,7 +30,7 @@ def rows(colorizer: Colorizer, folder: Path) -> list[tuple[float, str, np.ndarra
     found = []
     for name, (truth, lines) in zip(names, read_pairs(folder), strict=True):
         automatic = colorizer.colorize(lines)
-        means, places = region_truths(automatic.colors.flats, truth)
+        means, places = region_truths(automatic.flats, truth)
         order = proposed_order(colorizer, automatic)
         images = [np.repeat(lines[..., None], 3, 2) / 255]
         for count in COLUMNS:

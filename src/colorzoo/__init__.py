@@ -4,9 +4,14 @@
 >>> colorzoo.colorize("old.jpg").save("old.color.jpg")  # doctest: +SKIP
 """
 
-import lazy_loader
+from typing import TYPE_CHECKING
+
+from colorzoo._lazy import attach_exports
 
 __version__ = "1.0.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-__all__ += ["__version__"]
+if TYPE_CHECKING:
+    from colorzoo._exports import *
+else:
+    __getattr__, __dir__, __all__ = attach_exports(__name__)
+    __all__ += ["__version__"]

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TextIO
 
+from colorzoo.errors import ColorzooError
 from colorzoo.files import digest_of
 
 
@@ -21,6 +22,18 @@ def digest_or_empty(path: Path) -> str:
         return digest_of(path)
     except OSError:
         return ""
+
+
+def expand_user(path: str | Path) -> Path:
+    """Return a path in which a leading ``~`` is replaced by the home folder.
+
+    Raises:
+        ColorzooError: The path begins with ``~``, and the user has no home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ColorzooError(f"{str(path)!r} must not begin with ~: the home folder is unknown") from error
 
 
 def similar_paths(path: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import re
 import subprocess
@@ -10,7 +11,7 @@ import sys
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from colorzoo.environment import installed_version
@@ -75,9 +76,36 @@ def describe_run() -> dict[str, Any]:
     }
 
 
-def hide_home(text: str) -> str:
-    """Replace the path of the home folder by ``~``, because reports are published."""
-    return re.sub(rf"(?<![\w.-]){re.escape(str(Path.home()))}(?![\w-])", "~", text)
+def hide_home(value: Any) -> Any:
+    """Replace the path of the home folder by ``~`` in a text, because reports and weights are published.
+
+    The path must be a whole path or the beginning of a path, but not of a URL such as ``s3://home/me``. In
+    Windows paths, the case and the kind of the separators are ignored.
+
+    Args:
+        value: A text, or a list or dict whose values are replaced recursively.
+    """
+    if isinstance(value, dict):
+        return {name: hide_home(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [hide_home(each) for each in value]
+    if not isinstance(value, str):
+        return value
+    with suppress(RuntimeError):  # the user has no home folder
+        home = str(Path.home())
+        for path in {home, os.path.realpath(home)}:
+            drive = PureWindowsPath(path).drive
+            separator = r"[\\/]+" if drive else "/+"
+            parts = [re.escape(part) for part in re.split(separator, path) if part]
+            if not parts or parts == [re.escape(drive)]:
+                continue  # a root folder, which begins every path
+            is_share = bool(drive) and drive[1] != ":"
+            lead = r"[\\/]{2,}" if is_share else "" if drive else "/"
+            before = rf"(?:^|(?<=[\s\"'`=(\[{{,;<|@{'' if is_share else ':'}])|(?<=file://)|(?<=file:///))"
+            after = r"(?=$|[\\/\s\"'`,;:)\]}>|]|\.(?:\s|$))"
+            flags = re.IGNORECASE if drive else 0
+            value = re.sub(before + lead + separator.join(parts) + after, "~", value, flags=flags)
+    return value
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:

@@ -14,8 +14,9 @@ from PIL import Image
 from colorzoo.batch.recipes import with_references, with_seeds, with_settings
 from colorzoo.batch.runner import FileColorizer, load_colorizer
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.batch.task import FileResult, FileTask, check_sources_are_kept, distinct_paths, output_path
+from colorzoo.batch.task import FileResult, FileTask, distinct_paths, output_path
 from colorzoo.errors import GuidanceError
+from colorzoo.files import check_outputs
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.inference.choice import choose_model
@@ -26,8 +27,8 @@ from colorzoo.inference.colorizer import (
     listed_references,
     used_references,
 )
+from colorzoo.inference.edit import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.inference.references import reference_notes
-from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.options import check_arguments
 from colorzoo.pixels.find import FoundImage, explain_irregular_file
 
@@ -276,7 +277,7 @@ def colorize_files(
     numbered = {source: renamed.get(index, path) for index, (source, path) in enumerate(targets.items())}
     tasks = [replace(task, target=numbered[os.path.abspath(task.name)]) for task in tasks]
     if overwrite:
-        check_sources_are_kept((Path(task.name) for task in tasks), (task.target for task in tasks))
+        check_outputs(dict.fromkeys(task.target for task in tasks), [task.name for task in tasks])
     files = FileColorizer(
         model=model,
         colorizer=colorizer,

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 __all__ = [
+    "DRAWING_LICENSES",
+    "PHOTO_LICENSES",
     "ContractTestConfig",
     "InputKind",
     "Limit",
@@ -24,6 +26,9 @@ _FORMAT_VERSION = 1  # of `ModelCard.to_dict`
 InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
 Limit = Literal["training", "export", "gradient"]
+PHOTO_LICENSES = "in part unknown or research only (NOTICE, section 5)"
+DRAWING_LICENSES = "CC0, CC BY, CC BY-SA, MIT, Apache-2.0, GPL or public domain (NOTICE, section 6)"
+"""Licenses of the training images of the weights in the package."""
 Use = str
 """Use case of a model.
 
@@ -46,6 +51,7 @@ class Weights:
         published: Whether the state dict has the authors' keys, which must be renamed.
         hparams: Model settings that these weights require.
         trained_on: Training data, number of steps and protocol, in one sentence.
+        data_license: Licenses of the training data; empty if they are unknown.
         code_license: License of the code that the weights come from; empty for weights trained by colorzoo.
         seen: Name of a table in ``colorzoo/data/subsets`` that lists images of evaluation data sets among the
             training images; empty if none are known.
@@ -60,6 +66,7 @@ class Weights:
     published: bool = False
     hparams: Mapping[str, Any] = field(default_factory=dict)
     trained_on: str = ""
+    data_license: str = ""
     code_license: str = ""
     seen: str = ""
     no_hash: str = ""

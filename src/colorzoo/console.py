@@ -16,6 +16,7 @@ from typing import Protocol, TextIO
 __all__ = [
     "align",
     "first_words",
+    "is_terminal",
     "print_line",
     "print_table",
     "printed_warnings",
@@ -50,7 +51,7 @@ def progress_bar(title: str, total: int | None, *, log_every: float | None = Non
     Yields:
         Function that advances the bar by a number of items, by default 1.
     """
-    if total == 1 or not sys.stderr.isatty():
+    if total == 1 or not is_terminal(sys.stderr):
         last_log_time, done = time.monotonic(), 0
 
         def advance(count: int = 1) -> None:
@@ -60,7 +61,7 @@ def progress_bar(title: str, total: int | None, *, log_every: float | None = Non
             if log_every is not None and time.monotonic() - last_log_time >= log_every:
                 last_log_time = time.monotonic()
                 line = f"{title}: {done}" if total is None else f"{title}: {done} of {total}"
-                print(line, file=sys.stderr, flush=True)
+                print_line(line, sys.stderr)
 
         yield advance
         return
@@ -72,14 +73,19 @@ def progress_bar(title: str, total: int | None, *, log_every: float | None = Non
         progress.MofNCompleteColumn(),
         progress.TimeRemainingColumn(),
         console=console.Console(stderr=True),
-        redirect_stdout=sys.stdout.isatty(),  # True would write piped standard output to standard error
+        redirect_stdout=is_terminal(sys.stdout),  # True would write piped standard output to standard error
     ) as bar:
         task = bar.add_task(title, total=total)
         yield lambda count=1: bar.advance(task, count)
 
 
-def print_line(text: str, stream: TextIO) -> None:
-    r"""Print a line and flush the stream.
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a stream is a terminal; None is the missing stream of a windowed program."""
+    return stream is not None and stream.isatty()
+
+
+def print_line(text: str, stream: TextIO | None) -> None:
+    r"""Print a line and flush the stream; nothing is printed if the stream is None.
 
     Control characters and characters that the stream cannot encode are escaped.
 
@@ -88,6 +94,8 @@ def print_line(text: str, stream: TextIO) -> None:
         >>> print_line("first\nline", sys.stdout)
         first\nline
     """
+    if stream is None:
+        return
     text = _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
     encoding = stream.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

@@ -31,7 +31,7 @@ __all__ = [
     "plain_arguments",
 ]
 
-_Writes = Literal["", "file", ".txt", "path", "results"]  # kind of output of an option; see `option`
+_Writes = Literal["", "file", "path"]  # kind of output of an option; see `option`
 
 # titles of option groups in help texts
 COLORS, REFERENCES, MODEL = "colors", "references and classes", "model and engine"
@@ -62,8 +62,7 @@ def option(
         metavar: Placeholder for the value in the help.
         nargs: Number of values, as in `argparse`.
         writes: ``"file"`` if the command writes this file, which must not exist unless ``--overwrite`` is
-            set. ``".txt"`` also requires this extension. ``"path"`` if the command itself checks an existing
-            file or folder. ``"results"`` if the command also checks that no output is an input.
+            set. ``"path"`` if the command itself checks an existing file or folder.
     """
     metadata = {"help": text, "group": group, "flags": flags, "metavar": metavar, "nargs": nargs}
     metadata |= {"writes": writes}

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import email.message
+import email.utils
 import io
+import itertools
 import json
 import logging
+import re
 import select
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -23,59 +24,42 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from colorzoo.apps.cli.main import main
-from colorzoo.apps.studio.access import Access
-from colorzoo.apps.studio.server import run_app
-from colorzoo.apps.studio.service import ColorService, ServiceLimits, build_service
+from colorzoo.apps.studio.service import ColorService, ServiceLimits
 from colorzoo.batch import FileColorizer
+from colorzoo.errors import ColorzooError
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.inference import Colorizer
-from tiny_model import NAME, gray_image, tiny_model, write_tiny_weights
-
-TOKEN = "secret"
-HEADERS = {"Authorization": f"Bearer {TOKEN}"}
-LIMITS = ServiceLimits(request_bytes=200_000, pixels=20_000)
+from running_service import (
+    LIMITS,
+    BlockedNetwork,
+    client_of,
+    error_of,
+    eventually,
+    form_of,
+    post,
+    raw_post,
+    running,
+    status_of,
+    tiny_colorizer,
+    write_photo,
+)
+from tiny_model import NAME, gray_image, write_tiny_weights
 
 
 @pytest.fixture(scope="module")
 def tiny() -> Colorizer:
-    model = tiny_model()
-    model.network.unet.class_head.weight.data *= 30  # a flat distribution would count as untrained
-    return Colorizer(model, device="cpu", size=64)
+    return tiny_colorizer()
 
 
-@contextmanager
-def client_of(service: ColorService) -> Iterator[TestClient]:
-    app = build_service(service, Access("127.0.0.1", TOKEN))
-    with TestClient(app, base_url="http://127.0.0.1:8000", headers=HEADERS) as client:
-        yield client
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    return write_photo(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def client(tiny: Colorizer) -> Iterator[TestClient]:
     with client_of(ColorService(colorizer=tiny, limits=LIMITS)) as found:
         yield found
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    path = tmp_path / "Größe 1.png"
-    Image.fromarray(gray_image(80, 96)).save(path, dpi=(300, 300))
-    return path
-
-
-def post(client: TestClient, photo: Path | bytes, name: str = "old.png", **fields: Any) -> Any:
-    data = photo if isinstance(photo, bytes) else photo.read_bytes()
-    return client.post("/colorize", files={"image": (name, data)}, data=fields)
-
-
-def error_of(response: Any) -> tuple[int, str]:
-    """Return the status and the code of an error, whose message is one line without paths."""
-    error = response.json()["error"]
-    assert "\n" not in error["message"]
-    assert "/tmp" not in error["message"]
-    assert "Traceback" not in error["message"]
-    assert len(error["message"]) > 10
-    return response.status_code, error["code"]
 
 
 def test_results_equal_those_of_the_command_line(
@@ -171,7 +155,6 @@ def test_invalid_requests_return_one_error_each(client: TestClient, photo: Path,
     assert of_recipe({"exemplar": {"path": str(secret)}}) == (400, "bad_recipe")
     assert of_recipe({"classes": {"file": str(secret)}}) == (400, "bad_recipe")
     assert of_recipe(str(secret)) == of_recipe("[1]") == of_recipe("{" * 9000) == (400, "bad_recipe")
-    assert of_recipe("") == (400, "bad_recipe")
     assert error_of(post(client, b"nothing")) == (400, "bad_image")
     assert error_of(post(client, photo.read_bytes()[:300])) == (400, "bad_image")
     assert error_of(post(client, b"")) == (400, "bad_image")
@@ -245,7 +228,7 @@ def test_missing_weights_are_reported_without_paths_of_the_server(
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")
     with client_of(ColorService(device="cpu")) as client:
         reply = post(client, photo, recipe='{"version": 2, "model": "zhang2016"}')
-    assert error_of(reply) == (400, "unsupported")
+    assert error_of(reply) == (400, "no_model")
     message = reply.json()["error"]["message"]
     assert "COLORZOO_OFFLINE is set. Copy the file from https://colorizers" in message
     assert " to weights/zhang2016-published-" in message
@@ -255,9 +238,15 @@ def test_missing_weights_are_reported_without_paths_of_the_server(
 
 def test_pages_describe_the_requests(client: TestClient) -> None:
     description = client.get("/openapi.json", headers={"Authorization": ""}).json()
-    assert set(description["paths"]) == {"/colorize", "/models", "/health"}
     form = description["paths"]["/colorize"]["post"]["requestBody"]["content"]["multipart/form-data"]
     assert set(form["schema"]["properties"]) == {"image", "recipe", "reference", "format"}
+    for path, methods in description["paths"].items():
+        for method, operation in methods.items():
+            reply = client.request(method, path, headers={"Authorization": ""})
+            is_open = operation.get("security") == []  # other requests require the token
+            assert reply.status_code == (200 if is_open else 403), path
+            assert str(client.request(method, path).status_code) in {*operation["responses"]}, path
+    assert client.get("/health").json().keys() == {"status", "version", "requests"}
     page = client.get("/", headers={"Authorization": ""})
     assert page.headers["content-type"].startswith("text/html")
     cards = client.get("/models").json()
@@ -265,66 +254,250 @@ def test_pages_describe_the_requests(client: TestClient) -> None:
     assert all("default_for" in card for card in cards)
 
 
-# With a real socket
+def encoded(kind: str, images: int = 1) -> bytes:
+    first, *more = (Image.fromarray(gray_image(40, 60 - 5 * index)) for index in range(images))
+    data = io.BytesIO()
+    first.save(data, kind, **({"save_all": True, "append_images": more} if more else {}))
+    return data.getvalue()
 
 
-def raw_post(url: str, body: bytes, length: int | None = None, token: str = TOKEN) -> socket.socket:
-    """Send the head and the beginning of a request and return the connection."""
-    address = urlsplit(url)
-    assert address.hostname is not None
-    connection = socket.create_connection((address.hostname, address.port or 80), timeout=60)
-    head = (
-        f"POST /colorize HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {token}\r\n"
-        f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {length or len(body)}\r\n\r\n"
+@pytest.mark.parametrize("name", ["blob", "", "scan", "wrong.png", "wrong.psd"])
+@pytest.mark.parametrize(
+    ("kind", "images", "mime"),
+    [
+        ("JPEG", 1, "jpeg"),
+        ("MPO", 2, "jpeg"),
+        ("GIF", 3, "gif"),
+        ("TIFF", 3, "tiff"),
+        ("WEBP", 1, "webp"),
+        ("AVIF", 1, "avif"),
+        ("BMP", 1, "bmp"),
+        ("PNG", 1, "png"),
+        ("JPEG2000", 1, "png"),
+        ("PPM", 1, "png"),
+    ],
+)
+def test_format_of_the_result_depends_on_the_content_of_the_image(
+    client: TestClient, name: str, kind: str, images: int, mime: str
+) -> None:
+    # httpx sends no file without a name
+    head = f'--b\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n\r\n'.encode()
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    body = head + encoded(kind, images) + b"\r\n--b--\r\n"
+    reply = client.post("/colorize", content=body, headers=form)
+    assert reply.headers.get("content-type") == f"image/{mime}", reply.text[:200]
+    with Image.open(io.BytesIO(reply.content)) as found:
+        assert found.get_format_mimetype() == f"image/{mime}"
+        assert getattr(found, "n_frames", 1) == (images if kind in ("GIF", "TIFF") else 1)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.JPEG", "JPEG"), ("a.apng", "PNG"), ("a.dib", "BMP")])
+def test_names_that_fit_the_content_keep_their_extension(client: TestClient, name: str, kind: str) -> None:
+    reply = post(client, encoded(kind), name)
+    assert f'filename="a.color{name[1:]}"' in reply.headers["content-disposition"]
+
+
+EMPTY = [
+    ("reference", ("", b"")),
+    ("reference", ("blob", b"")),
+    ("recipe", ("", b"")),
+    ("recipe", (None, b"")),
+    ("recipe", (None, b" \n")),
+    ("format", (None, b"")),
+]
+
+
+@pytest.mark.parametrize("fields", [*([each] for each in EMPTY), EMPTY], ids=str)
+def test_fields_that_a_browser_leaves_empty_are_ignored(
+    client: TestClient, photo: Path, fields: list[tuple[str, tuple[str | None, bytes]]]
+) -> None:
+    expected = post(client, photo, photo.name)
+    reply = raw_form(client, [("image", (photo.name, photo.read_bytes())), *fields])
+    assert reply.status_code == 200, reply.text
+    assert reply.content == expected.content
+    assert reply.headers["colorzoo-notes"] == expected.headers["colorzoo-notes"]
+
+
+def raw_form(client: TestClient, parts: list[tuple[str, tuple[str | None, bytes]]]) -> Any:
+    """Send parts of a field name, a file name or None, and the content, as browsers do."""
+    body = b""
+    for field, (name, content) in parts:
+        file = "" if name is None else f'; filename="{name}"'
+        body += f'--b\r\nContent-Disposition: form-data; name="{field}"{file}\r\n\r\n'.encode()
+        body += content + b"\r\n"
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    return client.post("/colorize", content=body + b"--b--\r\n", headers=form)
+
+
+def test_empty_files_with_a_name_and_empty_images_are_errors(client: TestClient, photo: Path) -> None:
+    image = ("image", ("a.png", photo.read_bytes()))
+    assert error_of(raw_form(client, [image, ("reference", ("look.png", b""))])) == (400, "bad_image")
+    assert error_of(raw_form(client, [image, ("recipe", ("r.json", b""))])) == (400, "bad_recipe")
+    assert error_of(raw_form(client, [image, ("colour", (None, b""))])) == (400, "bad_request")
+    assert error_of(raw_form(client, [("image", ("", b""))])) == (400, "bad_request")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_recipes_are_read_with_a_byte_order_mark(client: TestClient, photo: Path, encoding: str) -> None:
+    recipe = '{"strength": 0.5, "x_name": "Größe"}'
+    plain = raw_form(client, [("image", ("a.png", photo.read_bytes())), ("recipe", (None, recipe.encode()))])
+    assert plain.content != raw_form(client, [("image", ("a.png", photo.read_bytes()))]).content
+    # a text field has the encoding of the form
+    names = ["r.json"] if encoding == "utf-16" else ["r.json", None]
+    for name in names:
+        parts = [("image", ("a.png", photo.read_bytes())), ("recipe", (name, recipe.encode(encoding)))]
+        reply = raw_form(client, parts)
+        assert reply.status_code == 200, reply.text
+        assert reply.content == plain.content
+
+
+@pytest.mark.parametrize(
+    ("parameter", "name"),
+    [
+        ("filename*=UTF-8''Gr%C3%B6%C3%9Fe.png", "Größe.color.png"),
+        ("filename*=utf-8'de'a%20b.png", "a b.color.png"),
+        ("filename*=iso-8859-1''Gr%F6%DFe.png", "Größe.color.png"),
+        ("filename*=\"UTF-8''a.png\"", "a.color.png"),
+        ("FileName* = UTF-8''a%22%3B.png", "a_;.color.png"),
+        ("filename=\"old.png\"; filename*=UTF-8''new.png", "new.color.png"),
+        ("filename*=UTF-8''..%2F..%2Fevil.png", "evil.color.png"),
+    ],
+)
+def test_files_can_have_only_an_extended_name(
+    client: TestClient, photo: Path, parameter: str, name: str
+) -> None:
+    head = f'--b\r\nContent-Disposition: form-data; name="image"; {parameter}\r\n\r\n'
+    body = head.encode() + photo.read_bytes() + b"\r\n--b--\r\n"
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    pieces = [body[index : index + 1] for index in range(120)]  # the second request splits the header
+    for content in (body, iter([*pieces, body[120:]])):
+        reply = client.post("/colorize", content=content, headers=form)
+        assert reply.status_code == 200, reply.text
+        message = email.message.Message()
+        message["content-disposition"] = reply.headers["content-disposition"]
+        assert email.utils.collapse_rfc2231_value(message.get_filename()) == name
+
+
+@pytest.mark.parametrize(("count", "status"), [(8, 200), (9, 400), (30, 400)])
+def test_a_form_has_at_most_eight_references(photo: Path, count: int, status: int) -> None:
+    image = ("image", ("a.png", photo.read_bytes()))
+    look = io.BytesIO()
+    Image.new("RGB", (40, 30), "orange").save(look, "PNG")
+    reference = ("reference", ("look.png", look.getvalue()))
+    with client_of(ColorService(model="xu2020_small", device="cpu")) as client:
+        reply = raw_form(client, [image, *[reference] * count, ("reference", ("", b""))])
+    assert reply.status_code == status, reply.text
+    if status == 400:
+        assert error_of(reply) == (400, "bad_request")
+        assert f"got {count}" in reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("Bearer secret", 200),
+        ("bearer secret", 200),
+        ("BEARER   secret", 200),
+        ("secret", 403),
+        ("Basic secret", 403),
+        ("Bearer", 403),
+        ("Bearer ", 403),
+        ("Bearersecret", 403),
+        ("Bearer Secret", 403),
+        ("", 403),
+    ],
+)
+def test_the_token_requires_the_scheme_bearer_in_any_case(
+    client: TestClient, header: str, status: int
+) -> None:
+    assert client.get("/models", headers={"Authorization": header}).status_code == status
+
+
+def test_documented_errors_are_the_errors_of_requests(
+    tiny: Colorizer, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each code of the manual and of the OpenAPI description has a request that returns it."""
+
+    def fail(error: BaseException) -> Callable[..., Any]:
+        def raise_error(*_: object) -> Any:
+            raise error
+
+        return raise_error
+
+    with client_of(ColorService(colorizer=tiny, limits=LIMITS)) as client:
+        image = {"image": ("a.png", photo.read_bytes())}
+        replies = [
+            client.post("/colorize", files=image, data={"colour": "red"}),
+            post(client, b"nothing"),
+            post(client, photo, recipe="{"),
+            client.get("/models", headers={"Authorization": "Bearer guess"}),
+            client.get("/nothing"),
+            client.get("/colorize"),
+            client.post("/colorize", content=b"{}"),
+            post(client, bytes(300_000)),
+        ]
+        for error in (ColorzooError("the model predicted NaN"), KeyError("private"), MemoryError()):
+            with monkeypatch.context() as patch:
+                patch.setattr(FileColorizer, "color", fail(error))
+                replies.append(post(client, photo))
+    with client_of(ColorService(device="cpu")) as client:
+        for name in ("nothing", "kim2021"):  # an unknown model, and a model without weights
+            replies.append(post(client, photo, recipe=json.dumps({"model": name})))
+    with client_of(ColorService(colorizer=tiny, limits=ServiceLimits(requests=0))) as client:
+        replies.append(post(client, photo))
+        assert replies[-1].headers["Retry-After"] == "5"
+    with client_of(ColorService(colorizer=tiny, limits=ServiceLimits(color_seconds=0))) as client:
+        replies.append(post(client, photo))
+    service = ColorService(colorizer=tiny)
+    monkeypatch.setattr(service, "network_answers", lambda: False)
+    with client_of(service) as client:
+        replies.append(client.get("/health"))
+        description = client.get("/openapi.json").json()
+    service = ColorService(colorizer=tiny, limits=ServiceLimits(transfer_seconds=0.5))
+    with (
+        running(service) as url,
+        raw_post(url, b"--b", 1000) as connection,
+        connection.makefile("rb") as file,
+    ):
+        head, _, body = file.read().partition(b"\r\n\r\n")
+    assert json.loads(body)["error"]["code"] == "timeout"
+    found = {(int(head.split()[1]), "timeout"), *map(error_of, replies)}
+    manual = (Path(__file__).parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
+    documented = {
+        (int(status), code)
+        for statuses, codes in re.findall(r"^\| ([\d, ]+) \| ([`\w, ]+) \|", manual, re.MULTILINE)
+        for status, code in itertools.zip_longest(
+            statuses.split(", "), re.findall(r"`(\w+)`", codes), fillvalue=statuses.split(", ")[-1]
+        )
+    }
+    assert found == documented
+    schema = description["components"]["responses"]["Error"]["content"]["application/json"]["schema"]
+    assert {code for _, code in found} == set(schema["properties"]["error"]["properties"]["code"]["enum"])
+    responses = {
+        int(status)
+        for methods in description["paths"].values()
+        for each in methods.values()
+        for status in each["responses"]
+    }
+    assert {status for status, _ in found} - responses == {404, 405}  # of other paths and methods
+
+
+def test_options_of_serve_set_the_documented_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[tuple[ColorService, dict[str, Any]]] = []
+    monkeypatch.setattr(ColorService, "load", lambda _: None)
+    monkeypatch.setattr(
+        "colorzoo.apps.studio.service.serve_requests", lambda service, **more: served.append((service, more))
     )
-    connection.sendall(head.encode() + body)
-    return connection
+    assert main(["serve"]) == 0
+    words = ["--max-size", "2", "--max-pixels", "3", "--max-requests", "4", "--timeout", "5", "--drain", "6"]
+    assert main(["serve", *words]) == 0
+    (default, options), (service, changed) = served
+    assert default.limits == ServiceLimits(64 * 2**20, 100_000_000, 16, 300, 300)
+    assert service.limits == ServiceLimits(2 * 2**20, 3_000_000, 4, 300, 5)
+    assert (options["drain"], changed["drain"]) == (30, 6)
 
 
-def status_of(connection: socket.socket) -> int:
-    """Return the status of the response and close the connection."""
-    with connection, connection.makefile("rb") as file:
-        return int(file.readline().split()[1])
-
-
-def form_of(photo: Path) -> bytes:
-    head = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
-    return head + photo.read_bytes() + b"\r\n--b--\r\n"
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-class BlockedNetwork:
-    """Blocks `FileColorizer.color` until `release` is set.
-
-    Attributes:
-        started: Whether a request has reached the network.
-        colored: Number of images that the network colorized.
-    """
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.started, self.release, self.colored = threading.Event(), threading.Event(), 0
-        original = FileColorizer.color
-
-        def blocked(files: FileColorizer, opened: Any) -> Any:
-            self.started.set()
-            self.release.wait(60)
-            result = original(files, opened)  # stops before the first layer if the request is cancelled
-            self.colored += 1
-            return result
-
-        monkeypatch.setattr(FileColorizer, "color", blocked)
-
-
-@contextmanager
-def running(service: ColorService) -> Iterator[str]:
-    with run_app(partial(build_service, service), port=0, token=TOKEN) as (url, _):
-        yield url.partition("?")[0]
+# With a real socket
 
 
 def test_slow_and_large_uploads_get_one_answer(tiny: Colorizer, photo: Path) -> None:

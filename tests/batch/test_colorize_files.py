@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from lightning.pytorch import Trainer
 from PIL import Image
@@ -107,11 +108,11 @@ def test_no_output_replaces_an_input_of_the_same_run(album, weights, tmp_path, r
     taken.write_bytes(album[2].read_bytes())
     before = contents(tmp_path / "album")
     shared = {"root": tmp_path / "album", "output": tmp_path / "album" / "b", "model": NAME}
-    with pytest.raises(ColorzooError, match=r"b/a/x\.png is an input of this run"):
+    with pytest.raises(ColorzooError, match=r"b/a/x\.png is also an input"):
         colorzoo.colorize_files([album[0], taken], **shared, weights=weights, overwrite=True)
     paths = [album[0], album[2], "-o", album[2].parent]  # both results are named x.png
     code, _, message = run(*paths, "--model", NAME, "--overwrite")
-    assert (code, "is an input of this run" in message) == (2, True)
+    assert (code, "is also an input" in message) == (2, True)
     assert contents(tmp_path / "album") == before
 
 
@@ -233,3 +234,22 @@ def test_colorize_files_gives_all_images_distinct_results(album, weights, tmp_pa
         assert len({result.output.casefold() for result in results}) == 3
         for path, result in zip(paths, results, strict=True):
             assert read_provenance(Path(result.output)).source == sha256_of(path)
+
+
+def test_notes_name_the_dropped_data_of_crops_and_of_all_pages_once(weights, tmp_path):
+    exif = Image.Exif()
+    exif.get_ifd(34665).update({37396: (4, 3, 6, 2), 37500: b"Canon"})
+    Image.fromarray(gray_image(30, 40)).save(tmp_path / "a.jpg", exif=exif.tobytes())
+    recipe = {"crop": {"x": 2, "y": 3, "width": 20, "height": 10}}
+    with pytest.warns(UserWarning, match="was not saved") as caught:
+        colorzoo.colorize_file(tmp_path / "a.jpg", tmp_path / "b.jpg", NAME, recipe, weights=weights)
+    notes = [str(each.message) for each in caught if "was not saved" in str(each.message)]
+    assert sorted(notes) == ["maker note was not saved", "positions in the image was not saved"]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for number in (50000, 50001, 50001):
+            tags = [(number, "s", 0, "x", True)]
+            writer.write(gray_image(30, 40), extratags=tags, metadata=None, resolution=(9, 9))
+    with pytest.warns(UserWarning, match="was not saved") as caught:
+        colorzoo.colorize_file(tmp_path / "a.tif", tmp_path / "b.tif", NAME, weights=weights)
+    notes = [str(each.message) for each in caught if "was not saved" in str(each.message)]
+    assert notes == ["tag 50000 was not saved", "tag 50001 was not saved"]

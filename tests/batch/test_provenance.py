@@ -239,7 +239,7 @@ def test_settings_hash_of_drawings_depends_on_the_network_that_matches_regions(
     """Several references, and pages with the same characters, use the encoder of colorzoo2026."""
 
     def hashes(name: str) -> list[str]:
-        options = ({}, {"matches_sheets": True}, {"same_characters": True})
+        options: tuple[Any, ...] = ({}, {"reference": [photo, photo]}, {"same_characters": True})
         return [FileColorizer(model=name, **each).provenance().settings for each in options]
 
     drawing, photo = hashes("colorzoo2026_drawing"), hashes("zhang2017_local_small")

@@ -21,7 +21,7 @@ from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.pipeline import colorize_task, drawing_of, network_input
+from colorzoo.inference.pipeline import colorize_edit
 from colorzoo.inference.steps.drawing import region_votes
 from colorzoo.simulation import SessionResult
 
@@ -116,9 +116,11 @@ def test_regions_are_proposed_by_the_prediction_for_the_drawing() -> None:
     sketch[..., 40:44, :] = sketch[..., 70:73] = sketch[..., 60:63, 73:] = 0
     colorizer = Colorizer(MODEL, device="cpu", precision="float32")
     levels = (sketch[0, 0] * 255).byte().numpy()
-    task = colorizer.prepare(RasterImage(levels), Recipe())
-    prediction, drawing = colorize_task(task).prediction, drawing_of(task)
-    votes = region_votes(prediction, drawing, network_input(task))
+    edit = colorizer.resolve(RasterImage(levels), Recipe())
+    prediction, drawing = colorize_edit(edit).prediction, edit.drawing
+    assert prediction is not None
+    assert drawing is not None
+    votes = region_votes(prediction, drawing, edit.network_input)
     expected = colorizer.model.rank_regions(prediction, votes, torch.from_numpy(drawing.areas))
     assert len(expected) == 5
     proposer: Any = proposer_of(colorizer.model)

@@ -20,7 +20,7 @@ from colorzoo.guidance import Area, PointHint, Recipe
 from colorzoo.guidance.areas import Mask
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.task import read_guidance
+from colorzoo.inference.edit import read_guidance
 from colorzoo.zoo.gray.model import GrayModel
 
 SCHEMA = json.loads(files("colorzoo.guidance").joinpath("recipe.schema.json").read_text())
@@ -254,9 +254,9 @@ def test_read_guidance_rejects_and_prepare_notes_unknown_fields() -> None:
     }.items():
         with pytest.raises(GuidanceError, match=re.escape(repr(name))):
             read_guidance(field)
-        assert colorizer.prepare(image, Recipe.from_json(field)).notes
+        assert colorizer.resolve(image, Recipe.from_json(field)).notes
     own = {"x_author": "me", "points": [POINT | {"x_note": 1}], "divisions": []}
-    assert colorizer.prepare(image, read_guidance(own | {"points": []})).notes == ()
+    assert colorizer.resolve(image, read_guidance(own | {"points": []})).notes == ()
 
 
 def test_recipe_lists_unknown_fields_and_guidance_kinds() -> None:
@@ -350,6 +350,8 @@ def test_recipe_ignores_byte_order_mark_and_leaves_no_temporary_files(tmp_path: 
     assert list(tmp_path.iterdir()) == [path]
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert Recipe.from_json(path).points == (PointHint(1, 2, 3, "#102030"),)
+    for space in ("", "\n "):  # text from a file that was read as plain UTF-8
+        assert Recipe.from_json("\ufeff" + space + '{"strength": 0.5}').strength == 0.5
 
 
 def test_recipe_objects_are_typed_and_preserve_their_json() -> None:

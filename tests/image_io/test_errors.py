@@ -81,7 +81,7 @@ def test_write_image_never_replaces_the_source(tmp_path, image):
     source = read_image(path)
     (tmp_path / "link.png").symlink_to(path)
     for target in (path, tmp_path / "link.png", tmp_path / "." / "x.png"):
-        assert "also the source" in error_message(write_image, target, source.rgb, source, overwrite=True)
+        assert "also an input" in error_message(write_image, target, source.rgb, source, overwrite=True)
     assert path.read_bytes() == before
 
 

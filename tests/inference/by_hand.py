@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, MutableMapping, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -13,7 +14,12 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Reach
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.pipeline import colorize_task
+from colorzoo.inference.edit import Edit
+from colorzoo.inference.full_size import Overlay
+from colorzoo.inference.layers.finish import Adjustment
+from colorzoo.inference.layers.paint import Paint
+from colorzoo.inference.layers.replacements import Replacements
+from colorzoo.inference.pipeline import colorize_edit
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.steps.reach import (
     Extent,
@@ -25,16 +31,15 @@ from colorzoo.inference.steps.reach import (
     on_grid,
     step_costs,
 )
-from colorzoo.inference.task import ColorizeTask
 
 Likeness = Callable[[Tensor], Tensor]
 """Maps a mask ``(1, 1, h, w)`` to the similarity of all cells to the masked cells."""
 
 
-def task_on(colorizer: Colorizer, lightness: Tensor, recipe: Recipe = Recipe()) -> ColorizeTask:  # noqa: B008
-    """Return the task for a lightness ``(1, 1, h, w)`` and a recipe in pixels of the lightness."""
+def edit_on(colorizer: Colorizer, lightness: Tensor, recipe: Recipe = Recipe()) -> Edit:  # noqa: B008
+    """Return the edit for a lightness ``(1, 1, h, w)`` and a recipe in pixels of the lightness."""
     size = recipe.width or int(lightness.shape[3]), recipe.height or int(lightness.shape[2])
-    return colorizer.prepare_lightness(lightness, size, recipe)
+    return colorizer.resolve_lightness(lightness, size, recipe)
 
 
 Results = MutableMapping[Hashable, Any]
@@ -42,7 +47,31 @@ Results = MutableMapping[Hashable, Any]
 
 def color_again(colorizer: Colorizer, image: RasterImage, recipe: Recipe, results: Results) -> ColorizedImage:
     """Colorize an image; reuse the results of earlier recipes for this image, like the drawing pad."""
-    return colorize_task(replace(colorizer.prepare(image, recipe), results=results))
+    return colorize_edit(replace(colorizer.resolve(image, recipe), cache=results))
+
+
+def overlays_of(
+    recipe: Recipe,
+    image_size: tuple[int, int],
+    size: Sequence[int],
+    locked: Tensor | None = None,
+    *,
+    on_paper: bool = False,
+) -> list[Overlay]:
+    """Return the changes of a recipe at full size, with unlimited paint strokes.
+
+    Args:
+        recipe: Recipe in pixels of the image.
+        image_size: Width and height of the image.
+        size: Height and width of the result.
+        locked: Mask ``(h, w)`` of locked colors.
+        on_paper: Whether the image is a drawing.
+    """
+    edit: Any = SimpleNamespace(recipe=recipe, image_size=image_size)
+    canvas: Any = SimpleNamespace(edit=edit, locked=locked, is_drawing=on_paper, strength=recipe.strength)
+    paint = [replace(layer, reaches=(None,) * len(layer.strokes)) for layer in Paint.of(edit)]
+    layers = (*Replacements.of(edit), *paint, *Adjustment.of(edit))
+    return [layer.overlay(canvas, (int(size[0]), int(size[1]))) for layer in layers]
 
 
 def find_extent(

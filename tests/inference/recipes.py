@@ -25,7 +25,7 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Area, Guidance, Points, Recipe
 from colorzoo.guidance.areas import KeptColors, Mask
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.pipeline import colorize_task
+from colorzoo.inference.pipeline import colorize_edit
 from colorzoo.inference.steps.areas import encode_locked_colors
 from colorzoo.model import ColoringModel
 from colorzoo.options import constructor_parameters
@@ -178,13 +178,12 @@ class Case:
         recipe = given if isinstance(given, Guidance) else Recipe.from_json({"version": 2, **given})
         known = None if self.reference is None else read_image(self.reference())
         by = by or colorizer(self.model)
-        task = by.prepare(
+        edit = by.resolve(
             read_image(self.image()), recipe, reference=by.exemplar_of(known, recipe, None), **self.options
         )
         if results is not None and isinstance(recipe, Recipe):
-            key = repr((self.model, self.image, self.reference, self.options, recipe.border, recipe.healing))
-            task = replace(task, results=results, image_key=key)
-        return colorize_task(task).levels(self.depth)
+            edit = replace(edit, cache=results)
+        return colorize_edit(edit).levels(self.depth)
 
 
 def _point(x: float, y: float, color: str, **more: Any) -> dict[str, Any]:

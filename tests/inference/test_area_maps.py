@@ -17,7 +17,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Guidance, PointHint, Recipe, RegionColor
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.pipeline import proposed_regions
+from colorzoo.inference.edit import proposed_regions
 from colorzoo.inference.steps.areas import (
     decode_locked_colors,
     draw_areas,
@@ -109,7 +109,7 @@ def test_gray_lock_and_only_areas_limit_changes_for_every_model(model: type[Floo
 def test_lock_area_with_kept_colors_is_unchanged_by_added_hints_and_areas(colorizer: Colorizer) -> None:
     image, lock = read_image(two_walls(1)), area("lock")
     first = colorizer.colorize(image, Recipe(points=(red(20, 20, "everywhere"),)))
-    drawn = draw_areas(colorizer.prepare(image, Recipe()).lightness, areas=[lock], image_size=image.size)
+    drawn = draw_areas(colorizer.resolve(image, Recipe()).lightness, areas=[lock], image_size=image.size)
     kept = encode_locked_colors(
         torch.cat([torch.zeros(1, SIDE, SIDE), first.ab]), locked_share(drawn, "lock")
     )
@@ -161,7 +161,7 @@ def test_decode_locked_colors_is_exact_to_half_a_step_and_rejects_bad_images() -
 def test_lock_area_excludes_region_colors_of_a_sketch() -> None:
     colorizer = Colorizer("cho2023_small", device="cpu", size=64)
     image = read_image(drawing(64, 64))
-    found = filled_regions(proposed_regions(colorizer.prepare(image, Recipe())))
+    found = filled_regions(proposed_regions(colorizer.resolve(image, Recipe())))
     recipe = Recipe(regions=tuple(RegionColor(number, "#d02020") for number in found))
     lock = replace(recipe, areas=(Area("lock", ((0, 0), (64, 0), (64, 40), (0, 40))),))
     plain, colored, locked = (colorizer.colorize(image, given).rgb for given in (Recipe(), recipe, lock))

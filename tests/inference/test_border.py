@@ -21,10 +21,10 @@ from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.border import crop_recipe, find_border, select_part
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.areas import area_map
 from colorzoo.inference.steps.classes import class_map
 from colorzoo.inference.steps.regions import edit_regions
+from inference.by_hand import overlays_of
 from inference.flood_model import Flood, red
 from inference.test_classes import Halves
 from tiny_model import gray_image, tiny_model
@@ -379,7 +379,7 @@ def test_reach_of_paint_ignores_the_part_of_the_stroke_on_the_border() -> None:
         )
         for path in ((inner,), (outer, (5.0, 40.0), inner))
     ]
-    (alone,), (across,) = (image.reaches for image in found)
+    (alone,), (across,) = (image.canvas.finishing[0].reaches for image in found)  # type: ignore[attr-defined]
     assert alone is not None
     assert across is not None
     for reach in (alone, across):
@@ -409,21 +409,21 @@ def test_tensor_guidance_covers_the_whole_image_and_rejects_a_border() -> None:
     points = Recipe(points=(red(90, 80, "everywhere"),))
     tensors = points.to_guidance(*image.size)
     colorizer = Colorizer(Flood(), device="cpu")
-    (point,) = colorizer.prepare(image, tensors).recipe.points
+    (point,) = colorizer.resolve(image, tensors).recipe.points
     assert (point.x, point.y, point.radius, point.ab) == (90, 80, 3, (60, 40))
     board = ((torch.arange(64) + torch.arange(64)[:, None]) % 2)[None, None].float()
     more = board.clone().index_fill_(3, torch.tensor(63), 1)
     for places, count in ((board, 2048), (more, 0)):  # more points stay maps
         dense = Guidance(points=Points(places.expand(-1, 2, -1, -1), places))
-        task = colorizer.prepare(RasterImage(np.zeros((64, 64), np.uint8)), dense, border="none")
-        assert (len(task.recipe.points), task.tensors.points is None) == (count, count > 0)
+        edit = colorizer.resolve(RasterImage(np.zeros((64, 64), np.uint8)), dense, border="none")
+        assert (len(edit.recipe.points), edit.tensors.points is None) == (count, count > 0)
     several = Guidance(points=Points(torch.zeros(2, 2, 8, 8), torch.zeros(2, 1, 8, 8)))
     with pytest.raises(GuidanceError, match="guidance"):
-        colorizer.prepare(image, several, border="none")
+        colorizer.resolve(image, several, border="none")
     with pytest.raises(GuidanceError, match="border' must be 'none'"):
-        colorizer.prepare(image, tensors, border=INSIDE)
+        colorizer.resolve(image, tensors, border=INSIDE)
     with pytest.raises(GuidanceError, match=r"classes\.file requires border"):
-        colorizer.prepare(image, Recipe.from_json({"classes": {"file": "a.png"}}), border=INSIDE)
+        colorizer.resolve(image, Recipe.from_json({"classes": {"file": "a.png"}}), border=INSIDE)
 
 
 def test_recipe_reads_and_writes_border_and_its_former_name() -> None:

@@ -15,7 +15,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.edits import parse_finish_text
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.overlays import overlays_of
+from inference.by_hand import overlays_of
 from tiny_model import gray_image, tiny_model
 
 AB = [[10.0, 0.0], [60.0, 0.0]]  # a pale and a vivid color
@@ -39,7 +39,7 @@ def test_finish_adjustments_change_the_named_color_property() -> None:
     assert finished(50, temperature=100)[0] == pytest.approx([15, 20])
     assert finished(50, tint=-50)[0] == pytest.approx([2, 3])
     assert finished(100, temperature=100, tint=100) == AB  # white stays neutral
-    assert overlays_of(Recipe.from_json({}), (2, 1), (1, 2)) == ()
+    assert overlays_of(Recipe.from_json({}), (2, 1), (1, 2)) == []
 
 
 @pytest.mark.parametrize("action", ["gray", "lock"])

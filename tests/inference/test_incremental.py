@@ -14,7 +14,7 @@ from colorzoo import Colorizer, Guidance, Points
 from colorzoo.guidance import PointHint, Recipe, Scribbles, Stroke
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.network import States
-from colorzoo.inference.pipeline import colorize_task
+from colorzoo.inference.pipeline import colorize_edit
 from inference.by_hand import Results
 
 SIZE = 48
@@ -54,7 +54,7 @@ def stroke(row: int, points: Points | None = None) -> Guidance:
 def test_predict_reuses_the_encoding_for_a_second_scribble(
     colorizer: Colorizer, encoded: list[Tensor], lightness: Tensor
 ) -> None:
-    states: States = {}
+    states = States()
     first, second = (colorizer.predict(lightness, stroke(row), states).to_ab() for row in (10, 30))
     assert len(encoded) == 1
     fresh = Colorizer("kim2021_small", device="cpu", precision="float32")
@@ -71,8 +71,8 @@ def test_edited_recipe_encodes_again_for_another_image_or_point(
 
     def ab(recipe: Recipe, name: str = "one") -> Tensor:
         levels = np.random.default_rng(len(name)).integers(0, 256, (SIZE, SIZE), np.uint8)
-        task = colorizer.prepare(read_image(levels), recipe)
-        return colorize_task(replace(task, results=results, image_key=name)).ab
+        edit = colorizer.resolve(read_image(levels), recipe)
+        return colorize_edit(replace(edit, cache=results)).ab
 
     plain, again = ab(Recipe(scribbles=(first,))), ab(Recipe(scribbles=(second,)))
     assert len(encoded) == 1
@@ -87,7 +87,7 @@ def test_edited_recipe_encodes_again_for_another_image_or_point(
 def test_predict_with_edited_or_without_points_skips_analyze(
     lightness: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    states: States = {}
+    states = States()
     colorizer = Colorizer("colorzoo2026", device="cpu", precision="float32")
     points = Points.none(lightness)
     points.mask[..., 20:24, 20:24] = 1
@@ -109,7 +109,7 @@ def test_predict_with_edited_or_without_points_skips_analyze(
 
 @pytest.mark.parametrize("model", ["colorzoo2026", "kim2021_small"])
 def test_edit_with_nan_in_bfloat16_equals_the_edit_in_float32(model: str, lightness: Tensor) -> None:
-    states: States = {}
+    states = States()
     low, full = (Colorizer(model, device="cpu", precision=each) for each in ("bfloat16", "float32"))
     for module in low.model.modules():
         if isinstance(module, torch.nn.Conv2d):

@@ -13,7 +13,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.color.lab import lab_to_linear_rgb
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.overlays import overlays_of
+from inference.by_hand import overlays_of
 from tiny_model import gray_image, tiny_model
 
 LINE = {"path": [[30, 40], [70, 40]], "size": 20, "hardness": 1, "color": "#c04020"}

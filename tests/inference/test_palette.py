@@ -11,13 +11,14 @@ import torch
 from colorzoo import create_model
 from colorzoo.color import hull_centers, rgb_to_lab
 from colorzoo.color.lab import in_gamut
+from colorzoo.inference.canvas import PhotoCanvas
+from colorzoo.inference.edit import Edit
 from colorzoo.inference.palette import (
     next_point,
     suggest_colors,
     weighted_clusters,
 )
 from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
-from colorzoo.inference.task import ColorizeTask, Colors
 from colorzoo.prediction import AbPrediction, Distribution
 from colorzoo.testing import sample_image
 
@@ -130,8 +131,8 @@ def test_weighted_clusters_lie_at_the_mean_of_their_points() -> None:
 def uncertainty(ab: tuple[float, float], *notes: str, **extras: torch.Tensor) -> float | None:
     shown = torch.tensor(ab)[None, :, None, None].expand(1, 2, 16, 24)
     predicted = AbPrediction(ab=shown, extras=extras)
-    task = Mock(spec=ColorizeTask)
-    return ColorizedImage(Colors(shown), task, notes=notes, prediction=predicted).uncertainty
+    canvas = PhotoCanvas(Mock(spec=Edit), changed=shown)
+    return ColorizedImage(canvas, notes=notes, prediction=predicted).uncertainty
 
 
 def test_mean_uncertainty_is_the_expected_distance_from_the_shown_colors() -> None:

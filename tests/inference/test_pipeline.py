@@ -33,7 +33,7 @@ def edit() -> Edit:
     def stages(*points: PointHint, **fields: object) -> dict[str, bool]:
         recipe = Recipe(points=points, **fields)  # type: ignore[arg-type]
         cached: dict[str, bool] = {}
-        for stage in color_again(colorizer, read_image(photo()), recipe, results).task.log:
+        for stage in color_again(colorizer, read_image(photo()), recipe, results).edit.log:
             cached[stage.name] = cached.get(stage.name, True) and stage.cached
         return cached
 
@@ -45,7 +45,7 @@ def test_pipeline_stages_run_in_the_expected_order(edit: Edit) -> None:
         "select part", "preprocess", "rasterize points", "fit points", "run network", "find neighbors",
         "enforce points", "step costs", "find paths", "compute similarity", "limit extent", "limit reach",
     ]  # fmt: skip
-    assert list(edit()) == ["select part", "preprocess", "run network", "detect page"]
+    assert list(edit()) == ["select part", "preprocess", "detect page", "run network"]
 
 
 def test_pipeline_edit_runs_only_stages_with_changed_inputs(edit: Edit) -> None:
@@ -76,7 +76,7 @@ def test_pipeline_without_cache_runs_shared_stages_once() -> None:
     colorizer = Colorizer(MODELS["alike"](), device="cpu", precision="float32", size=SIZE)
     started = time.perf_counter()
     first, second = (
-        colorizer.colorize(read_image(photo()), Recipe(points=(POINT, FAR))).task.log for _ in range(2)
+        colorizer.colorize(read_image(photo()), Recipe(points=(POINT, FAR))).edit.log for _ in range(2)
     )
     assert 0 < sum(stage.seconds for stage in (*first, *second)) < time.perf_counter() - started
     assert [stage.name for stage in first] == [stage.name for stage in second]

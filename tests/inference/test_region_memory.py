@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io import RasterImage
-from colorzoo.inference import Colorizer, RegionMemory, with_key_colors
+from colorzoo.inference import Colorizer, RegionMemory, Sheets, with_key_colors
 
 RED, BLUE, GREEN = (210, 40, 50), (40, 80, 200), (30, 160, 70)
 WHITE = (255, 255, 255)
@@ -45,13 +45,13 @@ def test_regions_copy_the_exact_colors_of_a_sheet(colorizer: Colorizer) -> None:
         RasterImage(draw(("circle", 60, 120, RED), ("square", 180, 120, BLUE), ("star", 300, 120, GREEN)))
     )
     page = lines_of(("star", 70, 90), ("circle", 190, 150), ("square", 290, 100), pen=6)
-    recalled, unmatched = memory.recall(colorizer.colorize(page))
+    recalled = colorizer.colorize(page, sheets=Sheets(memory))
     levels = recalled.levels()
     assert tuple(levels[90, 70]) == GREEN
     assert tuple(levels[150, 190]) == RED
     assert tuple(levels[100, 290]) == BLUE
     assert tuple(levels[5, 5]) == WHITE
-    assert unmatched == 0
+    assert recalled.unmatched == 0
 
 
 def test_regions_without_a_match_keep_automatic_colors(colorizer: Colorizer) -> None:
@@ -61,16 +61,18 @@ def test_regions_without_a_match_keep_automatic_colors(colorizer: Colorizer) -> 
     for x in range(20, 350, 12):
         cv2.rectangle(stripes, (x, 20), (x + 6, 220), 0, 2)
     automatic = colorizer.colorize(RasterImage(stripes))
-    recalled, unmatched = memory.recall(automatic)
+    recalled = colorizer.colorize(RasterImage(stripes), sheets=Sheets(memory))
     np.testing.assert_array_equal(recalled.levels()[100], automatic.levels()[100])
-    assert unmatched > 20
+    assert recalled.unmatched > 20
+    assert recalled.notes == (f"{recalled.unmatched} regions without a match got automatic colors",)
 
 
 def test_points_are_kept(colorizer: Colorizer) -> None:
     memory = RegionMemory(colorizer)
     memory.add_sheet(RasterImage(draw(("circle", 60, 120, RED), ("star", 300, 120, GREEN))))
     recipe = Recipe(points=(PointHint(90, 120, color="#2850c8"),))
-    recalled, _ = memory.recall(colorizer.colorize(lines_of(("circle", 90, 120), ("star", 250, 120)), recipe))
+    page = lines_of(("circle", 90, 120), ("star", 250, 120))
+    recalled = colorizer.colorize(page, recipe, sheets=Sheets(memory))
     assert tuple(recalled.levels()[120, 90]) == BLUE
     assert tuple(recalled.levels()[120, 250]) == GREEN
 
@@ -81,7 +83,7 @@ def test_equal_shapes_keep_their_colors_in_the_next_frame(colorizer: Colorizer) 
     before = with_key_colors(colorizer.colorize(lines_of(*shapes)), RasterImage(key))
     np.testing.assert_array_equal(before.levels()[80, [70, 180, 290]], [RED, BLUE, GREEN])
     moved = lines_of(*((kind, x + 8, y + 6) for kind, x, y in shapes), pen=5)
-    after, _ = RegionMemory(colorizer).recall(colorizer.colorize(moved), before)
+    after = colorizer.colorize(moved, sheets=Sheets(RegionMemory(colorizer), before))
     np.testing.assert_array_equal(after.levels()[86, [78, 188, 298]], [RED, BLUE, GREEN])
 
 
@@ -99,9 +101,9 @@ def test_colors_of_sheets_are_preferred_to_automatic_colors(colorizer: Colorizer
     page = lines_of(("circle", 90, 120), ("star", 250, 120))
     memory = RegionMemory(colorizer)
     assert memory.is_empty
-    memory.add(memory.recall(colorizer.colorize(page))[0], is_automatic=True)
+    memory.add(colorizer.colorize(page, sheets=Sheets(memory)), is_automatic=True)
     memory.add_sheet(RasterImage(draw(("circle", 90, 120, RED), ("star", 250, 120, GREEN), pen=5)))
-    recalled, _ = memory.recall(colorizer.colorize(page))
+    recalled = colorizer.colorize(page, sheets=Sheets(memory))
     np.testing.assert_array_equal(recalled.levels()[120, [90, 250]], [RED, GREEN])
 
 

@@ -8,9 +8,9 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, Regions
 from colorzoo.guidance.objects import Division
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.pipeline import divided_regions, proposed_regions
+from colorzoo.inference.edit import divided_regions, proposed_regions
 from colorzoo.inference.steps.regions import edit_regions, filled_regions
-from inference.by_hand import task_on
+from inference.by_hand import edit_on
 from tiny_model import tiny_painter
 
 SIZE = (40, 30)
@@ -94,7 +94,7 @@ def test_recipe_divisions_add_a_region_to_the_proposed_regions() -> None:
     loop = {"path": [[30, 20], [60, 20], [60, 40], [30, 40]], "closed": True}
     recipe = Recipe.from_json({"image": {"width": 80, "height": 60}, "divisions": [loop]})
     assert recipe.to_dict()["divisions"] == [loop]
-    task = task_on(colorizer, lightness, recipe)
+    task = edit_on(colorizer, lightness, recipe)
     before, after = (find(task) for find in (proposed_regions, divided_regions))
     new = set(filled_regions(after)) - set(filled_regions(before))
     assert len(new) == 1

@@ -15,7 +15,7 @@ from colorzoo.guidance import Recipe
 from colorzoo.guidance.edits import ColorReplacement
 from colorzoo.guidance.hints import color_lab
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.overlays import overlays_of
+from inference.by_hand import overlays_of
 from tiny_model import gray_image, tiny_model
 
 RED, BLUE = "#b04030", "#3050b0"

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.read import read_image
+from colorzoo.inference.canvas import PhotoCanvas
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import BicubicUpsampler, FullLightness
-from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.areas import draw_areas
 from colorzoo.inference.steps.points import correct_points
-from inference.by_hand import Results, color_again
+from inference.by_hand import Results, color_again, overlays_of
 from inference.flood_model import SIDE, Flood, two_walls
 
 LEFT = [[0, 0], [SIDE / 2, 0], [SIDE / 2, SIDE], [0, SIDE]]
@@ -42,18 +42,19 @@ class Warm(Flood):
 def colored(document: dict[str, Any]) -> Tensor:
     """Return ab ``(N, 2)`` of sampled pixels, before gamut clipping."""
     shown = Colorizer(Warm(), device="cpu").colorize(two_walls(1), Recipe.from_json({**POINT, **document}))
-    assert shown.task.full_size is not None
-    full = shown.task.full_size.lightness
+    canvas = shown.canvas
+    assert isinstance(canvas, PhotoCanvas)
+    assert shown.edit.full_size is not None
+    full = shown.edit.full_size.lightness
     assert isinstance(full, FullLightness)
     lightness = full.whole()
-    if shown.colors.shift is not None:
-        lightness = shown.colors.shift.apply(lightness)
-    recipe, size, locked = shown.task.recipe, lightness.shape[2:], shown.colors.locked
-    overlays = (
-        *correct_points(recipe.points, shown.ab, lightness[0, 0], strength=recipe.strength, locked=locked),
-        *overlays_of(recipe, shown.task.image_size, size, locked, shown.reaches),
-    )
+    if canvas.shift is not None:
+        lightness = canvas.shift.apply(lightness)
     height, width = lightness.shape[2:]
+    corrections = correct_points(
+        canvas.points, shown.ab, lightness[0, 0], changes=canvas.changes, locked=canvas.locked
+    )
+    overlays = (*corrections, *canvas.overlays((height, width)))
     ab = BicubicUpsampler(shown.ab, (height, width)).rows(0, height)
     for overlay in overlays:
         overlay(ab, lightness[0, 0], 0)

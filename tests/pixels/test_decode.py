@@ -48,6 +48,19 @@ def test_tiff_pixels_equal_the_pixels_of_read_image(kind: str, orientation: int)
     assert read_pixels(data).levels.ndim == (2 if kind in ("gray", "equal") else 3)
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_page_in_a_subifd_has_the_orientation_of_the_main_directory(orientation: int) -> None:
+    """Raw converters store a preview with the metadata, and the image in a SubIFD."""
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        tags = [(274, 3, 1, orientation, True)]
+        writer.write(NOISE[::2, ::2, :3], photometric="rgb", subifds=1, subfiletype=1, extratags=tags)
+        writer.write(NOISE[..., :3], photometric="rgb")
+    assert_same_pixels(file.getvalue())
+    turns = {1: 0, 3: 2, 6: -1}[orientation]
+    assert np.array_equal(read_pixels(file.getvalue()).levels, np.rot90(NOISE[..., :3], turns))
+
+
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "JPEG2000"])
 @pytest.mark.parametrize("orientation", [1, 5, 8])
 def test_pixels_of_other_formats_equal_the_pixels_of_read_image(file_format: str, orientation: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import sys
@@ -10,13 +12,14 @@ from typing import Any
 
 import pytest
 import torch
-from filelock import FileLock
-from harness import fit, make_images, small_trainer, trace
+from harness import fit, make_images, trace
 
-from colorzoo.errors import ColorzooError, DataError, WeightsError
+from colorzoo.apps.cli.main import main
+from colorzoo.errors import DataError, WeightsError
+from colorzoo.files import lock_file
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.arguments import find_checkpoint, with_folder_data
-from colorzoo.training.callbacks.run_files import RunLock
+from colorzoo.training.callbacks import run_files
 from colorzoo.training.command import run_command as run
 
 KILL = signal.SIGKILL
@@ -135,11 +138,15 @@ def test_run_killed_while_saving_resumes_from_the_previous_checkpoint(images, ot
     assert not left[0].exists()
 
 
+def write_checkpoint(path: Path, second: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"pytorch-lightning_version": "2.6.0", "state_dict": {"a": torch.ones(999)}}, path)
+    os.utime(path, (second, second))
+
+
 def test_find_checkpoint_returns_the_newest_checkpoint_of_a_folder(tmp_path):
     for second, name in enumerate(("z/b.ckpt", "m/c.ckpt", "a/a.ckpt", "q/.x.ckpt.0.tmp")):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (second, second))
+        write_checkpoint(tmp_path / name, second)
     assert find_checkpoint(str(tmp_path), begins=True) == str(tmp_path / "a" / "a.ckpt")
     (tmp_path / "a" / "a.ckpt").unlink()
     for place in (tmp_path, tmp_path / "m" / "c.ckpt"):
@@ -155,13 +162,142 @@ def test_find_checkpoint_returns_the_newest_checkpoint_of_a_folder(tmp_path):
             find_checkpoint(path, begins=begins)
 
 
-def test_run_lock_rejects_a_second_run_in_the_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("colorzoo.training.callbacks.run_files._TIMEOUT", 0.1)
-    trainer, lock = small_trainer(tmp_path), RunLock()
-    with FileLock(tmp_path / "run.lock"), pytest.raises(ColorzooError, match="default_root_dir"):
-        lock.setup(trainer, trainer, "fit")
-    lock.setup(trainer, trainer, "fit")
-    lock.teardown(trainer, trainer, "fit")
+class Executed:
+    """Object whose pickle creates a folder when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.path),)
+
+
+def damage(path: Path, how: str) -> None:
+    """Damage a checkpoint: ``empty``, ``cut``, ``flipped``, ``malicious`` or ``other``."""
+    content = bytearray(path.read_bytes())
+    if how == "empty":
+        path.write_bytes(b"")
+    elif how == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "flipped":  # one byte of a tensor
+        content[content.index(b"\x00\x00\x80\x3f" * 9) + 100] ^= 1
+        path.write_bytes(content)
+    elif how == "malicious":
+        torch.save({"pytorch-lightning_version": "2.6.0", "a": Executed(path.with_name("executed"))}, path)
+    else:
+        torch.save({"a": torch.ones(2)}, path)
+
+
+DAMAGES = ("empty", "cut", "flipped", "malicious", "other")
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_find_checkpoint_skips_damaged_checkpoints(how, tmp_path, capsys):
+    names = ("best-step=3.ckpt", "last.ckpt", "interrupted.ckpt")
+    for second, name in enumerate(names):
+        write_checkpoint(tmp_path / name, second)
+        if second:
+            damage(tmp_path / name, how)
+            os.utime(tmp_path / name, (second, second))
+    for begins in (True, False):
+        assert find_checkpoint(str(tmp_path), begins=begins) == str(tmp_path / names[0])
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.count("interrupted.ckpt") for line in lines] == [1, 0, 1, 0]
+    assert [line.count("last.ckpt") for line in lines] == [0, 1, 0, 1]
+    damage(tmp_path / names[0], how)
+    os.utime(tmp_path / names[0], (0, 0))
+    with pytest.raises(WeightsError, match=r"interrupted\.ckpt"):
+        find_checkpoint(str(tmp_path), begins=True)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_find_checkpoint_skips_damaged_checkpoints_in_a_bucket(bucket, tmp_path):
+    for name in ("a.ckpt", "b.ckpt"):
+        write_checkpoint(tmp_path / name, 0)
+        if name == "b.ckpt":
+            damage(tmp_path / name, "cut")
+        bucket.upload_file(str(tmp_path / name), f"run/{name}")
+    assert find_checkpoint("s3://bucket/run", begins=True) == "s3://bucket/run/a.ckpt"
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.parametrize("verb", ["fit", "validate", "predict"])
+def test_damaged_checkpoint_is_a_one_line_error(verb, how, images, tmp_path, capsys):
+    checkpoint = tmp_path / "last.ckpt"
+    write_checkpoint(checkpoint, 0)
+    damage(checkpoint, how)
+    words = [word for word in WORDS if "callbacks" not in word]
+    words += [f"--data.root={images}", f"--trainer.default_root_dir={tmp_path}"]
+    words += ["--data.batch_size=4"] if verb != "predict" else [f"--output={tmp_path / 'out'}"]
+    assert main([verb, *words, f"--ckpt_path={checkpoint}"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("colorzoo: error: ")
+    assert str(checkpoint) in error
+    assert not (tmp_path / "executed").exists()
+
+
+def test_killed_run_with_damaged_checkpoints_resumes_from_the_best(twelve, tmp_path, whole):
+    train(twelve, tmp_path, *STEPS, stop=3)
+    folder = tmp_path / RUN / "checkpoints"
+    damage(folder / "last.ckpt", "cut")
+    (folder / "interrupted.ckpt").touch()
+    train(twelve, tmp_path, *STEPS)
+    found, expected = (weights_in(root / RUN / "checkpoints" / "last.ckpt") for root in (tmp_path, whole))
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def files_below(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_run_in_a_locked_folder_changes_no_file(processes, twelve, tmp_path):
+    train(twelve, tmp_path, *STEPS, stop=2)
+    words = [f"--data.root={twelve}", f"--trainer.default_root_dir={tmp_path}", f"--ckpt_path={tmp_path}"]
+    words += [f"--trainer.devices={processes}"] + ["--trainer.strategy=ddp"] * (processes > 1)
+    lock = lock_file(tmp_path / RUN / "run.lock")
+    before = files_below(tmp_path)
+    assert in_processes(exit_code, ["fit", *WORDS, *STEPS, *words], processes=processes) == [2] * processes
+    assert files_below(tmp_path) == before
+    lock.release()
+
+
+def exit_code(words: list[str]) -> int:
+    run_files._TIMEOUT = 0.1
+    return main(words)
+
+
+def test_message_of_a_locked_folder_names_file_and_owner(images, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(run_files, "_TIMEOUT", 0.1)
+    words = [word for word in WORDS if "callbacks" not in word]
+    words += [f"--data.root={images}", f"--trainer.default_root_dir={tmp_path}", "--trainer.logger=false"]
+    words += ["--data.batch_size=4", "--trainer.enable_checkpointing=false"]
+    lock = lock_file(tmp_path / "run.lock")
+    assert main(["fit", *words]) == 2
+    lock.release()
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert str(tmp_path / "run.lock") in message
+    assert f"process {os.getpid()} " in message
+    assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_run_of_a_dead_machine_resumes_on_a_disk_without_locks(code, twelve, tmp_path, whole):
+    train(twelve, tmp_path, *STEPS, stop=2)
+    # as written by filelock on such a disk
+    (tmp_path / RUN / "run.lock").write_text("4194304\nanother-machine\n")
+    words = [f"--data.root={twelve}", f"--trainer.default_root_dir={tmp_path}", f"--ckpt_path={tmp_path}"]
+    words += ["--trainer.callbacks+=harness.Trace", f"--trainer.callbacks.path={tmp_path / 'trace.jsonl'}"]
+    assert in_processes(run_without_locks, code, ["fit", *WORDS, *words, *STEPS]) == [0]
+    assert trace(tmp_path) == trace(whole)
+
+
+def run_without_locks(code: int, words: list[str]) -> int:
+    def fail(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    fcntl.flock = fail
+    return main(words)
 
 
 def test_fit_rejects_a_deeply_nested_value(tmp_path, refused):

@@ -166,7 +166,7 @@ def test_weights_convert_names_mismatched_keys_and_options(authors, tmp_path: Pa
     source = tmp_path / "authors.pth"
     torch.save(as_tensors(authors), source)
     assert "depth" in refused("weights", "convert", MODEL, source, out, "--set", "depth=3")
-    assert "source" in refused("weights", "convert", MODEL, source, source, "--overwrite")
+    assert "also an input" in refused("weights", "convert", MODEL, source, source, "--overwrite")
     assert convert(tmp_path / "nothing.pth", out) == 2
     assert not out.exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -51,6 +52,17 @@ def put(card: ModelCard, content: bytes) -> Path:
 def get(weights: Weights, target: Path, **options: bool) -> Path:
     fetch(WeightFile("lee2099", "published", weights, target), **options)
     return target
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o077])
+def test_downloaded_files_have_the_mode_of_the_umask(mask: int, server, entry: Entry, target) -> None:
+    before = os.umask(mask)
+    try:
+        get(replace(entry(server.url("good")), sha256=None), target)
+    finally:
+        os.umask(before)
+    assert {path.name for path in target.parent.iterdir()} > {target.name}  # with the recorded hash
+    assert {path.stat().st_mode & 0o777 for path in target.parent.iterdir()} == {0o666 & ~mask}
 
 
 def test_fetch_downloads_once_and_leaves_no_temporary_files(server, entry: Entry, payload, target) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ import torch
 
 from colorzoo import registry
 from colorzoo.apps.cli import weights as verb
+from colorzoo.apps.cli.main import main
 from colorzoo.card import ModelCard
 from colorzoo.errors import UnknownModelError, WeightsError
 from colorzoo.weights import catalog as catalog_module
-from colorzoo.weights.catalog import cache_home, weight_file
+from colorzoo.weights.catalog import cache_home, list_weights, weight_file
 
 
 @pytest.fixture
@@ -39,12 +41,45 @@ def _run(*arguments: str) -> int:
 def test_weights_list_shows_the_location_of_each_file(zoo, capsys):
     assert _run("list") == 0
     header, first, second = capsys.readouterr().out.splitlines()
-    assert header.split() == ["MODEL", "TAG", "SIZE", "LICENSE", "CODE", "SHA256", "FROM", "WHERE", "FILE"]
+    assert header.split() == [
+        "MODEL",
+        "TAG",
+        "SIZE",
+        "LICENSE",
+        "CODE",
+        "DATA",
+        "SHA256",
+        "FROM",
+        "WHERE",
+        "FILE",
+    ]
     digest = zoo["lee2099"].weights["default"].sha256[:12]
-    expected = ["lee2099", "default", "0.3", "MB", "MIT", "Apache-2.0", digest, "package", "embedded"]
-    assert first.split()[:9] == expected
-    expected = ["lee2099", "published", "0.3", "MB", "MIT", "unknown", digest, "127.0.0.1", "missing"]
-    assert second.split()[:9] == expected
+    expected = [
+        "lee2099",
+        "default",
+        "0.3",
+        "MB",
+        "MIT",
+        "Apache-2.0",
+        "unknown",
+        digest,
+        "package",
+        "embedded",
+    ]
+    assert first.split()[:10] == expected
+    expected = [
+        "lee2099",
+        "published",
+        "0.3",
+        "MB",
+        "MIT",
+        "unknown",
+        "unknown",
+        digest,
+        "127.0.0.1",
+        "missing",
+    ]
+    assert second.split()[:10] == expected
 
 
 def test_weights_list_json_reports_fetched_files_as_cached(zoo, server, capsys):
@@ -111,3 +146,22 @@ def test_weights_fetch_metrics_names_networks_that_fail_to_download(tmp_path, mo
     lines = capsys.readouterr().err.splitlines()
     assert {line.partition(": ")[0] for line in lines} >= {"fid", "lpips"}
     assert any("alexnet-owt-7be5be79.pth" in line for line in lines)
+
+
+def test_models_option_license_filters_by_both_licenses(capsys) -> None:
+    def found(text: str) -> set[str]:
+        assert main(["models", "--license", text, "--json"]) == 0
+        return {card["name"] for card in json.loads(capsys.readouterr().out)}
+
+    assert "blanch2021" in found("NOT STATED")
+    assert "zhang2017_local_small" in found("research only")
+    assert "zhang2017_local_small" not in found("CC BY")
+    # NOTICE lists the models that were trained on drawings
+    notice = (Path(__file__).parents[2] / "NOTICE").read_text()
+    drawn = set(re.findall(r"(\w+)\.safetensors", notice.partition("\n6. Drawings")[2]))
+    assert len(drawn) == 5
+    assert found("CC BY-SA") == drawn
+    assert not drawn & found("research only")
+    shipped = {file.model for file in list_weights() if file.weights.file is not None}
+    assert shipped <= found("NOTICE")
+    assert found("BSD-2-Clause") == {"zhang2016", "zhang2017_local"}

@@ -264,6 +264,6 @@ def with_prediction(provenance: ImageProvenance, colored: ColorizedImage) -> Ima
         provenance: Provenance record.
         colored: Colorized image, which provides the scan border and the predicted uncertainty.
     """
-    full, uncertainty = colored.task.full_size, colored.uncertainty
+    full, uncertainty = colored.edit.full_size, colored.uncertainty
     border = "" if full is None or full.inside is None else str(full.inside)
     return replace(provenance, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

@@ -189,6 +189,21 @@ def _jpeg(rgb: Tensor) -> str:
     return "data:image/jpeg;base64," + b64encode(stream.getvalue()).decode("ascii")
 
 
+def report_pages(path: Path, count: int) -> list[Path]:
+    """Return the files of a report.
+
+    Examples:
+        >>> [page.name for page in report_pages(Path("report.html"), 1001)]
+        ['report.html', 'report-2.html']
+
+    Args:
+        path: CSV file or first HTML page.
+        count: Number of images.
+    """
+    page_count = 1 if path.suffix.lower() == ".csv" else max(1, math.ceil(count / PER_PAGE))
+    return [path, *(path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(2, page_count + 1))]
+
+
 def write_report(path: Path, entries: Sequence[ReportEntry]) -> list[Path]:
     """Write a CSV table, or HTML pages with `PER_PAGE` images each; return the file paths.
 
@@ -210,9 +225,7 @@ def write_report(path: Path, entries: Sequence[ReportEntry]) -> list[Path]:
         table = _line(COLUMNS) + "".join(map(_line, rows))
         write_atomic(path, table.encode("utf-8", "surrogateescape"))  # keeps file names that are not UTF-8
         return [path]
-    page_count = max(1, math.ceil(len(entries) / PER_PAGE))
-    further_pages = [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(2, page_count + 1)]
-    pages = [path, *further_pages]
+    pages = report_pages(path, len(entries))
     for page in pages:
         check_report(page)
     names = [page.name for page in pages]

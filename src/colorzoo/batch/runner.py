@@ -51,8 +51,8 @@ from colorzoo.image_io.provenance import (
     result_state,
     sidecar_written,
 )
-from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note, is_gray
-from colorzoo.image_io.read import read_file, read_image, stored_size
+from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note
+from colorzoo.image_io.read import read_file, stored_size
 from colorzoo.image_io.write import (
     ANIMATED_FORMATS,
     LAYERED_FORMATS,
@@ -64,10 +64,12 @@ from colorzoo.image_io.write import (
 )
 from colorzoo.inference.choice import choose_model, requested_model
 from colorzoo.inference.colorizer import Colorizer, ReferenceLike, listed_references, used_references
-from colorzoo.inference.pipeline import colorize_task
-from colorzoo.inference.references import recipe_reference_files, reference_notes
+from colorzoo.inference.edit import Edit
+from colorzoo.inference.layers.sheets import Sheets
+from colorzoo.inference.pipeline import colorize_edit
+from colorzoo.inference.references import reference_notes
+from colorzoo.inference.region_memory import RegionMemory
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.task import ColorizeTask
 from colorzoo.pixels.decode import MAX_PIXELS, open_source
 from colorzoo.pixels.raster import as_rgb, composite_on_paper
 from colorzoo.registry import DEFAULT_MODELS, model_card
@@ -75,7 +77,6 @@ from colorzoo.weights.load import existing_file
 
 if TYPE_CHECKING:
     from colorzoo.batch.bucket import ResultBucket  # imports fsspec
-    from colorzoo.inference.region_memory import RegionMemory
 
 MOST_FRAMES = 20_000
 """Maximum number of frames or pages of a file."""
@@ -97,7 +98,7 @@ class OpenedFile:
         provenance: Provenance record of the result; None if the result contains no record.
         colorizer: Model for the file.
         exemplar: References encoded by the model; None without references.
-        prepared: The preprocessed first image.
+        edit: The preprocessed first image with the recipe.
         notes: Notes for the user on the source file and on the format of the result.
     """
 
@@ -108,7 +109,7 @@ class OpenedFile:
     provenance: ImageProvenance | None
     colorizer: Colorizer
     exemplar: Exemplar | None
-    prepared: ColorizeTask
+    edit: Edit
     notes: tuple[str, ...]
 
 
@@ -161,10 +162,8 @@ class FileColorizer:
         skip_colored: Whether to skip images that are already in color. If only some pages or frames of a file
             are in color, they are kept.
         skip_done: Whether to skip files that have a result with the same source and settings.
-        matches_sheets: Whether the regions of drawings copy the colors of similar regions of the references;
-            see `RegionMemory`.
-        same_characters: Whether regions also copy the colors of similar regions of earlier drawings.
-        colored_pages: Results of earlier runs whose colors are copied if ``same_characters`` is set.
+        same_characters: Whether the regions of drawings copy the colors of similar regions of the references
+            and of earlier drawings; see `RegionMemory`.
         name: Name of the model, which the default model for drawings can replace.
     """
 
@@ -182,14 +181,12 @@ class FileColorizer:
     bucket: ResultBucket | None = None
     skip_colored: bool = False
     skip_done: bool = False
-    matches_sheets: bool = False
     same_characters: bool = False
-    colored_pages: list[Path] = field(default_factory=list)
     name: str = field(init=False)
     _references: tuple[object, ...] = field(init=False)
     _drawing_model: str | None = field(init=False)  # replaces the default model if an image is line art
     _loaded: dict[str, tuple[Colorizer, Exemplar | None]] = field(default_factory=dict, init=False)
-    _regions: RegionMemory | None = field(default=None, init=False)
+    _memory: RegionMemory | None = field(default=None, init=False)
     _loading: threading.Lock = field(default_factory=threading.Lock, init=False)
     _records: dict[tuple[int | None, str], ImageProvenance] = field(default_factory=dict, init=False)
     _cleaned_folders: set[Path] = field(default_factory=set, init=False)
@@ -320,9 +317,7 @@ class FileColorizer:
         # the results of other pages, and the network that matches regions, influence a result
         decisive = ["same characters"] if self.same_characters else []
         is_drawing = (loaded is None or loaded.is_registered) and model_card(name).input == "sketch"
-        if is_drawing and (self.same_characters or self.matches_sheets):
-            from colorzoo.inference.region_memory import RegionMemory
-
+        if is_drawing and (self.same_characters or len(self._references) > 1):
             decisive.append(RegionMemory.weights_hash())
         if decisive:
             digest = hashlib.sha256(" ".join([*decisive, record.settings]).encode()).hexdigest()
@@ -413,13 +408,13 @@ class FileColorizer:
             colorizer, exemplar = self.load(name)
             provenance = self._with_model(provenance, name, colorizer.size)
         strength = self.settings.strength
-        prepared = colorizer.prepare(image, self.guidance, strength=strength, reference=exemplar)
+        edit = colorizer.resolve(image, self.guidance, strength=strength, reference=exemplar)
         # pages in color are kept if `skip_colored` is set
         ignored_colors = None if self.skip_colored else _ignored_color_note(color_note, "the input")
         notes = (*self._reference_notes, *write_notes(task.target, image))
         if ignored_colors:
             notes = (ignored_colors, *notes)
-        return OpenedFile(task, first, frames, later, provenance, colorizer, exemplar, prepared, notes)
+        return OpenedFile(task, first, frames, later, provenance, colorizer, exemplar, edit, notes)
 
     def _choose(self, images: Iterable[RasterImage]) -> str:
         """Return the name of the model for one or more images; see `choose_model`.
@@ -490,7 +485,9 @@ class FileColorizer:
         """
         if opened.frames is not None:
             return self._color_frames(opened, opened.frames)
-        colored = self._recall_regions(colorize_task(opened.prepared), opened.colorizer)
+        colored = self._colorize(opened.edit, opened.colorizer)
+        if opened.task.is_done:
+            return opened.task.existing_result("done")
         record = None if opened.provenance is None else with_prediction(opened.provenance, colored)
         colored = replace(colored, prediction=None)  # frees the output of the network
         return ColoredFile(opened.task, opened.first.image, colored, record, opened.notes)
@@ -499,7 +496,7 @@ class FileColorizer:
         """Read, colorize and write one frame or page at a time, so that only one is in memory."""
         task, first = opened.task, opened.first.image
         first_like, not_embedded = embed_provenance(first, task.target, opened.provenance)
-        models = [opened.prepared.network.name]
+        models = [opened.edit.network.name]
         notes = [*opened.notes, *frames_notes(task.target, frames)]
         one_of = f"one of the {frames.kind}"
         starts_in_color = chroma_note(first) == IN_COLOR
@@ -514,7 +511,7 @@ class FileColorizer:
                     notes.append(f"{one_of} was {IN_COLOR} and was kept")
                     yield ColoredFrame(as_rgb(like.levels), like, frame.milliseconds)
                     continue
-                image_task, colorizer = opened.prepared, opened.colorizer
+                edit, colorizer = opened.edit, opened.colorizer
                 if not is_first:
                     if not starts_in_color:  # otherwise, the notes of the file contain the note
                         note = _ignored_color_note(color_note, one_of)
@@ -528,14 +525,19 @@ class FileColorizer:
                             like, _ = embed_provenance(like, task.target, record)
                     models.append(colorizer.name)
                     strength = self.settings.strength
-                    image_task = colorizer.prepare(like, self.guidance, strength=strength, reference=exemplar)
-                colored = self._recall_regions(colorize_task(image_task), colorizer)
-                notes.extend((*frame.image.notes, *colored.notes))
-                levels = colored.levels(output_bit_depth(task.target, like))
-                yield ColoredFrame(levels, colored.source(like), frame.milliseconds)
+                    edit = colorizer.resolve(like, self.guidance, strength=strength, reference=exemplar)
+                colored = self._colorize(edit, colorizer)
+                levels, source = colored.levels(output_bit_depth(task.target, like)), colored.source(like)
+                notes.extend((*frame.image.notes, *write_notes(task.target, source), *colored.notes))
+                yield ColoredFrame(levels, source, frame.milliseconds)
 
+        if task.is_done:
+            for _ in colored_frames():
+                pass
+            return task.existing_result("done")
         quality, overwrite = self.settings.quality, bool(self.overwrite)
-        with sidecar_written(task.target, first.metadata, not_embedded) as written:
+        has_consent = self.overwrite is True  # to replace files that contain no record
+        with sidecar_written(task.target, first.metadata, not_embedded, overwrite=has_consent) as written:
             write_frames(task.target, colored_frames(), frames, quality=quality, overwrite=overwrite)
         result = task.result(
             "colored", *dict.fromkeys(notes), *written, model=", ".join(dict.fromkeys(models))
@@ -544,29 +546,20 @@ class FileColorizer:
             self.bucket.upload(task.target)
         return result
 
-    def _recall_regions(self, colored: ColorizedImage, colorizer: Colorizer) -> ColorizedImage:
-        """Give the regions of a drawing the colors of similar regions of references and earlier drawings."""
-        is_matched = self.matches_sheets or self.same_characters
-        if not (is_matched and isinstance(colorizer.model, DrawingModel)):
-            return colored
-        if self._regions is None:
-            from colorzoo.inference.region_memory import RegionMemory  # most runs do not need it
-
-            self._regions = RegionMemory(colorizer)
-            strength = colored.task.recipe.strength
-            for path, _ in recipe_reference_files(self.guidance, self.folder):
-                self._regions.add_sheet(read_image(path), str(path), strength)
-            for path in self.colored_pages:
-                if not is_gray(page := read_image(path)):
-                    self._regions.add_sheet(page, str(path))
-        is_first = self._regions.is_empty
-        recalled, unmatched = self._regions.recall(colored)
-        if self.same_characters:
-            self._regions.add(recalled, is_automatic=True)
-        if unmatched and not is_first:
-            note = f"{unmatched} regions without a match got automatic colors"
-            recalled = replace(recalled, notes=(*recalled.notes, note))
-        return recalled
+    def _colorize(self, edit: Edit, colorizer: Colorizer) -> ColorizedImage:
+        """Colorize an image, with the colors of earlier drawings if `same_characters` is set."""
+        if not (self.same_characters and isinstance(colorizer.model, DrawingModel)):
+            return colorize_edit(edit)
+        if self._memory is None:
+            self._memory = RegionMemory(colorizer)
+            for reference in colorizer.read_references(self.reference, self.guidance, self.folder):
+                self._memory.add_sheet(reference.source, reference.name)
+        edit = replace(edit, sheets=Sheets(self._memory))
+        # the strength applies to copied colors, too, so the colors are stored without it
+        plain = replace(edit, recipe=replace(edit.recipe, strength=1.0))
+        colored = colorize_edit(edit)
+        self._memory.add(colored if plain.recipe == edit.recipe else colorize_edit(plain), is_automatic=True)
+        return colored
 
     def write(self, file: ColoredFile) -> FileResult:
         """Write an image and upload it; skip it if another process has written the same result meanwhile.
@@ -578,8 +571,11 @@ class FileColorizer:
         overwrite = bool(self.overwrite)
         source = colored.source(image)
         like, not_embedded = embed_provenance(source, task.target, file.provenance)
+        has_consent = self.overwrite is True
         try:
-            with sidecar_written(task.target, source.metadata, not_embedded) as written:
+            with sidecar_written(
+                task.target, source.metadata, not_embedded, overwrite=has_consent
+            ) as written:
                 if output_format(task.target) in LAYERED_FORMATS:
                     layers = colored.layers(source)
                     write_layers(task.target, layers, like, colored.ink(), overwrite=overwrite)
@@ -594,10 +590,12 @@ class FileColorizer:
             if result_state(existing_provenance, file.provenance) != "done":
                 raise
             return task.result("skipped", ALREADY_DONE)
-        notes = (*file.notes, *image.notes, *colored.notes, *written)
+        # a crop can drop more metadata than the notes of the file name
+        notes = (*file.notes, *write_notes(task.target, source), *image.notes, *colored.notes, *written)
         if self.bucket:
             self.bucket.upload(task.target)
-        return task.result("colored", *notes, model=colored.task.network.name, stages=colored.task.log)
+        network = colored.edit.network.name
+        return task.result("colored", *dict.fromkeys(notes), model=network, stages=colored.edit.log)
 
 
 def _ignored_color_note(note: str | None, subject: str) -> str | None:

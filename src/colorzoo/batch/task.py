@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ from colorzoo._files import digest_or_empty
 from colorzoo.errors import ImageError
 from colorzoo.files import digest_of
 from colorzoo.image_io.provenance import ImageProvenance, ResultState, read_provenance, result_state
-from colorzoo.inference.task import StageRun
+from colorzoo.inference.stages import StageRun
 from colorzoo.pixels.find import RESULT_SUFFIX, FoundImage, result_name, shorten_name
 from colorzoo.pixels.formats import WRITABLE
 
@@ -103,11 +103,14 @@ class FileTask:
         source: Source file, or a function that returns the bytes of the source.
         target: Output file.
         name: Name of the source in `FileResult` and in error messages.
+        is_done: Whether the output of an earlier run is kept, and the file is only colorized because the
+            colors of later files depend on its colors.
     """
 
     source: Path | Callable[[], bytes]
     target: Path
     name: str
+    is_done: bool = False
 
     def result(
         self, status: Status, *notes: str, model: str = "", stages: Iterable[StageRun] = ()
@@ -188,13 +191,15 @@ def plan_outputs(
     overwrite: bool = False,
     listed: Sequence[str] = (),
     extension: str | None = None,
-    sample: int = 1,
+    ending: str = "",
+    others: Iterable[Path] = (),
 ) -> list[tuple[Path, ResultState | Literal["missing"]]]:
     """Select an output file for each image; no two images have the same output file.
 
     If two output paths are equal or differ only in case, the second path gets a suffix such as ``-2``. If an
     output path contains the result of a different source image, a suffix is also added, unless ``out`` is a
     file. Beside the source, ``overwrite`` also replaces the result of an earlier version of the same file.
+    An existing file whose name differs only in case counts as existing, as on file systems that ignore case.
 
     If an output path exists and ``overwrite`` is not set, missing weight files are downloaded, because the
     provenance of the existing file contains their hash.
@@ -215,8 +220,9 @@ def plan_outputs(
         listed: Paths of a list (``--from``); an output in a folder is placed where an earlier run placed it.
         extension: Extension of the outputs, unless ``out`` is a file. None uses the extension of each source
             or, with a list, the extension of an earlier result.
-        sample: Number of the result among several results of each image, counted from 1. Numbers from 2 on
-            are appended to the names, such as ``photo.color-2.png``.
+        ending: Text that is appended to the stems, for further outputs of each image: ``-2`` or
+            ``-sheet.jpg``.
+        others: Further outputs of the run, whose paths are not used.
 
     Returns:
         Path and state of each output, in the order of ``found``. The state is ``"missing"`` if the file does
@@ -224,38 +230,42 @@ def plan_outputs(
         compares the existing file with the planned result.
 
     Raises:
-        ImageError: ``out`` is a file but there are several inputs or ``out`` is the source, ``overwrite`` is
-            set and an output would replace an input, or there are too many files with the same name.
+        ImageError: ``out`` is a file but there are several inputs or ``out`` is the source, or there are too
+            many files with the same name.
         ColorzooError: A model does not exist, or its weights cannot be downloaded.
     """
-    is_single = len(found) == 1
+    is_single, listings = len(found) == 1, _Listings()
     is_fixed = out is not None and names_file(out)  # the user selected the file, so it gets no suffix
     extensions = [extension] * len(found)
     if listed and out is not None and not is_fixed:
-        found = _place_listed(found, listed, Path(out))
+        found = _place_listed(found, listed, Path(out), listings)
         if extension is None:  # the result of an earlier run may have another format than its source
-            earlier = [_earlier_extensions(image, Path(out)) for image in found]
+            earlier = [_earlier_extensions(image, Path(out), listings) for image in found]
             extensions = [each[0] if each else None for each in earlier]
     preferred = [
         output_path(image, out, single=is_single, extension=each)
         for image, each in zip(found, extensions, strict=True)
     ]
-    if sample > 1:
-        preferred = [path.with_name(shorten_name(path.stem, f"-{sample}{path.suffix}")) for path in preferred]
-    renamed = distinct_paths(preferred)
+    if ending:
+        preferred = [
+            path.with_name(shorten_name(path.stem, ending + ("" if Path(ending).suffix else path.suffix)))
+            for path in preferred
+        ]
+    taken = set(map(_folded, others))
+    renamed = distinct_paths(preferred, taken)
     targets = [renamed.get(index, path) for index, path in enumerate(preferred)]
     planned: list[tuple[Path, ResultState | Literal["missing"]]] = []
-    if (overwrite and is_fixed) or not any(map(os.path.lexists, targets)):
+    if (overwrite and is_fixed) or not any(map(listings.occupant, targets)):
         planned += [(target, "missing") for target in targets]
     else:
         # only the sources of existing results are compared if other settings are replaced anyway
         expected = ImageProvenance("", "", "") if overwrite else provenance()
         reserved = set(map(_folded, preferred))
-        taken: set[str] = set()
         for image, path in zip(found, preferred, strict=True):
             # not the numbered targets, because the numbers of earlier results depend on the images of the run
             for free in _free_paths(path, taken):
-                if not os.path.lexists(free):
+                occupant = listings.occupant(free)
+                if occupant is None or (is_fixed and occupant != free):
                     if free != path and _folded(free) in reserved:
                         continue  # a new result does not take the path of another image
                     planned.append((free, "missing"))
@@ -264,20 +274,36 @@ def plan_outputs(
                     expected = replace(expected, source=digest_of(image.path))
                 except OSError:  # reported when the image is opened
                     expected = replace(expected, source="")
-                existing = read_provenance(free)
+                existing = read_provenance(occupant)
                 state = result_state(existing, expected)
+                if occupant != free and state in ("foreign", "unknown"):
+                    continue
                 # beside the source, the path and the recorded name identify the source file
                 is_earlier_version = out is None and existing is not None and existing.name == image.path.name
                 if state != "foreign" or is_fixed or (overwrite and is_earlier_version):
-                    planned.append((free, "missing" if overwrite else state))
+                    planned.append((occupant, "missing" if overwrite else state))
                     break
             taken.add(_folded(planned[-1][0]))
-    if overwrite:
-        check_sources_are_kept([image.path for image in found], [path for path, _ in planned])
     return planned
 
 
-def _place_listed(found: Sequence[FoundImage], listed: Sequence[str], out: Path) -> list[FoundImage]:
+class _Listings(dict[Path, dict[str, Path]]):
+    """Entries of folders by their names without case; each folder is listed once."""
+
+    def __missing__(self, folder: Path) -> dict[str, Path]:
+        self[folder] = {}
+        with suppress(OSError):
+            self[folder] = {each.name.casefold(): each for each in sorted(folder.iterdir())}
+        return self[folder]
+
+    def occupant(self, path: Path) -> Path | None:
+        """Return the existing file with the name of ``path``, or with a name that differs only in case."""
+        return path if os.path.lexists(path) else self[path.parent].get(path.name.casefold())
+
+
+def _place_listed(
+    found: Sequence[FoundImage], listed: Sequence[str], out: Path, listings: _Listings
+) -> list[FoundImage]:
     """Return images with the paths of their results in the output folder, for files of a list.
 
     An earlier run derived these paths from a folder that is the beginning of a listed path. The folder is
@@ -300,14 +326,14 @@ def _place_listed(found: Sequence[FoundImage], listed: Sequence[str], out: Path)
         parts = Path(absolute).parts
         for start in range(1, len(parts)):  # the longest path first, because short paths are ambiguous
             candidate = replace(image, relative=Path(*parts[start:]))
-            if (out / candidate.relative.parent).is_dir() and _earlier_extensions(candidate, out):
+            if (out / candidate.relative.parent).is_dir() and _earlier_extensions(candidate, out, listings):
                 relative = candidate.relative
                 break
         placed.append(replace(image, relative=relative))
     return placed
 
 
-def _earlier_extensions(image: FoundImage, out: Path) -> list[str | None]:
+def _earlier_extensions(image: FoundImage, out: Path, listings: _Listings) -> list[str | None]:
     """Return the extensions of an image's results in an output folder; None is the extension of the source.
 
     The results can have any number. If a result has the extension of the source, it is first.
@@ -315,7 +341,9 @@ def _earlier_extensions(image: FoundImage, out: Path) -> list[str | None]:
     extensions = []
     for extension in (None, *WRITABLE):
         wanted = output_path(image, out, single=False, extension=extension)
-        for path in takewhile(os.path.lexists, _numbered(wanted)):
+        for path in map(listings.occupant, _numbered(wanted)):
+            if path is None:
+                break
             record = read_provenance(path)
             if record is not None and record.source == digest_or_empty(image.path):
                 extensions.append(extension)
@@ -328,28 +356,17 @@ def _free_paths(wanted: Path, taken: set[str]) -> Iterator[Path]:
     return (path for path in _numbered(wanted) if _folded(path) not in taken)
 
 
-def check_sources_are_kept(sources: Iterable[Path], targets: Iterable[Path]) -> None:
-    """Raise an error if an output would replace an input.
-
-    Raises:
-        ImageError: An output is the same file as an input.
-    """
-    inputs = set(map(os.path.realpath, sources))
-    for target in targets:
-        if os.path.realpath(target) in inputs:
-            raise ImageError(f"the output {target} is an input of this run. Set another output folder.")
-
-
-def distinct_paths(wanted: Iterable[Path]) -> dict[int, Path]:
+def distinct_paths(wanted: Iterable[Path], others: Iterable[str] = ()) -> dict[int, Path]:
     """Add a number to paths that equal an earlier path or differ from it only in case.
 
     Args:
         wanted: Output paths.
+        others: Further absolute paths in lower case, which are not used.
 
     Returns:
         New path for each index of a numbered path.
     """
-    taken: set[str] = set()
+    taken = set(others)
     renamed: dict[int, Path] = {}
     for index, path in enumerate(wanted):
         free = path

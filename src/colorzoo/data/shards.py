@@ -45,7 +45,7 @@ from colorzoo.data.layouts import SPLITS, Split, class_names, split_folders
 from colorzoo.data.sources import digest_of, find_sources
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError
-from colorzoo.files import megabytes, write_atomic
+from colorzoo.files import check_outputs, megabytes, write_atomic
 from colorzoo.pixels.decode import open_pil
 from colorzoo.weights.catalog import cache_home
 
@@ -130,8 +130,7 @@ def shard_folder(
     """
     options = options or ShardOptions()
     load_litdata()  # raises an error before the images are checked
-    if out.resolve().is_relative_to(source.resolve()):
-        raise DataError(f"the output folder {str(out)!r} must be outside the input folder {str(source)!r}")
+    check_outputs([out / MANIFEST], folders=[source])
     if out.exists() and any(out.iterdir()):
         raise DataError(f"the output folder {str(out)!r} must be empty. Delete it, or choose another folder.")
     kinds = hint_kinds(options.hints, "--hints")

@@ -27,6 +27,7 @@ from colorzoo.data.sources import Sources, StoredImage, find_sources, suffix_of
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError
 from colorzoo.pixels.decode import open_pil
+from colorzoo.pixels.formats import VARIANTS
 
 Kind = Literal["broken", "wrong extension", "gray", "tiny"]
 Problem = tuple[Kind, str]
@@ -35,7 +36,6 @@ TINY = 64
 """Minimum shorter side in pixels; smaller images are reported as tiny, because training enlarges them."""
 
 _SIDE = 32  # pixels; shorter side of the decoded images
-_VARIANTS: Mapping[str | None, str] = {"MPO": "JPEG", "DIB": "BMP"}  # several JPEG images; extension .dib
 
 _DATA_MODULES: Mapping[str, Callable[[str], ImageDataModule]] = {
     "imagenet": partial(ImageNetDataModule, labels=True),
@@ -159,7 +159,7 @@ def examine(name: str, data: bytes) -> list[Problem]:
     """
     try:
         with open_pil(BytesIO(data), "the file") as image:
-            size, file_format = image.size, _VARIANTS.get(image.format, image.format)
+            size, file_format = image.size, VARIANTS.get(image.format or "", image.format)
         with torch.inference_mode():
             gray = is_gray(decode_rgb(data, _SIDE))
     except Exception as error:  # damaged files can raise any type of exception
@@ -167,7 +167,7 @@ def examine(name: str, data: bytes) -> list[Problem]:
     problems: list[Problem] = []
     suffix = suffix_of(name)
     expected = Image.registered_extensions().get(suffix)
-    if _VARIANTS.get(expected, expected) != file_format:
+    if VARIANTS.get(expected or "", expected) != file_format:
         problems.append(("wrong extension", f"{file_format} file with extension {suffix or '(none)'}"))
     if min(size) < TINY:
         problems.append(("tiny", f"{size[0]} x {size[1]}"))

@@ -1,5 +1,10 @@
 """Line art: its lines at full size, the regions between them, and their colors, without a network."""
 
-import lazy_loader
+from typing import TYPE_CHECKING
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from colorzoo._lazy import attach_exports
+
+if TYPE_CHECKING:
+    from colorzoo.drawing._exports import *
+else:
+    __getattr__, __dir__, __all__ = attach_exports(__name__)

@@ -108,18 +108,6 @@ class Item:
         return replace(self, sha256=image, reference_sha256=reference, lines_sha256=lines)
 
 
-def require_outside(folder: Path, data: Path, option: str) -> None:
-    """Raise `DataError` if an output folder is inside the folder of the images, which are searched again.
-
-    Args:
-        folder: Output folder.
-        data: Folder of images.
-        option: Option that sets ``folder``, for the error message.
-    """
-    if data.resolve() in (folder.resolve(), *folder.resolve().parents):
-        raise DataError(f"{option} must be a folder outside --data, got {str(folder)!r}")
-
-
 def select_images(
     folder: Path, protocol: Protocol, pairs: str | None, limit: int | None
 ) -> tuple[list[Item], str]:

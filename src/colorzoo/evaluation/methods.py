@@ -29,8 +29,8 @@ from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.layers.points import predict_regions
 from colorzoo.inference.palette import next_point
-from colorzoo.inference.pipeline import drawing_of, predict_regions
 from colorzoo.inference.references import ReadReference
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.pixels.formats import READABLE
@@ -427,9 +427,10 @@ def proposer_of(model: ColoringModel) -> object:
 
         def ranked_regions(sketch: Tensor) -> list[int]:
             """Return the regions of a sketch ``(1, 1, H, W)``; see `RanksRegions`."""
-            task = colorizer.prepare(_image(sketch.expand(-1, 3, -1, -1)), Recipe())
-            prediction, votes = predict_regions(task)
-            return drawing_model.rank_regions(prediction, votes, torch.from_numpy(drawing_of(task).areas))
+            edit = colorizer.resolve(_image(sketch.expand(-1, 3, -1, -1)), Recipe())
+            assert edit.drawing is not None, "the model colorizes drawings"
+            prediction, votes = predict_regions(edit)
+            return drawing_model.rank_regions(prediction, votes, torch.from_numpy(edit.drawing.areas))
 
         return SimpleNamespace(ranked_regions=ranked_regions)
     if isinstance(model, RegionModel) or "points" not in model.accepts:

@@ -12,11 +12,10 @@ from colorzoo._machine import describe_run, hide_home
 from colorzoo.errors import DataError
 from colorzoo.evaluation.bibtex import bibtex, cited_keys
 from colorzoo.evaluation.cache import Cache
-from colorzoo.evaluation.images import require_outside
 from colorzoo.evaluation.page import page
 from colorzoo.evaluation.summary import Summary
 from colorzoo.evaluation.tables import latex, markdown, per_image, plain
-from colorzoo.files import write_atomic
+from colorzoo.files import check_outputs, write_atomic
 
 SCHEMA = 3
 REPORT_FILES = (  # in the order in which they are written
@@ -36,7 +35,7 @@ def create_report_folder(folder: Path, data: Path) -> None:
         DataError: The folder is inside ``data`` or cannot be created, or it contains a file with the name of
             a report file but no manifest, so the report would replace other files.
     """
-    require_outside(folder, data, "-o")
+    check_outputs([folder / name for name in REPORT_FILES], folders=[data])
     found = [name for name in REPORT_FILES if os.path.lexists(folder / name)]
     try:
         stored = json.loads((folder / REPORT_FILES[0]).read_bytes())

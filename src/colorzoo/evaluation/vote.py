@@ -23,7 +23,6 @@ from colorzoo.evaluation.images import (
     digest,
     hash_all,
     read_truth,
-    require_outside,
     select_images,
 )
 from colorzoo.evaluation.methods import (
@@ -37,7 +36,7 @@ from colorzoo.evaluation.page import render_template
 from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_protocol
 from colorzoo.evaluation.run import colorize_with_protocol, eight_bit_image
 from colorzoo.evaluation.statistics import LEVEL, Estimate
-from colorzoo.files import digest_of, write_atomic
+from colorzoo.files import check_outputs, digest_of, write_atomic
 
 KEY_FILE, PAGE_FOLDER = "key.json", "page"
 SCHEMA = 1
@@ -105,13 +104,13 @@ def write_vote(
     sources, _ = parse_methods(models)
     if len(sources) < 2:
         raise DataError(f"a vote requires at least two methods, got {', '.join(sources) or 'none'}")
-    if (folder / KEY_FILE).exists() or (folder / PAGE_FOLDER / "index.html").exists():
-        raise DataError(f"{str(folder)!r} already contains a vote. Select another folder.")
     check_methods(sources)
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol)
     count = max(interaction_counts(protocol, interactions))
-    require_outside(folder, data, "--vote")
+    page = folder / PAGE_FOLDER
+    pages = [page / "index.html", *(page / "images").glob("*")]
+    check_outputs([folder / KEY_FILE, *pages], folders=[data], overwrite=False)
     selected, _ = select_images(data, protocol, pairs, limit)
     items, skipped = hash_all(selected)
     torch_device = torch.device(device)

@@ -382,14 +382,14 @@ def recipe_schema() -> dict[str, Any]:
 
 def is_recipe_text(source: object) -> TypeGuard[str]:
     """Return True for JSON text, which starts with a brace, and False for a path."""
-    return isinstance(source, str) and source.lstrip().startswith("{")
+    return isinstance(source, str) and source.removeprefix("\ufeff").lstrip().startswith("{")
 
 
 def _load(source: str | Path) -> dict[str, Any]:
     name = "recipe" if is_recipe_text(source) else f"recipe {str(source)!r}"
     try:
         if is_recipe_text(source):
-            text = source
+            text = source.removeprefix("\ufeff")  # byte order mark
         else:
             with open_text(Path(source)) as file:
                 text = file.read(_MAX_LENGTH + 1)  # limited, because devices such as /dev/zero never end

@@ -1,5 +1,10 @@
 """Image files with their metadata: reading, writing, pages, layers and provenance."""
 
-import lazy_loader
+from typing import TYPE_CHECKING
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from colorzoo._lazy import attach_exports
+
+if TYPE_CHECKING:
+    from colorzoo.image_io._exports import *
+else:
+    __getattr__, __dir__, __all__ = attach_exports(__name__)

@@ -26,11 +26,15 @@ class CopiedDirectories(NamedTuple):
         main: Main directory without the tags of nested directories.
         nested: Nested directories by tag number.
         is_damaged: Whether damaged tags were skipped.
+        omitted: Numbers of the tags that were not selected or were dropped.
+        has_next: Whether another directory follows the main directory.
     """
 
     main: Directory
     nested: dict[int, Directory]
     is_damaged: bool
+    omitted: frozenset[int]
+    has_next: bool
 
 
 def copy_directories(
@@ -54,21 +58,26 @@ def copy_directories(
         The copied directories, which are empty for a source without a TIFF header.
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else source
-    main, nested = Directory(), dict[int, Directory]()
+    main, nested, has_next = Directory(), dict[int, Directory](), False
+    omitted = set[int]()
     try:
         stored, is_damaged = _read_directory(file, offset)
         numbers = set(stored) if selected is None else set(selected)
         main = _copy_tags(stored, numbers.difference(dropped, _NESTED))
+        omitted.update(set(stored).difference(main))
+        has_next = bool(stored.next)
         for number in _NESTED:
             if number not in stored:
                 continue
             inner, is_inner_damaged = _read_directory(file, stored[number])
             is_damaged |= is_inner_damaged
-            if copied := _copy_tags(inner, set(inner).difference(dropped)):
+            copied = _copy_tags(inner, set(inner).difference(dropped))
+            omitted.update(set(inner).difference(copied))
+            if copied:
                 nested[number] = copied
     except Exception:  # Pillow raises many types of errors for damaged directories
         is_damaged = source != b""  # an empty EXIF block is not damaged
-    return CopiedDirectories(main, nested, is_damaged)
+    return CopiedDirectories(main, nested, is_damaged, frozenset(omitted.difference(_NESTED)), has_next)
 
 
 def _read_directory(file: IO[bytes], offset: int | None) -> tuple[Directory, bool]:

@@ -8,6 +8,7 @@ ink, so the colors below the lines can be changed in other programs.
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -96,7 +97,9 @@ def encode_layers(steps: Mapping[str, Levels], like: RasterImage, ink: Levels | 
                 others = item + others
         if flats:
             others += f"<stack name='Flats' opacity='1.0' visibility='visible'>{flats}</stack>"
-        stack = f"<image version='0.0.3' w='{width}' h='{height}'><stack>{others}</stack></image>"
+        dpi = like.metadata.dpi
+        resolution = "" if dpi is None else f" xres='{round(dpi[0])}' yres='{round(dpi[1])}'"
+        stack = f"<image version='0.0.3' w='{width}' h='{height}'{resolution}><stack>{others}</stack></image>"
         archive.writestr("stack.xml", f"<?xml version='1.0' encoding='UTF-8'?>{stack}")
         archive.writestr("mergedimage.png", _png(merged))
         thumbnail = Image.fromarray(merged)  # at most 256 x 256 pixels
@@ -113,7 +116,8 @@ def encode_psd(steps: Mapping[str, Levels], like: RasterImage, ink: Levels | Non
     """
     check_psd()
     from psd_tools import PSDImage
-    from psd_tools.constants import BlendMode
+    from psd_tools.constants import BlendMode, Resource
+    from psd_tools.psd.image_resources import ImageResource
 
     merged = Image.fromarray(quantized(list(steps.values())[-1], like, 8))
     psd = PSDImage.frompil(merged.convert("RGBA"))  # in RGB files, alpha would become a layer mask
@@ -126,9 +130,28 @@ def encode_psd(steps: Mapping[str, Levels], like: RasterImage, ink: Levels | Non
         if layer.is_flat:
             flats = flats or psd.create_group(name="Flats")
             flats.append(written)
+    data = like.metadata
+    resources = {
+        Resource.EXIF_DATA_1: data.exif,
+        Resource.XMP_METADATA: data.xmp,
+        Resource.IPTC_NAA: data.iptc,
+        Resource.ICC_PROFILE: data.icc,
+    }
+    if data.dpi is not None:  # 16.16 fixed point, in pixels per inch (1)
+        horizontal, vertical = (round(each * 65536) for each in data.dpi)
+        resources[Resource.RESOLUTION_INFO] = struct.pack(">LHHLHH", horizontal, 1, 1, vertical, 1, 1)
+    for key, value in resources.items():
+        if value:
+            psd.image_resources[key] = ImageResource(key=key, data=value)
     file = io.BytesIO()
     psd.save(file)
-    return file.getvalue()
+    content = bytearray(file.getvalue())
+    position = 26  # after the header: color table, resources, and the size of all layers with their number
+    for _ in range(2):
+        position += 4 + int.from_bytes(content[position : position + 4], "big")
+    (count,) = struct.unpack_from(">h", content, position + 8)
+    struct.pack_into(">h", content, position + 8, -abs(count))  # negative: the merged image is transparent
+    return bytes(content)
 
 
 def check_psd() -> None:

@@ -16,8 +16,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import IO, Literal
 
-from colorzoo.files import whole_file
-from colorzoo.image_io.metadata import Metadata, properties_pattern
+from colorzoo.errors import ImageError
+from colorzoo.files import check_outputs, whole_file
+from colorzoo.image_io.metadata import Metadata, properties_pattern, split_xmp
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.write import JPEG_SEGMENT, XMP_FORMATS, write_error
 from colorzoo.pixels.formats import WRITABLE
@@ -156,8 +157,9 @@ def embed_provenance(
         return image, None
     kind = WRITABLE[path.suffix.lower()]
     metadata = add_provenance(image.metadata, provenance)
-    is_too_long = kind == "JPEG" and len(metadata.xmp or b"") > JPEG_SEGMENT
-    if kind in XMP_FORMATS and not is_too_long:
+    packet = split_xmp(metadata.xmp or b"", JPEG_SEGMENT)[0]
+    is_too_long = len(packet) > JPEG_SEGMENT or parse_provenance(packet) is None
+    if kind in XMP_FORMATS and not (kind == "JPEG" and is_too_long):
         return replace(image, metadata=metadata), None
     return image, provenance
 
@@ -168,9 +170,18 @@ def update_sidecar(path: Path, metadata: Metadata, provenance: ImageProvenance |
         return notes
 
 
+def foreign_sidecar(path: Path) -> Path | None:
+    """Return the sidecar file of an image if the file contains no provenance; otherwise None."""
+    sidecar = sidecar_path(path)
+    try:
+        return sidecar if parse_provenance(sidecar.read_bytes()) is None else None
+    except OSError:
+        return sidecar if os.path.lexists(sidecar) else None
+
+
 @contextmanager
 def sidecar_written(
-    path: Path, metadata: Metadata, provenance: ImageProvenance | None
+    path: Path, metadata: Metadata, provenance: ImageProvenance | None, *, overwrite: bool = False
 ) -> Iterator[tuple[str, ...]]:
     """Write the sidecar file of a colorized image, or delete the sidecar file of an earlier result.
 
@@ -183,19 +194,22 @@ def sidecar_written(
         path: Colorized image.
         metadata: Metadata of the source image, whose XMP properties are also written.
         provenance: Content of the sidecar file; None if the image contains its provenance or has none.
+        overwrite: Whether to replace a sidecar file without provenance, which colorzoo did not write.
 
     Yields:
         A note for the user if a sidecar file is written; otherwise empty.
 
     Raises:
-        ImageError: The sidecar file cannot be written.
+        ImageError: The sidecar file cannot be written, or must not be replaced.
     """
-    sidecar = sidecar_path(path)
+    sidecar, foreign = sidecar_path(path), foreign_sidecar(path)
     if provenance is None:
         yield ()
-        with suppress(OSError):  # no sidecar file of an earlier result
-            sidecar.unlink()
+        if foreign is None:
+            with suppress(OSError):  # no sidecar file of an earlier result
+                sidecar.unlink()
         return
+    check_outputs([sidecar], overwrite=overwrite or foreign is None, error=ImageError)
     try:
         with whole_file(sidecar) as file:
             file.write(add_provenance(metadata, provenance).xmp or b"")

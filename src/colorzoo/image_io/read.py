@@ -14,6 +14,7 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from colorzoo.errors import ImageError
+from colorzoo.image_io.containers import read_container
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
     IPTC_RESOURCE,
@@ -35,6 +36,7 @@ from colorzoo.pixels.decode import (
     open_source,
     upright_pixels,
 )
+from colorzoo.pixels.formats import VARIANTS
 from colorzoo.pixels.profiles import Pixels, array_pixels
 from colorzoo.pixels.tiff import Directory, find_pages
 
@@ -109,6 +111,15 @@ def stored_size(file: IO[bytes], name: str) -> tuple[int, int]:
         return image.size
 
 
+def stored_format(data: bytes) -> str:
+    """Return the format of the content of an image file, such as ``"JPEG"``; see `check_image` for errors."""
+    with open_source(data) as (file, name):
+        if is_tiff(file):
+            return "TIFF"
+        with open_pil(file, name) as image:
+            return VARIANTS.get(image.format or "", image.format or "")
+
+
 def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
     """Read the first image of an opened file; see `read_image`.
 
@@ -158,11 +169,20 @@ def from_pil(
         ImageError: The image is damaged.
     """
     pixels = decode_pil(image, file, name)
+    dropped = list[str]()
+    if file is not None and image.tell() == 0:  # the first frame has the metadata of an animation
+        position = file.tell()
+        file.seek(0)
+        found, names = read_container(image.format, file.read())
+        file.seek(position)
+        image.info.update(found)
+        dropped += names
     orientation = exif_orientation(image)
     stored_exif: bytes | None = image.info.get("exif")
-    if not stored_exif and image.format == "TIFF":  # opened by the caller
+    if not stored_exif and (image.format == "TIFF" or "Raw profile type exif" in image.info):
         stored_exif = image.getexif().tobytes()
-    exif, exif_notes = clean_exif(stored_exif.removeprefix(EXIF_PREFIX)) if stored_exif else (None, ())
+    exif, exif_notes, names = clean_exif((stored_exif or b"").removeprefix(EXIF_PREFIX))
+    dropped += names
     # the resolution of the upright image, from the header or EXIF
     dpi = image.info.get("dpi")
     with suppress(Exception):  # as in `exif_orientation`
@@ -176,17 +196,22 @@ def from_pil(
         upright_dpi = (vertical, horizontal) if orientation >= 5 else (horizontal, vertical)
     # comments of JPEG 2000 files contain the name of the encoder
     comment = None if image.format == "JPEG2000" else image.info.get("comment")
-    texts: dict[str, object] = getattr(image, "text", {}) if image.format == "PNG" else {}
+    texts: dict[str, str] = getattr(image, "text", {}) if image.format == "PNG" else {}
+    dropped += [key for key in texts if key in ("Raw profile type xmp", "Raw profile type APP1")]
     xmp = image.info.get("xmp")
-    iptc = image.info.get("photoshop", {}).get(IPTC_RESOURCE)
+    if isinstance(xmp, bytes):
+        xmp, names = clean_xmp(xmp)
+        dropped += names
+    iptc = image.info.get("iptc") or image.info.get("photoshop", {}).get(IPTC_RESOURCE)
     metadata = Metadata(
         exif=exif,
-        xmp=clean_xmp(xmp) if isinstance(xmp, bytes) else None,
+        xmp=xmp if isinstance(xmp, bytes) else None,
         dpi=upright_dpi,
-        text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
+        text=tuple((key, value) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
         comment=comment if isinstance(comment, bytes) else None,
         iptc=iptc if isinstance(iptc, bytes) else None,
-        format="JPEG" if image.format == "MPO" else image.format,
+        dropped=tuple(dict.fromkeys(dropped)),
+        format=VARIANTS.get(image.format or "", image.format),
     )
     all_notes = notes + pixels.notes + exif_notes
     return _assemble(replace(pixels, notes=all_notes), metadata, orientation)

@@ -25,7 +25,7 @@ from colorzoo.image_io.metadata import (
     Metadata,
     clean_exif,
     clean_xmp,
-    iptc_record,
+    photoshop_iptc,
     set_description,
     set_resolution,
 )
@@ -49,20 +49,27 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
     Raises:
         ImageError: The page is damaged or not supported.
     """
-    with open_page(file, page, name) as tiff_page:
-        pixels, orientation = page_pixels(tiff_page), page_orientation(tiff_page)
-        exif, exif_notes = clean_exif(file, page.offset)
+    with open_page(file, page, name) as (tiff_page, parent):
+        pixels, orientation = page_pixels(tiff_page), page_orientation(parent)
+        offset = page.offset if page.parent is None else page.parent
+        exif, exif_notes, dropped = clean_exif(file, offset)
+        kinds = [int(kind) for kind in tiff_page.extrasamples]
+        lost_channels = len(kinds) > 1 or EXTRASAMPLE.UNSPECIFIED in kinds
+        dropped += ["extra channel"] if lost_channels else []
+        dropped += ["reduced copy or mask"] if page.skipped else []
         # collect the metadata
-        has_unit = tiff_page.resolutionunit != tifffile.RESUNIT.NONE
-        dpi: tuple[float, float] = tiff_page.get_resolution(tifffile.RESUNIT.INCH) if has_unit else (1, 1)
+        has_unit = parent.resolutionunit != tifffile.RESUNIT.NONE
+        dpi: tuple[float, float] = parent.get_resolution(tifffile.RESUNIT.INCH) if has_unit else (1, 1)
         upright_dpi = dpi if orientation < 5 else dpi[::-1]
-        xmp = tag_bytes(tiff_page, XMP)
+        xmp, names = clean_xmp(tag_bytes(parent, XMP) or b"")
+        iptc, resources = photoshop_iptc(tag_bytes(parent, PHOTOSHOP) or b"")
         metadata = Metadata(
             exif=exif,
-            xmp=None if xmp is None else clean_xmp(xmp),
+            xmp=xmp or None,
             # 1 x 1 is a pixel aspect ratio, not a resolution
             dpi=upright_dpi if min(dpi) > 1 else None,
-            iptc=tag_bytes(tiff_page, IPTC) or iptc_record(tag_bytes(tiff_page, PHOTOSHOP) or b""),
+            iptc=tag_bytes(parent, IPTC) or iptc,
+            dropped=tuple(dict.fromkeys((*dropped, *names, *resources))),
             format="TIFF",
         )
         return replace(pixels, notes=pixels.notes + exif_notes), metadata, orientation
@@ -91,7 +98,7 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
     strip = bytes(imagecodecs.deflate_encode(cast(bytes, differences)))
     if offset + len(strip) > _MAX_TIFF:
         raise ImageError("a TIFF must be smaller than 4 GB. Set --frames first to write only the first page.")
-    main, nested, _ = copy_directories(data.exif or b"")
+    main, nested, *_ = copy_directories(data.exif or b"")
     # tags of the pixels and their strip
     height, width, channels = stored.shape
     tags: dict[int, int | tuple[int, ...]] = {

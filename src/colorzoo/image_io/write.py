@@ -6,6 +6,7 @@ Files are written atomically: an interrupted process leaves no partial file.
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import struct
@@ -21,15 +22,17 @@ from PIL import Image, PngImagePlugin
 from PIL.ExifTags import Base
 
 from colorzoo.errors import DiskFullError, ImageError
-from colorzoo.files import write_atomic
+from colorzoo.files import check_outputs, exists_message, write_atomic
 from colorzoo.image_io.exif import TIFF_HEADER, copy_directories
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
+    EXTENDED_XMP,
     Metadata,
     encode_exif,
     photoshop_resources,
     set_description,
     set_resolution,
+    split_xmp,
 )
 from colorzoo.image_io.raster_image import RasterImage, quantized
 from colorzoo.image_io.tiff import encode_page
@@ -40,14 +43,14 @@ DEEP_FORMATS = frozenset({"PNG", "TIFF"})
 ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF", "OpenRaster", "PSD"})
 XMP_FORMATS = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
 # formats that can store each kind of metadata
-_METADATA_FORMATS = dict.fromkeys(("EXIF", "color profile", "XMP"), XMP_FORMATS) | {
-    "IPTC": frozenset({"JPEG", "TIFF"}),
+_METADATA_FORMATS = dict.fromkeys(("EXIF", "color profile", "XMP"), XMP_FORMATS | {"PSD"}) | {
+    "IPTC": frozenset({"JPEG", "TIFF", "PSD"}),
     "comment": XMP_FORMATS | {"GIF"},
     "PNG text": frozenset({"PNG"}),
-    "resolution": XMP_FORMATS | {"BMP"},
+    "resolution": XMP_FORMATS | {"BMP", "PSD", "OpenRaster"},
 }
-NOT_SAVED = "was not saved, because the"
-"""Part of each note of `write_notes` on metadata that the output format does not support."""
+NOT_SAVED = "was not saved"
+"""Part of each note of `write_notes` on metadata that is not in the output file."""
 LAYERED_FORMATS = frozenset({"OpenRaster", "PSD"})
 ANIMATED_FORMATS = frozenset({"TIFF", "GIF", "WEBP"})
 JPEG_SEGMENT = 65_000
@@ -155,10 +158,11 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
     for title, value in values.items():
         is_supported = kind in _METADATA_FORMATS[title]
         if kind == "JPEG" and title != "color profile" and isinstance(value, bytes):
-            # only a color profile can span several segments
-            is_supported = is_supported and len(value) <= JPEG_SEGMENT
+            # only a color profile and divided XMP can span several segments
+            block = split_xmp(value, JPEG_SEGMENT)[0] if title == "XMP" else value
+            is_supported = is_supported and len(block) <= JPEG_SEGMENT
         if value and not is_supported:
-            notes.append(f"{title} {NOT_SAVED} {kind} file cannot contain it")
+            notes.append(f"{title} {NOT_SAVED}, because the {kind} file cannot contain it")
     # formats without comments store the comment in a field that may have another value
     stored_elsewhere = None
     if data.comment and kind == "PNG":
@@ -169,8 +173,8 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
         if description is not None:  # Pillow decodes texts as Latin-1
             stored_elsewhere = _decode_comment(str(description).encode("latin-1", "replace"))
     if stored_elsewhere is not None and stored_elsewhere != _decode_comment(data.comment or b""):
-        notes.append(f"comment {NOT_SAVED} {kind} file already contains another description")
-    return tuple(notes)
+        notes.append(f"comment {NOT_SAVED}, because the {kind} file already contains another description")
+    return (*notes, *(f"{name} {NOT_SAVED}" for name in data.dropped))
 
 
 def output_bit_depth(path: str | Path, like: RasterImage) -> int:
@@ -253,8 +257,7 @@ def check_result_pixels(rgb: Levels, like: RasterImage) -> None:
 def check_target(path: Path, like: RasterImage, kind: str, *, overwrite: bool) -> None:
     """Raise `ImageError` if the output file must not be written.
 
-    The file must not exist unless ``overwrite`` is set, and must not be the source. The format must support
-    the size of the image.
+    See `check_outputs`; the source is an input. The format must support the size of the image.
 
     Args:
         path: Output file.
@@ -262,18 +265,8 @@ def check_target(path: Path, like: RasterImage, kind: str, *, overwrite: bool) -
         kind: Format of the output, from `output_format`.
         overwrite: Whether an existing file is replaced.
     """
-    source = like.metadata.source
-    try:
-        exists = path.exists()
-        is_source = exists and source is not None and source.exists() and path.samefile(source)
-    except OSError as error:
-        raise ImageError(f"{path} cannot be written: {error.strerror}") from error
-    if is_source:
-        raise ImageError(f"{path} is also the source. Choose another output file.")
-    if path.is_dir():
-        raise ImageError(f"{path} is a folder. Choose an output file.")
-    if exists and not overwrite:
-        raise ImageError(_exists_message(path))
+    inputs = [] if like.metadata.source is None else [like.metadata.source]
+    check_outputs([path], inputs, overwrite=overwrite, error=ImageError)
     width, height = like.size
     limit = _MAX_SIDE.get(kind)
     if limit is not None and max(width, height) > limit:
@@ -281,10 +274,6 @@ def check_target(path: Path, like: RasterImage, kind: str, *, overwrite: bool) -
             f"{kind} files support at most {limit} pixels per side, got {width} x {height}. "
             f"Write {path.stem}.png or {path.stem}.tif."
         )
-
-
-def _exists_message(path: Path) -> str:
-    return f"{path} already exists. Set --overwrite (Python: overwrite=True) to replace this file."
 
 
 def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
@@ -375,7 +364,8 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
     if kind == "PNG":
         texts = PngImagePlugin.PngInfo()
         for key, value in data.text:
-            texts.add_itxt(key.encode("latin-1", "replace").decode("latin-1"), value)
+            language = (getattr(value, "lang", ""), getattr(value, "tkey", ""))  # of `PngImagePlugin.iTXt`
+            texts.add_itxt(key.encode("latin-1", "replace").decode("latin-1"), value, *language)
         if data.comment and _COMMENT not in dict(data.text):
             texts.add_itxt(_COMMENT, _decode_comment(data.comment))
         if data.xmp:
@@ -391,17 +381,33 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         return {"comment": data.comment} if data.comment else {}
     resolution = {"dpi": data.dpi} if data.dpi else {}
     if kind == "JPEG":
-        blocks = {"exif": data.exif and EXIF_PREFIX + data.exif, "xmp": data.xmp, "comment": data.comment}
-        if data.iptc:
-            body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
-            length = struct.pack(">H", 2 + len(body) & 0xFFFF)  # a longer block is dropped below
-            blocks["extra"] = b"\xff\xed" + length + body  # APP13 segment
+        xmp, extended = split_xmp(data.xmp or b"", JPEG_SEGMENT)
+        blocks = {"exif": data.exif and EXIF_PREFIX + data.exif, "xmp": xmp, "comment": data.comment}
+        extra = b""  # segments that Pillow does not write
+        if data.iptc and len(data.iptc) <= JPEG_SEGMENT:
+            extra += _segment(0xED, _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc))
+        digest = hashlib.md5(extended, usedforsecurity=False).hexdigest().upper().encode()
+        start = 0
+        while start < len(extended):
+            end = (
+                start + JPEG_SEGMENT
+            )  # before an XML tag, so that programs that search segments find all text
+            if end < len(extended):
+                tag = extended.rfind(b"<", start + 1, end)
+                end = tag if tag > 0 else end
+            place = digest + struct.pack(">LL", len(extended), start)
+            extra += _segment(0xE1, EXTENDED_XMP.encode() + b"\0" + place + extended[start:end])
+            start = end
         # a block that is too long for a segment is dropped
         segments = {name: block for name, block in blocks.items() if block and len(block) <= JPEG_SEGMENT}
         # without chroma subsampling, which would blur the colors of small hints
         options = {"quality": quality, "subsampling": 0, "icc_profile": data.icc}
-        return {**options, **segments, **resolution}
+        return {**options, **segments, "extra": extra, **resolution}
     return resolution  # BMP
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, 2 + len(body)) + body
 
 
 def _decode_comment(comment: bytes) -> str:
@@ -415,7 +421,7 @@ def _decode_comment(comment: bytes) -> str:
 
 def _web_options(data: Metadata) -> dict[str, Any]:
     """Return the metadata arguments for WebP and AVIF, which store resolution and comment as EXIF."""
-    main, nested, _ = copy_directories(data.exif or b"")
+    main, nested, *_ = copy_directories(data.exif or b"")
     set_resolution(main, data.dpi)
     set_description(main, data.comment)
     exif = encode_exif(main, nested)
@@ -426,7 +432,7 @@ def write_error(path: Path, error: OSError) -> ImageError:
     """Return an `ImageError` that names the path, for an error that `colorzoo.files` raises."""
     if isinstance(error, FileExistsError):
         if path.parent.is_dir():
-            return ImageError(_exists_message(path))
+            return ImageError(exists_message(path))
         return ImageError(f"{path} cannot be written: {path.parent} is a file, not a folder")
     kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else ImageError
     return kind(f"{path} cannot be written: {error.strerror or error}")

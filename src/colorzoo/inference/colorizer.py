@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
+from colorzoo.abilities import DrawingModel
+from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning, WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import digest_of
 from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
@@ -35,27 +36,21 @@ from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.border import crop_recipe, select_part
 from colorzoo.inference.choice import choose_model
+from colorzoo.inference.edit import Edit, FullSize, GuidanceLike, read_guidance, recipe_folder
 from colorzoo.inference.full_size import FullLightness, map_size, preprocess
 from colorzoo.inference.network import NetworkRunner, States, choose_device
-from colorzoo.inference.pipeline import colorize_task
+from colorzoo.inference.pipeline import colorize_edit
 from colorzoo.inference.references import (
     ReadReference,
+    SheetExemplar,
     equal_or_given,
     make_exemplar,
     recipe_reference_files,
     reference_notes,
 )
 from colorzoo.inference.result import ColorizedImage
+from colorzoo.inference.stages import StageRun, timed
 from colorzoo.inference.steps.points import MOST_CORRECTED
-from colorzoo.inference.task import (
-    ColorizeTask,
-    FullSize,
-    GuidanceLike,
-    StageRun,
-    read_guidance,
-    recipe_folder,
-    timed,
-)
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.pixels.raster import composite_on_paper
 from colorzoo.prediction import Prediction
@@ -63,7 +58,8 @@ from colorzoo.registry import model_card
 from colorzoo.settings import Engine, Precision
 from colorzoo.weights.catalog import find_weights
 
-if TYPE_CHECKING:  # photos do not need these stages
+if TYPE_CHECKING:  # photos do not need these modules
+    from colorzoo.inference.layers.sheets import Sheets
     from colorzoo.inference.steps.drawing import Drawing
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor | RasterImage
@@ -223,6 +219,7 @@ class Colorizer:
         strength: float | None = None,
         reference: ReferenceLike | None = None,
         border: BorderSetting | None = None,
+        sheets: Sheets | None = None,
     ) -> ColorizedImage:
         """Colorize an image and return a `ColorizedImage`; see `__call__`.
 
@@ -232,6 +229,8 @@ class Colorizer:
             strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
             reference: Reference image; None uses the reference of the recipe.
             border: Part of the image to colorize, see `BorderSetting`; None uses the setting of the recipe.
+            sheets: Colored drawings whose region colors a drawing copies; None uses the references, if there
+                are several.
 
         Raises:
             GuidanceError: The guidance is invalid or belongs to another image.
@@ -240,12 +239,14 @@ class Colorizer:
         parsed = read_guidance(guidance)
         folder = recipe_folder(guidance)
         exemplar = self.exemplar_of(reference, parsed, folder)
-        task = self.prepare(as_image(image), parsed, strength=strength, reference=exemplar, border=border)
+        edit = self.resolve(
+            as_image(image), parsed, strength=strength, reference=exemplar, border=border, sheets=sheets
+        )
         if isinstance(parsed, Recipe) and not listed_references(reference):
-            task = replace(task, notes=(*task.notes, *reference_notes(parsed, folder)))
-        return colorize_task(task)
+            edit = replace(edit, notes=(*edit.notes, *reference_notes(parsed, folder)))
+        return colorize_edit(edit)
 
-    def prepare(
+    def resolve(
         self,
         image: RasterImage,
         guidance: Guidance | Recipe,
@@ -254,8 +255,9 @@ class Colorizer:
         reference: Exemplar | None = None,
         border: BorderSetting | None = None,
         drawing: Drawing | None = None,
-    ) -> ColorizeTask:
-        """Detect the border of a scan, inpaint marked damage, and return the task for `colorize_task`.
+        sheets: Sheets | None = None,
+    ) -> Edit:
+        """Detect the border of a scan, inpaint marked damage, and return the edit for `colorize_edit`.
 
         This method does not run the model. A border is a print margin or mount around the image. The healing
         strokes of the recipe mark the damage. For sketch models, the border is not detected, and transparent
@@ -316,13 +318,13 @@ class Colorizer:
 
             gap = (recipe.drawing or DrawingSettings()).gap
             drawing = timed(log, read_drawing, image.levels, gap, recipe.divisions, about=about)
-        task = self.prepare_lightness(
-            lightness, part_size, part_guidance, reference, strength=strength, drawing=drawing
+        edit = self.resolve_lightness(
+            lightness, part_size, part_guidance, reference, strength=strength, drawing=drawing, sheets=sheets
         )
         full_size = FullSize(FullLightness(image.levels), inside, recipe.crop, image.alpha)
-        return replace(task, notes=notes, full_size=full_size, log=log)
+        return replace(edit, notes=notes, full_size=full_size, log=log)
 
-    def prepare_lightness(
+    def resolve_lightness(
         self,
         lightness: Tensor,
         image_size: tuple[int, int],
@@ -331,8 +333,10 @@ class Colorizer:
         *,
         strength: float | None = None,
         drawing: Drawing | None = None,
-    ) -> ColorizeTask:
-        """Return the task for the lightness of an image, or of its part inside a border, and its guidance.
+        sheets: Sheets | None = None,
+        detects_pages: bool = True,
+    ) -> Edit:
+        """Return the edit for the lightness of an image, or of its part inside a border, and its guidance.
 
         Args:
             lightness: ``(1, 1, h, w)`` at the size of the network input, see `preprocess`.
@@ -342,6 +346,9 @@ class Colorizer:
             reference: Exemplar of the reference image, or None.
             strength: Factor applied to the chroma; None uses the strength of the recipe, or 1.
             drawing: Lines and regions for sketch models, at any size; None finds them in the lightness.
+            sheets: Colored drawings whose region colors a drawing copies; None uses the references, if there
+                are several.
+            detects_pages: Whether a page without a scene stays gray; see `Edit`.
 
         Raises:
             GuidanceError: The guidance is for several images, or the strength is outside [0, 1.5].
@@ -371,7 +378,19 @@ class Colorizer:
         sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
         if drawing is None and self._network.is_sketch:
             drawing = _drawing_in(lightness)
-        return ColorizeTask(self._network, lightness, image_size, sized, tensors, reference, drawing=drawing)
+        if sheets is None and isinstance(reference, SheetExemplar):
+            sheets = reference.sheets
+        return Edit(
+            self._network,
+            lightness,
+            image_size,
+            sized,
+            tensors,
+            reference,
+            drawing=drawing,
+            sheets=sheets,
+            detects_pages=detects_pages,
+        )
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
         """Encode reference images into an exemplar that can be reused for several images.
@@ -382,13 +401,26 @@ class Colorizer:
         Args:
             references: One reference, or several if the model encodes references.
 
+        Returns:
+            The exemplar. Several references of a model for drawings are a `SheetExemplar`.
+
         Raises:
             GuidanceError: The model does not support several references, or a reference is gray.
         """
         if "exemplar" not in self.model.accepts:
             return Exemplar(torch.zeros(1, 3, 1, 1))
         with self._network.session() as model:
-            return make_exemplar(model, references, self.size)
+            exemplar = make_exemplar(model, references, self.size)
+        if len(references) < 2 or not isinstance(self.model, DrawingModel):
+            return exemplar
+        # regions of drawings also copy the exact colors of similar regions of several references
+        from colorzoo.inference.layers.sheets import Sheets
+        from colorzoo.inference.region_memory import RegionMemory
+
+        memory = RegionMemory(self)
+        for reference in references:
+            memory.add_sheet(reference.source, reference.name)
+        return SheetExemplar(exemplar.rgb, exemplar.embedding, exemplar.alpha, sheets=Sheets(memory))
 
     def exemplar_of(
         self,
@@ -415,17 +447,29 @@ class Colorizer:
         """
         if isinstance(reference, Exemplar):
             return reference
-        references: list[ReadReference] = []
-        images = listed_references(reference)
-        if images:
-            image_weights = equal_or_given(weights, len(images))
-            for image, weight in zip(images, image_weights, strict=True):
-                name = str(image) if isinstance(image, str | Path) else "image"
-                references.append(ReadReference(as_image(image), weight, name))
-        else:
-            for path, weight in recipe_reference_files(guidance, folder):
-                references.append(ReadReference(read_image(path), weight, str(path)))
+        references = self.read_references(reference, guidance, folder, weights)
         return self.exemplar(references) if references else None
+
+    def read_references(
+        self,
+        reference: ReferenceLike | None,
+        guidance: Guidance | Recipe,
+        folder: Path | None,
+        weights: Sequence[float] | None = None,
+    ) -> list[ReadReference]:
+        """Read references, or the references of a recipe; see `exemplar_of`. An `Exemplar` has no images."""
+        if isinstance(reference, Exemplar):
+            return []
+        images = listed_references(reference)
+        if not images:
+            files = recipe_reference_files(guidance, folder)
+            return [ReadReference(read_image(path), weight, str(path)) for path, weight in files]
+        names = [str(image) if isinstance(image, str | Path) else "image" for image in images]
+        image_weights = equal_or_given(weights, len(images))
+        return [
+            ReadReference(as_image(image), weight, name)
+            for image, weight, name in zip(images, image_weights, names, strict=True)
+        ]
 
     def match_features(self, lightness: Tensor, states: States | None = None) -> Tensor:
         """Return features of the cells of a video frame; see `MatchingModel.match_features`.
@@ -434,7 +478,11 @@ class Colorizer:
             lightness: ``(1, 1, h, w)`` in [0, 100].
             states: Encodings of the frame, see `States`; None for a new frame.
         """
-        return self._network.compute_match_features(lightness, {} if states is None else states)
+        return self._network.compute_match_features(lightness, States() if states is None else states)
+
+    def color_frames(self, frame: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
+        """Return the ab ``(1, 2, h, w)`` of a video frame; see `NetworkRunner.color_frames`."""
+        return self._network.color_frames(frame, exemplar, previous)
 
     def predict(self, lightness: Tensor, guidance: Guidance, states: States | None = None) -> Prediction:
         """Run the model on lightness maps at the size of the network input.
@@ -453,7 +501,7 @@ class Colorizer:
             ColorzooError: The prediction is not finite in float32.
         """
         if states is None:
-            states = {}
+            states = States()
         network_input = lightness
         if self._network.is_sketch:
             network_input = _drawing_in(lightness).sketch(map_size(lightness))
@@ -535,8 +583,8 @@ def load_model(
         allow_untrained: Whether to accept random weights.
 
     Raises:
-        ColorzooError: The model or a setting is unknown, the weights are missing or untrained, or a custom
-            module is not a coloring model.
+        WeightsError: The weights are missing or untrained.
+        ColorzooError: The model or a setting is unknown, or a custom module is not a coloring model.
     """
     if isinstance(model, nn.Module):
         if settings:
@@ -546,7 +594,7 @@ def load_model(
             )
         loaded = coloring_model(model)
         if not (loaded.trained or allow_untrained):
-            raise ColorzooError(_UNTRAINED.format(type(model).__name__))
+            raise WeightsError(_UNTRAINED.format(type(model).__name__))
         return loaded
     card = model_card(model)
     file, why_no_file = find_weights(card, weights)  # downloads the file if necessary
@@ -560,7 +608,7 @@ def load_model(
     elif loaded.untrained_reason:  # the file contains only a part of the weights
         reason = loaded.untrained_reason
     else:  # weights=None requests random weights
-        raise ColorzooError(_UNTRAINED.format(model))
+        raise WeightsError(_UNTRAINED.format(model))
     if not card.weights:  # the user cannot download or train them
         reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
-    raise ColorzooError(reason)
+    raise WeightsError(reason)

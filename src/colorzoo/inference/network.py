@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
-from colorzoo.abilities import EncodingModel, MatchingModel, SimilarityModel
+from colorzoo.abilities import EncodingModel, MatchingModel, SimilarityModel, VideoModel
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
 from colorzoo.inference.full_size import map_size
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from colorzoo.engines.onnx import OnnxModel
 
 T = TypeVar("T", Tensor, Prediction)
-States = dict[torch.dtype, Any]
-"""Encodings of one image by numeric precision; see `EncodingModel.encode_image`.
 
-The encoding of a model without this ability is None. If the key float32 is present although another precision
-is preferred, a prediction in the preferred precision was not finite.
-"""
+
+class States(dict[torch.dtype, Any]):
+    """Encodings of one image by numeric precision; see `EncodingModel.encode_image`.
+
+    The encoding of a model without this ability is None. If the key float32 is present although another
+    precision is preferred, a prediction in the preferred precision was not finite.
+    """
 
 
 def choose_device(name: str) -> torch.device:
@@ -184,6 +186,23 @@ class NetworkRunner:
             return encoded, model.match_features(lightness.to(self.device), encoded)
 
         return self._run_finite(match, states)
+
+    def color_frames(self, frame: Tensor, exemplar: Exemplar, previous: Tensor | None) -> Tensor:
+        """Return the ab ``(1, 2, h, w)`` of a video frame; see `VideoModel.color_frames`.
+
+        Args:
+            frame: ``(1, 1, h, w)`` in [0, 100].
+            exemplar: Reference image.
+            previous: Lab ``(1, 3, h, w)`` of the previous frame; None for the first frame.
+        """
+        model = self.model
+        assert isinstance(model, VideoModel), "callers test the ability"
+        before = None if previous is None else previous.to(self.device)
+
+        def color(_: Any) -> tuple[Any, Tensor]:
+            return None, model.color_frames(frame.to(self.device), exemplar.to(self.device), before)
+
+        return self._run_finite(color, States())
 
     def find_objects(self, lightness: Tensor) -> Boxes:
         """Detect the bounding boxes of objects in a lightness map ``(1, 1, h, w)``.

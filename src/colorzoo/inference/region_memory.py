@@ -31,14 +31,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import map_size
 from colorzoo.inference.references import require_color
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.steps.drawing import (
-    Drawing,
-    FlatColors,
-    read_drawing,
-    region_votes,
-    scale_chroma,
-)
-from colorzoo.inference.task import Colors
+from colorzoo.inference.steps.drawing import Drawing, read_drawing, region_votes
 from colorzoo.pixels.raster import composite_on_paper, unit_range
 from colorzoo.registry import model_card
 from colorzoo.weights.catalog import find_weights
@@ -56,6 +49,7 @@ _AREA, _OVERLAP = 0.3, 5.0
 _LEAST = 17.5  # below this score, a quarter of the matches have the right color
 _AUTOMATIC = 1.0  # smaller score of automatic colors, so that the colors of the user are preferred
 _MOST_AUTOMATIC = 64  # number of automatically colored drawings in the memory
+_RECENT = 2  # number of drawings with cached features: a frame and the previous frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +79,7 @@ class RegionMemory:
         self._encoder = Colorizer(_ENCODER, device=str(colorizer.device), precision="float32").model
         self._fixed: list[RegionEntry] = []
         self._automatic: list[RegionEntry] = []
-        self._previous: tuple[ColorizedImage, RegionEntry] | None = None  # last recalled image
+        self._recent: tuple[tuple[Drawing, Tensor, Tensor], ...] = ()  # with their features and areas
 
     @staticmethod
     def weights_hash() -> str:
@@ -107,16 +101,15 @@ class RegionMemory:
                 the memory contains at most 64 such drawings.
         """
         entries = self._automatic if is_automatic else self._fixed
-        entries.append(self._entry_of(colored))
+        entries.append(self._entry(colored.flats.drawing, colored.flats.colors))
         del self._automatic[:-_MOST_AUTOMATIC]
 
-    def add_sheet(self, image: RasterImage, name: str = "sheet", strength: float = 1.0) -> None:
+    def add_sheet(self, image: RasterImage, name: str = "sheet") -> None:
         """Store the region colors of a colored drawing, such as a color sheet, and of its mirror image.
 
         Args:
             image: Colored drawing.
             name: Name of the image in error messages.
-            strength: Multiplier for the chroma.
 
         Raises:
             GuidanceError: The image is gray.
@@ -127,61 +120,49 @@ class RegionMemory:
             lines = drawn_lines(torch.from_numpy(each).permute(2, 0, 1)[None])[0, 0].numpy()
             drawing = read_drawing(np.rint(lines * 255).astype(np.uint8))
             colors = frequent_colors(each, drawing, np.ones((len(drawing.areas), 3), np.float32))
-            if strength != 1:
-                colors = scale_chroma(FlatColors(drawing, colors), strength).colors
             self._fixed.append(self._entry(drawing, colors))
 
-    def recall(
-        self, colored: ColorizedImage, previous: ColorizedImage | None = None
-    ) -> tuple[ColorizedImage, int]:
-        """Give the regions of a drawing the colors of their best matches.
-
-        Regions with a point keep its color. Regions without a match keep their automatic colors.
+    def match(
+        self, drawing: Drawing, colors: Map, previous: ColorizedImage | None = None
+    ) -> tuple[Map, NDArray[np.bool_]]:
+        """Find the colors of the regions of a drawing.
 
         Args:
-            colored: Drawing with automatic colors.
+            drawing: Lines and regions.
+            colors: ``(n, 3)``, colors of the regions without a match.
             previous: Previous frame of the film, whose regions are also compared by their overlap.
 
         Returns:
-            The drawing in the recalled colors, and the number of regions without a match.
+            Color of the best match of each region ``(n, 3)``, and the regions with a match ``(n,)``.
         """
-        flats = colored.colors.flats
-        assert flats is not None, "callers pass drawings"
-        entry = self._entry_of(colored)
+        entry = self._entry(drawing, colors)
         entries = [(each, 0.0) for each in self._fixed] + [(each, _AUTOMATIC) for each in self._automatic]
         scores = [_scores(entry, each) - penalty for each, penalty in entries]
         if previous is not None:
-            before = self._entry_of(previous)
-            entries.append((before, 0.0))
-            earlier = previous.colors.flats
-            assert earlier is not None
-            overlap = torch.from_numpy(overlap_of(flats.drawing, earlier.drawing))
-            scores.append(_scores(entry, before) + _OVERLAP * overlap)
+            before = previous.flats
+            entries.append((self._entry(before.drawing, before.colors), 0.0))
+            overlap = torch.from_numpy(overlap_of(drawing, before.drawing))
+            scores.append(_scores(entry, entries[-1][0]) + _OVERLAP * overlap)
         if not entries:
-            self._previous = colored, entry
-            return colored, len(entry.colors)
+            return colors, np.zeros(len(colors), bool)
         best, match = torch.cat(scores, dim=1).max(dim=1)
-        task = colored.task
         is_matched = (best > _LEAST).numpy()
-        has_point = np.zeros_like(is_matched)
-        for point in task.recipe.points:
-            has_point[flats.drawing.region_at(point.x, point.y, task.image_size)] = True
         found = np.concatenate([each.colors for each, _ in entries])[match.numpy()]
-        colors = np.where((is_matched & ~has_point)[:, None], found, flats.colors)
-        changed = with_region_colors(colored, colors)
-        self._previous = changed, replace(entry, colors=colors)
-        return changed, int((~is_matched & ~has_point).sum())
+        return np.where(is_matched[:, None], found, colors).astype(np.float32), is_matched
 
-    def _entry_of(self, colored: ColorizedImage) -> RegionEntry:
-        if self._previous is not None and self._previous[0] is colored:
-            return self._previous[1]
-        flats = colored.colors.flats
-        assert flats is not None, "callers pass drawings"
-        return self._entry(flats.drawing, flats.colors)
+    def _entry(self, drawing: Drawing, colors: Map) -> RegionEntry:
+        """Return the regions of a drawing; the features of the last drawings are cached."""
+        for cached, features_of, log_areas in self._recent:
+            if cached is drawing:
+                return RegionEntry(features_of, log_areas, colors)
+        features_of = self._features(drawing)
+        log_areas = torch.from_numpy(drawing.areas).log()
+        self._recent = ((drawing, features_of, log_areas), *self._recent)[:_RECENT]
+        return RegionEntry(features_of, log_areas, colors)
 
     @torch.inference_mode()
-    def _entry(self, drawing: Drawing, colors: Map) -> RegionEntry:
-        """Average the features of the networks over each region."""
+    def _features(self, drawing: Drawing) -> Tensor:
+        """Average the features of the networks over each region; see `RegionEntry.features`."""
         scale = _SIDE / min(drawing.regions.shape)
         rows, columns = (
             max(1, round(side * scale / _MULTIPLE)) * _MULTIPLE for side in drawing.regions.shape
@@ -208,15 +189,14 @@ class RegionMemory:
         around.index_add_(0, second, lengths * pooled[2][first])
         parts = [*pooled, F.normalize(around, dim=1)]
         weighted = [math.sqrt(weight) * part for weight, part in zip(_WEIGHTS, parts, strict=True)]
-        return RegionEntry(torch.cat(weighted, dim=1), torch.from_numpy(drawing.areas).log(), colors)
+        return torch.cat(weighted, dim=1)
 
 
 def with_region_colors(colored: ColorizedImage, colors: Map) -> ColorizedImage:
     """Return a colorized drawing with other region colors ``(n, 3)``."""
-    assert colored.colors.flats is not None, "callers pass drawings"
-    flats = replace(colored.colors.flats, colors=colors.astype(np.float32))
-    changed = Colors.of_drawing(flats, map_size(colored.task.lightness))
-    return replace(colored, colors=replace(changed, locked=colored.colors.locked))
+    changed = replace(colored.flats, colors=colors.astype(np.float32))
+    canvas: Any = colored.canvas
+    return replace(colored, canvas=replace(canvas, changed=changed))
 
 
 def with_key_colors(colored: ColorizedImage, key: RasterImage) -> ColorizedImage:
@@ -224,8 +204,7 @@ def with_key_colors(colored: ColorizedImage, key: RasterImage) -> ColorizedImage
 
     Regions that are transparent in the key image keep their colors.
     """
-    flats = colored.colors.flats
-    assert flats is not None, "callers pass drawings"
+    flats = colored.flats
     rgb = RasterImage(shrink(composite_on_paper(key).levels, _SHEET_SIDE)).rgb
     drawing = flats.drawing.resized((rgb.shape[0], rgb.shape[1]))
     is_set = None

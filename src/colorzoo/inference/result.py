@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,25 +14,17 @@ from torch.nn import functional as F
 
 from colorzoo.guidance.objects import Rectangle
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.inference.full_size import (
-    FullLightness,
-    LightnessShift,
-    Overlay,
-    compose_image,
-)
-from colorzoo.inference.steps.points import correct_points
-from colorzoo.inference.task import ColorizeTask, Colors, FullSize, StageRun
+from colorzoo.inference.canvas import AnyCanvas, AnyLightness
+from colorzoo.inference.edit import Edit, FullSize
+from colorzoo.inference.full_size import compose_image
+from colorzoo.inference.layers.pages import NOTHING_TO_COLOR
+from colorzoo.inference.stages import StageRun
 from colorzoo.pixels.raster import composite_on_paper
 from colorzoo.precision import distances
 from colorzoo.prediction import Distribution, Prediction
-from colorzoo.registry import DEFAULT_MODELS
 
-NOTHING_TO_COLOR = (
-    "nothing to color: a blank page, text, lines or a color target; for a drawing, set the model to "
-    f"{DEFAULT_MODELS['sketch']}"
-)
-"""Note for images without content to colorize; see `.steps.pages.detect_page`."""
-AnyLightness = FullLightness | Tensor
+if TYPE_CHECKING:  # photos do not need these stages
+    from colorzoo.inference.steps.drawing import FlatColors
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,26 +38,43 @@ class ColorizedImage:
         ((32, 48, 3), torch.Size([2, 32, 48]))
 
     Attributes:
-        colors: Colors at the size of the network input.
-        task: Image, applied recipe and model. The recipe has coordinates in pixels of the part inside the
-            border of a scan (print margin or mount). `levels` appends a record to `ColorizeTask.log`.
+        canvas: Colors after all layers of the edit. The recipe has coordinates in pixels of the part inside
+            the border of a scan (print margin or mount). `levels` appends a record to `Edit.log`.
         notes: Notes for the user, such as ignored guidance.
         prediction: Output of the model, such as the logits of the color distribution; None if it was removed
             to free memory.
-        reaches: For each paint stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can
-            change, or None for an unlimited stroke. Empty if all strokes are unlimited.
     """
 
-    colors: Colors
-    task: ColorizeTask
+    canvas: AnyCanvas
     notes: tuple[str, ...] = ()
     prediction: Prediction | None = None
-    reaches: tuple[Tensor | None, ...] = ()
+
+    @property
+    def edit(self) -> Edit:
+        """Image, model and recipe of the result."""
+        return self.canvas.edit
 
     @property
     def ab(self) -> Tensor:
         """Colors ``(2, h, w)`` in CIE units, including the effects of strength, points and areas."""
-        return self.colors.ab[0]
+        return self.canvas.ab[0]
+
+    @property
+    def flats(self) -> FlatColors:
+        """Region colors of a drawing.
+
+        Raises:
+            TypeError: The result is a photo.
+        """
+        found: FlatColors | None = getattr(self.canvas, "flats", None)
+        if found is None:
+            raise TypeError("a colorized photo has no regions")
+        return found
+
+    @property
+    def unmatched(self) -> int:
+        """Number of regions of a drawing for which no sheet or earlier drawing has a color."""
+        return getattr(self.canvas, "unmatched", None) or 0
 
     def over(self, lightness: AnyLightness, inside: Rectangle | None = None) -> ColorizedImage:
         """Return the predicted colors combined with another copy of the same image.
@@ -77,7 +86,8 @@ class ColorizedImage:
             inside: Part inside the border of a scan (print margin or mount), in pixels of the copy. The
                 border stays gray. None if the copy contains only the part that was colorized.
         """
-        return replace(self, task=replace(self.task, full_size=FullSize(lightness, inside)))
+        edit = replace(self.edit, full_size=FullSize(lightness, inside))
+        return replace(self, canvas=replace(self.canvas, edit=edit))
 
     @property
     def rgb(self) -> NDArray[np.float32]:
@@ -98,7 +108,7 @@ class ColorizedImage:
         started = time.perf_counter()
         levels = self._compose(depth)
         about = f"{levels.shape[1]} x {levels.shape[0]} pixels"
-        self.task.log.append(StageRun("compose", about, time.perf_counter() - started))
+        self.edit.log.append(StageRun("compose", about, time.perf_counter() - started))
         return levels
 
     @property
@@ -133,9 +143,9 @@ class ColorizedImage:
         Args:
             image: Whole source image.
         """
-        if self.colors.lightness is not None:
+        if self.edit.drawing is not None:
             image = composite_on_paper(image)
-        full = self.task.full_size
+        full = self.edit.full_size
         if full is None or full.crop is None:
             return image
         from colorzoo.inference.steps.cropping import crop_image  # few results are cropped
@@ -152,37 +162,13 @@ class ColorizedImage:
         Args:
             image: Source image with the size of the result; see `source`.
         """
-        from colorzoo.image_io.layers import gray_levels  # few results have layers
-
-        flats, recipe = self.colors.flats, self.task.recipe
-        without_lines = self
-        if flats is not None:
-            flats_without_lines = replace(flats, has_lines=False)
-            without_lines = replace(self, colors=replace(self.colors, flats=flats_without_lines))
-        unpainted_task = replace(self.task, recipe=replace(recipe, paint=()))
-        unpainted = replace(without_lines, task=unpainted_task)
         layers = {}
-        if flats is None:
+        if self.edit.drawing is None:
+            from colorzoo.image_io.layers import gray_levels  # few results have layers
+
             layers["Photo"] = gray_levels(image)
-            layers["Colors"] = unpainted.levels()
-        elif flats.shading is None:
-            layers["Flats"] = unpainted.levels()
-        else:
-            unshaded_flats = replace(flats, shading=None, has_lines=False)
-            unshaded = replace(unpainted, colors=replace(self.colors, flats=unshaded_flats))
-            layers["Flats"] = unshaded.levels()
-            layers["Shading"] = unpainted.levels()
-        if recipe.paint:
-            kept = [number for number, stroke in enumerate(recipe.paint) if stroke.blend != "multiply"]
-            paint = tuple(recipe.paint[number] for number in kept)
-            unshaded_task = replace(self.task, recipe=replace(recipe, paint=paint))
-            reaches = tuple(self.reaches[number] for number in kept) if self.reaches else ()
-            if paint:
-                layers["Paint"] = replace(without_lines, task=unshaded_task, reaches=reaches).levels()
-            if len(paint) < len(recipe.paint):
-                layers["Painted shading"] = without_lines.levels()
-        if flats is not None and flats.has_lines:
-            layers["Lines"] = self.levels()
+        for name, canvas in self.canvas.stack():
+            layers[name] = replace(self, canvas=canvas).levels()
         return layers
 
     def ink(self) -> NDArray[np.uint8] | None:
@@ -190,47 +176,24 @@ class ColorizedImage:
 
         The lines are black on white, or white on black for white ink.
         """
-        flats = self.colors.flats
-        if flats is None or not flats.has_lines:
+        drawing = self.canvas.lines
+        if drawing is None:
             return None
-        paper = np.full_like(flats.colors, 0 if flats.drawing.art.inverted else 1)
-        on_paper = replace(self.colors, flats=replace(flats, colors=paper, shading=None, change=None))
-        recipe = replace(self.task.recipe, paint=(), replacements=(), finish=None)
-        return replace(self, colors=on_paper, task=replace(self.task, recipe=recipe)).levels()
+        paper = np.full_like(self.flats.colors, 0 if drawing.art.inverted else 1)
+        flats = replace(self.flats, colors=paper, shading=None, change=None)
+        canvas: Any = self.canvas
+        return replace(self, canvas=replace(canvas, changed=flats, finishing=())).levels()
 
     def _compose(self, depth: int | None) -> NDArray[Any]:
-        """Combine the lightness with the colors, point corrections and overlays, in this order.
+        """Combine the colors with the lightness, the surroundings of the border and the crop.
 
         Args:
             depth: Bit depth of the result, 8 or 16; None for floats.
         """
-        full = self.task.full_size
+        full = self.edit.full_size
         if full is None:
             raise ValueError("this ColorizedImage has no full-size lightness. Call its method `over` first.")
-        recipe, lightness = self.task.recipe, full.part
-        overlays: tuple[Overlay, ...] = ()
-        if recipe.paint or recipe.replacements or recipe.finish is not None:
-            from colorzoo.inference.overlays import overlays_of  # most images have no overlays
-
-            size, locked = self.task.image_size, self.colors.locked
-            on_paper = self.colors.flats is not None
-            overlays = overlays_of(recipe, size, lightness.shape, locked, self.reaches, on_paper=on_paper)
-        if self.colors.flats is not None:
-            flats = self.colors.flats.over((lightness.shape[0], lightness.shape[1]))
-            composed = flats.compose(depth, overlays)
-        else:
-            if self.colors.shift is not None:
-                lightness = _shifted(lightness, self.colors.shift)
-            if recipe.points:
-                hints, (rows, columns) = recipe.points, lightness.shape
-                width, height = self.task.image_size
-                if (height, width) != (rows, columns):  # a copy of the image of another size
-                    hints = tuple(hint.scaled(columns / width, rows / height) for hint in hints)
-                corrections = correct_points(
-                    hints, self.ab, lightness, strength=recipe.strength, locked=self.colors.locked
-                )
-                overlays = (*corrections, *overlays)
-            composed = compose_image(lightness, self.ab, overlays, depth=depth)
+        composed = self.canvas.compose(full.part, depth)
         if full.inside is not None:
             whole = compose_image(full.lightness, torch.zeros(2, 1, 1), depth=depth)  # the border stays gray
             whole[full.inside.slices] = composed
@@ -240,10 +203,3 @@ class ColorizedImage:
         from colorzoo.inference.steps.cropping import cropped  # few results are cropped
 
         return cropped(composed, full.crop, full.alpha)
-
-
-def _shifted(lightness: AnyLightness, shift: LightnessShift) -> AnyLightness:
-    """Return a lightness with the changes of areas that adopt the lightness of their fill color."""
-    if isinstance(lightness, FullLightness):
-        return replace(lightness, shift=shift.by_rows(lightness.shape))
-    return shift.apply(lightness[None, None])[0, 0]

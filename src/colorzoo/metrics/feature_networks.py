@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.console import is_terminal
 from colorzoo.errors import WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.metrics.psnr import to_8bit
@@ -314,7 +315,7 @@ def _download(url: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         torch.hub.download_url_to_file(
-            url, str(path), hash_prefix=digits and digits[1], progress=sys.stderr.isatty()
+            url, str(path), hash_prefix=digits and digits[1], progress=is_terminal(sys.stderr)
         )
     except (OSError, RuntimeError) as error:  # network error, full disk, or hash mismatch
         raise WeightsError(f"the weights {path.name} cannot be downloaded ({error}). {by_hand}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from colorzoo.errors import ImageError
+from colorzoo.pixels.containers import box_metadata, container_parts, unsupported_variant
 from colorzoo.pixels.formats import FORMATS, VIDEO_EXTENSIONS
 from colorzoo.pixels.profiles import Pixels, image_pixels
 from colorzoo.pixels.raster import drop_equal_channels, upright
@@ -40,7 +40,6 @@ from colorzoo.pixels.tiff import (
 MAX_PIXELS = 200_000_000
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _pixel_limit_lock = threading.Lock()
-_JPEG2000_UUIDS = {bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp", b"JpgTiffExif->JP2": "exif"}
 
 
 def read_pixels(data: bytes, *, draft_side: int | None = None, max_pixels: int = MAX_PIXELS) -> Pixels:
@@ -59,8 +58,8 @@ def read_pixels(data: bytes, *, draft_side: int | None = None, max_pixels: int =
         if is_tiff(file):
             directory = first_page(find_pages(file), name)
             check_pixel_count(name, directory.size, max_pixels)
-            with open_page(file, directory, name) as page:
-                return upright_pixels(page_pixels(page), page_orientation(page))
+            with open_page(file, directory, name) as (page, parent):
+                return upright_pixels(page_pixels(page), page_orientation(parent))
         with open_pil(file, name) as image:
             check_pixel_count(name, image.size, max_pixels)
             if draft_side is not None and draft_side < min(image.size):
@@ -181,18 +180,22 @@ def open_pil(file: IO[bytes], name: str) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         if Path(name).suffix.lower() in VIDEO_EXTENSIONS:
             raise ImageError(f"{name} is a video. Use `colorzoo video`.") from None
+        file.seek(0)
+        if variant := unsupported_variant(file.read()):
+            problem = f"{name} is not an image that can be read: {variant} is not supported"
+            raise ImageError(f"{problem}. Convert it to PNG or TIFF.") from None
         raise ImageError(
             f"{name} is not an image that can be read. Use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG "
             "2000."
         ) from None
     except Exception as error:  # parsers raise many types of errors for damaged headers
-        raise ImageError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
+        raise ImageError(f"{name} is damaged or not supported ({_one_line(error)})") from error
     with image:
         if image.format == "JPEG2000":
             # add metadata that Pillow does not read; the file position does not change
             position = file.tell()
             file.seek(0)
-            image.info.update(jpeg2000_metadata(file.read()))
+            image.info.update(box_metadata(container_parts(image.format, file.read())))
             file.seek(position)
         yield image
 
@@ -247,7 +250,7 @@ def decode_pil(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
         if file is not None and image.format == "JPEG2000":
             samples = decode_jpeg2000(file)
         if samples is None:
-            _load(image, name)  # also reads EXIF and texts that follow the pixels of a PNG
+            _load(image, file, name)  # also reads EXIF and texts that follow the pixels of a PNG
             _drop_text_entries(image)
         if file is not None and is_deep_png:
             samples = decode_png(file)
@@ -279,7 +282,7 @@ def _drop_text_entries(image: Image.Image) -> None:
             del image.info[key]
 
 
-def _load(image: Image.Image, name: str) -> None:
+def _load(image: Image.Image, file: IO[bytes] | None, name: str) -> None:
     try:
         image.load()
     except MemoryError:
@@ -287,37 +290,9 @@ def _load(image: Image.Image, name: str) -> None:
             f"{name} ({image.width} x {image.height} pixels) does not fit into memory. Downscale the image."
         ) from None
     except Exception as error:  # decoders raise OSError, SyntaxError, EOFError, struct.error and others
-        raise ImageError(f"{name} is damaged or truncated: {_one_line(error)}") from error
-
-
-def jpeg2000_metadata(data: bytes) -> dict[str, bytes]:
-    """Return the metadata of a JPEG 2000 file, which Pillow does not read.
-
-    The keys are the names in `PIL.Image.Image.info` of the EXIF block, XMP packet and color profile that the
-    file contains.
-    """
-    found: dict[str, bytes] = {}
-    for kind, content in _jpeg2000_boxes(data):
-        boxes = _jpeg2000_boxes(content) if kind == b"jp2h" else [(kind, content)]  # jp2h: the header
-        for inner_kind, inner in boxes:
-            uuid = inner[:16]
-            if inner_kind == b"uuid" and uuid in _JPEG2000_UUIDS:
-                found[_JPEG2000_UUIDS[uuid]] = inner[16:]
-            elif inner_kind == b"colr" and inner.startswith(b"\2"):  # an ICC profile after three bytes
-                found["icc_profile"] = inner[3:]
-    return found
-
-
-def _jpeg2000_boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the type and the content of each box in a JPEG 2000 file or in another box."""
-    start = 0
-    while start + 8 <= len(data):
-        size, kind = struct.unpack_from(">L4s", data, start)
-        header_size = 8
-        if size == 0:  # the last box, which ends with the data
-            size = len(data)
-        elif size == 1:  # a 64-bit size follows
-            size = int.from_bytes(data[start + 8 : start + 16], "big")
-            header_size = 16
-        yield kind, data[start + header_size : start + size]
-        start += max(size, header_size)
+        problem = "is damaged or truncated"
+        if file is not None:
+            file.seek(0)
+            variant = unsupported_variant(file.read()) if image.format in ("JPEG", "MPO", "PNG") else None
+            problem = f"is not supported ({variant}), or damaged" if variant else problem
+        raise ImageError(f"{name} {problem}: {_one_line(error)}") from error

@@ -27,6 +27,7 @@ WRITABLE = {
     ".psd": "PSD",
 }
 """Output format of each file extension."""
+VARIANTS = {"MPO": "JPEG", "DIB": "BMP"}  # several JPEG images; BMP without a file header
 _READ_ONLY = (".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".mpo", ".heic", ".heif", ".hif")
 READABLE = frozenset({*WRITABLE, *_READ_ONLY}) - {".ora", ".psd"}
 """Extensions of the images that a search in folders finds."""

@@ -39,10 +39,19 @@ _COLOR_CHANNELS = {
 
 
 class Directory(NamedTuple):
-    """TIFF directory (header of an image): offset in the file, and width and height in pixels."""
+    """TIFF directory (header of an image).
+
+    Attributes:
+        offset: Offset in the file.
+        size: Width and height in pixels.
+        parent: Offset of the directory with the metadata; None unless this directory is a SubIFD.
+        skipped: Whether the file contains reduced copies or masks that are not pages.
+    """
 
     offset: int
     size: tuple[int, int]
+    parent: int | None = None
+    skipped: bool = False
 
 
 def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
@@ -57,6 +66,7 @@ def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
     """
     pages = list[Directory]()
     visited = dict[Directory, None]()  # all directories, in the order of the file
+    skipped = False
     tag_bytes = 0  # of the directories read so far
     file_size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -77,10 +87,14 @@ def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
                 and each.dataoffsets
             ]
             if full_images:
-                pages.append(max(full_images, key=_pixel_count))
+                largest = max(full_images, key=_pixel_count)
+                is_nested = largest.offset != page.offset
+                pages.append(largest._replace(parent=page.offset) if is_nested else largest)
+            else:
+                skipped = True
             visited |= dict.fromkeys(map(_directory, family))
     if pages:
-        return tuple(pages)
+        return pages[0]._replace(skipped=skipped), *pages[1:]
     images = [directory for directory in visited if _pixel_count(directory) > 0]
     return (max(images, key=_pixel_count),) if images else ()
 
@@ -97,13 +111,16 @@ def _pixel_count(directory: Directory) -> int:
 
 
 @contextmanager
-def open_page(file: IO[bytes], page: Directory, name: str) -> Iterator[Any]:
-    """Open a page of a TIFF file as a `tifffile.TiffPage`.
+def open_page(file: IO[bytes], page: Directory, name: str) -> Iterator[tuple[Any, Any]]:
+    """Open a page of a TIFF file.
 
     Args:
         file: Stream of the file.
         page: Directory of the page, from `find_pages`.
         name: Name of the page for error messages.
+
+    Yields:
+        Two `tifffile.TiffPage`: with the pixels and with the metadata, which differ for a SubIFD.
 
     Raises:
         ImageError: The page is damaged or not supported. Errors in the ``with`` block are converted, too.
@@ -112,7 +129,9 @@ def open_page(file: IO[bytes], page: Directory, name: str) -> Iterator[Any]:
     try:
         with tifffile.TiffFile(file) as tiff:
             tiff.filehandle.seek(page.offset)  # `TiffPage` reads the directory at the current position
-            yield tifffile.TiffPage(tiff, 0)
+            with_pixels = tifffile.TiffPage(tiff, 0)
+            tiff.filehandle.seek(page.offset if page.parent is None else page.parent)
+            yield with_pixels, tifffile.TiffPage(tiff, 0)
     except SamplesError as error:
         raise ImageError(f"{name} {error}") from error
     except MemoryError:

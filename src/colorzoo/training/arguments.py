@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -13,7 +14,9 @@ from fsspec.core import url_to_fs
 from colorzoo.console import first_words
 from colorzoo.errors import WeightsError
 from colorzoo.registry import DEFAULT_MODELS, all_cards, load_task_class, model_card
+from colorzoo.training.callbacks.checkpoints import read_checkpoint
 from colorzoo.training.configs import find_config, load_config
+from colorzoo.training.messages import print_once
 
 SUFFIX = ".ckpt"
 """File extension of checkpoints."""
@@ -58,7 +61,11 @@ def with_value(flag: str, value: str | None, words: Sequence[str]) -> list[str]:
 
 
 def find_checkpoint(path: str, *, begins: bool) -> str | None:
-    """Return the path of a checkpoint file, or of the newest checkpoint in a folder.
+    """Return the path of a checkpoint file, or of the newest intact checkpoint in a folder.
+
+    A warning names each newer checkpoint that is damaged, executes code when it is loaded, or is not a
+    checkpoint. A file that cannot be read raises an error instead, because another process could read it and
+    would resume from another step.
 
     Args:
         path: A checkpoint file or a folder of runs; URLs such as ``s3://BUCKET/FOLDER`` are supported.
@@ -66,8 +73,8 @@ def find_checkpoint(path: str, *, begins: bool) -> str | None:
             of raising an error.
 
     Raises:
-        WeightsError: The file does not exist, the folder contains no checkpoint, or the bucket cannot be
-            read.
+        WeightsError: The file does not exist, the folder contains no intact checkpoint, or a file or bucket
+            cannot be read.
     """
     if path in ("last", "best"):  # keywords of Lightning
         raise WeightsError(f"--ckpt_path must be a checkpoint or a folder of runs, got {path!r}")
@@ -76,12 +83,25 @@ def find_checkpoint(path: str, *, begins: bool) -> str | None:
         if fs.isfile(root):
             return path
         times = {file: fs.modified(file) for file in fs.find(root) if file.endswith(SUFFIX)}
+        problem = ""
+        # newest first; with equal times, the last by name
+        for file in sorted(times, key=lambda file: (times[file], file), reverse=True):
+            url: str = fs.unstrip_protocol(file).removeprefix("file://")
+            content = io.BytesIO(fs.cat_file(file))
+            try:
+                read_checkpoint(content, url)
+            except WeightsError as error:
+                problem = problem or str(error)
+                print_once(f"warning: {error}. Trying the next checkpoint.")
+            else:
+                return url
     except Exception as error:  # OSError, ImportError, and errors of botocore, which have no common base
         raise WeightsError(f"--ckpt_path {path!r} cannot be read ({first_words(error)})") from error
-    if times:
-        newest = max(times, key=lambda file: (times[file], file))  # with equal times, the last by name
-        url: str = fs.unstrip_protocol(newest)
-        return url.removeprefix("file://")
+    if problem:
+        raise WeightsError(
+            f"--ckpt_path must contain an intact checkpoint: {problem}. To start a new run, delete or "
+            f"move the damaged files below {path!r}."
+        )
     names_file = path.endswith(SUFFIX)
     if names_file and not fs.isdir(root):
         raise WeightsError(f"--ckpt_path must be an existing checkpoint or folder, got {path!r}")

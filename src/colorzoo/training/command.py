@@ -18,9 +18,9 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgres
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
-from lightning.pytorch.utilities import rank_zero_only
 
 from colorzoo._machine import hide_home
+from colorzoo.console import is_terminal
 from colorzoo.errors import ColorzooError
 from colorzoo.training.arguments import (
     find_checkpoint,
@@ -38,8 +38,8 @@ from colorzoo.training.callbacks.guards import FinalValidation, NonFiniteGuard, 
 from colorzoo.training.callbacks.run_files import RunLock, RunRecord
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.initial_weights import load_initial_weights
-from colorzoo.training.loggers import RUNS, default_loggers, keep_table, remove_unstarted_run, run_version
-from colorzoo.training.messages import filter_messages, translated
+from colorzoo.training.loggers import RUNS, default_loggers, keep_tables, remove_unstarted_run, run_version
+from colorzoo.training.messages import filter_messages, print_once, translated
 from colorzoo.training.module import ColorizationModule
 
 _UNRECORDED = frozenset({"config", "ckpt_path", "output", "metrics", "logger", "default_root_dir"})
@@ -68,7 +68,7 @@ def run_command(words: Sequence[str], cli: type[ZooCLI] | None = None) -> int:
         if path := value_of("--ckpt_path", prepared):
             found = find_checkpoint(path, begins=verb == "fit")
             if verb == "fit" and found != path:
-                _print_once(f"resuming from {found}" if found else f"starting a new run in {path}")
+                print_once(f"resuming from {found}" if found else f"starting a new run in {path}")
             prepared = with_value("--ckpt_path", found, prepared)
         name = stored_model(prepared) if verb == "predict" else None
         prepared = with_folder_data(with_registered_model(verb, prepared))
@@ -85,12 +85,6 @@ def run_command(words: Sequence[str], cli: type[ZooCLI] | None = None) -> int:
         if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1 after Ctrl-C
             raise stop.__context__ from None
         raise
-
-
-@rank_zero_only
-def _print_once(text: str) -> None:
-    """Print a line in the first process only, even before the process group exists."""
-    print(f"colorzoo: {text}", file=sys.stderr)
 
 
 class StepProgressBar(RichProgressBar):
@@ -202,7 +196,7 @@ class ZooCLI(LightningCLI):
         # default callbacks, except callbacks of a configured type
         configured = _as_list(config.get("callbacks"))
         callbacks = self.fit_callbacks(config, configured) if self._verb == "fit" else []
-        if config.get("enable_progress_bar") is None and sys.stderr.isatty():
+        if config.get("enable_progress_bar") is None and is_terminal(sys.stderr):
             callbacks.append(StepProgressBar())
         # several ModelCheckpoint callbacks can be combined
         kinds = tuple(type(each) for each in configured if not isinstance(each, ModelCheckpoint))
@@ -213,7 +207,9 @@ class ZooCLI(LightningCLI):
         # arguments that the configuration leaves open
         arguments = dict(kwargs)
         if config.get("enable_progress_bar") is None:
-            arguments["enable_progress_bar"] = sys.stderr.isatty()  # a log file would contain every update
+            arguments["enable_progress_bar"] = is_terminal(
+                sys.stderr
+            )  # a log file would contain every update
         if config.get("logger") in (None, True):
             root = str(config.get("default_root_dir") or Path.cwd())
             if self._verb == "predict":
@@ -244,10 +240,14 @@ class ZooCLI(LightningCLI):
         has_automatic_strategy = config.get("strategy") == "auto" and trainer.world_size > 1
         if is_gan and has_automatic_strategy:
             raise ColorzooError(f"--trainer.strategy must be ddp for {type(self.model).__name__}, got auto")
-        # checkpoints last, and those without a score at the end: the best checkpoint is saved first, because
-        # later checkpoints store its score
+        # The lock first, because other callbacks write into the folder. Checkpoints last, and those without a
+        # score at the end: the best checkpoint is saved first, because later checkpoints store its score.
         trainer.callbacks.sort(
-            key=lambda each: (isinstance(each, Checkpoint), getattr(each, "monitor", None) is None)
+            key=lambda each: (
+                not isinstance(each, RunLock),
+                isinstance(each, Checkpoint),
+                getattr(each, "monitor", None) is None,
+            )
         )
         return cast(Trainer, trainer)
 
@@ -257,11 +257,11 @@ class ZooCLI(LightningCLI):
         always = [NonFiniteGuard(), ResumeGuard(), StepSeed(int(seed or 0))]
         if config.get("fast_dev_run"):
             return always  # no file is written
-        always += [FinalValidation(), ImageGrid(), RunRecord()]
+        always += [RunLock(), FinalValidation(), ImageGrid(), RunRecord()]
         if config.get("enable_checkpointing") is False:
             return always
         checkpoints = missing_checkpoints(configured, *self.model.checkpoint_metric())
-        return [RunLock(), *always, *checkpoints, SignalCheckpoint()]
+        return [*always, *checkpoints, SignalCheckpoint()]
 
     def prepare(self) -> None:
         """Set the metrics, record the configuration files and load initial weights."""
@@ -295,16 +295,23 @@ class ZooCLI(LightningCLI):
             # image size, because inductor fails for symbolic sizes (python_mod, torch 2.15).
             step = torch.compile(model.training_step, dynamic=False)
             setattr(model, "training_step", step)  # noqa: B010 - a method
-            _print_once("compiling the training step, which takes a minute or more")
-        resumed = options.get("ckpt_path") and not self.config[self._verb]["trainer.fast_dev_run"]
-        if resumed and self.trainer.is_global_zero and self.trainer.loggers:
-            keep_table(str(self.trainer.loggers[0].log_dir))
+            print_once("compiling the training step, which takes a minute or more")
+        trainer: Any = self.trainer
+        locks = [each for each in trainer.callbacks if isinstance(each, RunLock) and trainer.is_global_zero]
         try:
-            self.trainer.fit(model, **options)
+            for lock in locks:
+                if not lock.acquire(trainer):
+                    trainer.loggers = []  # they would change the files of the other run
+                elif options.get("ckpt_path"):
+                    keep_tables(trainer.loggers)
+            trainer.fit(model, **options)
         except Exception:
-            if self.trainer.is_global_zero:
-                remove_unstarted_run(self.trainer.loggers)
+            if trainer.is_global_zero:
+                remove_unstarted_run(trainer.loggers)
             raise
+        finally:
+            for lock in locks:
+                lock.release()
 
 
 def resolved_config(options: Any) -> dict[str, Any]:
@@ -318,7 +325,7 @@ def resolved_config(options: Any) -> dict[str, Any]:
     settings = {name: value for name, value in options.as_dict().items() if name not in _UNRECORDED}
     trainer = settings["trainer"]
     settings["trainer"] = {name: trainer[name] for name in trainer if name not in _UNRECORDED}
-    plain: dict[str, Any] = json.loads(hide_home(json.dumps(settings, default=str)))
+    plain: dict[str, Any] = hide_home(json.loads(json.dumps(settings, default=str)))
     return plain
 
 

@@ -18,8 +18,8 @@ from PIL import Image
 
 RUNS = "runs"
 """Name of the folder of all runs in ``trainer.default_root_dir``."""
-RECORD, TABLE = "run.json", "metrics.csv"
-"""File names of the training record and the metrics table in a run folder."""
+RECORD, TABLE, LOCK = "run.json", "metrics.csv", "run.lock"
+"""File names of the training record, the metrics table and the lock in a run folder."""
 
 
 def run_folder(trainer: Trainer) -> str:
@@ -66,26 +66,30 @@ def default_loggers(root: str, version: str | None) -> list[Logger]:
     return [table, board]
 
 
-def keep_table(folder: str) -> None:
-    """Rename the ``metrics.csv`` of an interrupted run, because the CSV logger replaces it."""
-    fs, path = url_to_fs(folder)
-    earlier = f"{path}/{TABLE}"
-    if fs.isfile(earlier):
-        number = len(fs.glob(f"{path}/metrics-*.csv")) + 1
-        fs.mv(earlier, f"{path}/metrics-{number}.csv")
+def keep_tables(loggers: Sequence[Logger]) -> None:
+    """Rename each ``metrics.csv`` of an interrupted run, because the CSV logger deletes it."""
+    for logger in loggers:
+        if isinstance(logger, CSVLogger):
+            fs, path = url_to_fs(logger.log_dir)
+            earlier = f"{path}/{TABLE}"
+            if fs.isfile(earlier):
+                number = len(fs.glob(f"{path}/metrics-*.csv")) + 1
+                fs.mv(earlier, f"{path}/metrics-{number}.csv")
 
 
 def remove_unstarted_run(loggers: Sequence[Logger]) -> None:
     """Delete the folder of a run that failed before its configuration was saved, such as without images.
 
-    TensorBoard creates the folder before the data is read. The next run then has the number of this run.
+    The lock and TensorBoard create the folder before the data is read. The next run then has the number of
+    this run.
     """
     for logger in loggers:
         logger.finalize("failed")
-        if isinstance(logger, TensorBoardLogger) and logger.sub_dir:
-            folder = Path(logger.log_dir).parent
-            if folder.is_dir() and [each.name for each in folder.iterdir()] == [logger.sub_dir]:
-                shutil.rmtree(folder)
+        if isinstance(logger, TensorBoardLogger | CSVLogger):
+            board = isinstance(logger, TensorBoardLogger) and logger.sub_dir
+            folder = Path(logger.log_dir).parent if board else Path(logger.log_dir)
+            if folder.is_dir() and {each.name for each in folder.iterdir()} <= {LOCK, "tensorboard"}:
+                shutil.rmtree(folder, ignore_errors=True)  # Windows deletes no open lock
 
 
 def log_image(loggers: Sequence[Logger], tag: str, image: Image.Image, step: int) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import warnings
 from argparse import ArgumentError
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities import rank_zero_only
 
 from colorzoo.errors import ColorzooError
 
@@ -61,9 +63,15 @@ _WARNINGS = (
     r".*callbacks used to create the checkpoint need to be provided",  # see ResumeGuard
     r".*WeightAveraging callback, but loading a checkpoint outside",
     r".*Using ModelCheckpoint with manual optimization",  # the saved state is correct for resuming
-    r".*Experiment logs directory .* exists and is not empty",  # see `keep_table`
+    r".*Experiment logs directory .* exists and is not empty",  # see `keep_tables`
     r".*LightningCLI's args parameter is intended",
 )
+
+
+@rank_zero_only
+def print_once(text: str) -> None:
+    """Print a line in the first process only, even before the process group exists."""
+    print(f"colorzoo: {text}", file=sys.stderr)
 
 
 def translated(error: Exception) -> ColorzooError | None:

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from colorzoo._files import begins_with, similar_paths
+from colorzoo._files import begins_with, expand_user, similar_paths
 from colorzoo.card import ModelCard, Weights
-from colorzoo.console import first_words
+from colorzoo.console import first_words, is_terminal
 from colorzoo.errors import UntrainedWarning, WeightsError
-from colorzoo.files import megabytes, sha256_of, write_atomic
+from colorzoo.files import megabytes, sha256_of, whole_file, write_atomic
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights.hub import hub_file, is_offline
 from colorzoo.weights.load import Provenance, existing_file, model_of_file, read_weights
@@ -76,6 +78,11 @@ class WeightFile:
         return self.weights.code_license or ("Apache-2.0" if self.weights.file else "unknown")
 
     @property
+    def data_license(self) -> str:
+        """Licenses of the training data."""
+        return self.weights.data_license or "unknown"
+
+    @property
     def origin(self) -> str:
         """Source of the file: ``"package"``, the host of its first URL, or ``"nowhere"``."""
         if self.weights.file is not None:
@@ -87,7 +94,8 @@ class WeightFile:
         entry = asdict(self.weights)
         row = {"model": self.model, "tag": self.tag, "path": str(self.path), "where": self.where}
         row |= entry | {"urls": list(self.weights.urls), "hparams": dict(self.weights.hparams)}
-        return row | {"code_license": self.code_license, "origin": self.origin}
+        licenses = {"code_license": self.code_license, "data_license": self.data_license}
+        return row | licenses | {"origin": self.origin}
 
 
 @dataclass(frozen=True)
@@ -138,19 +146,28 @@ def cache_home() -> Path:
         True
 
     The folder is ``COLORZOO_HOME`` if this environment variable is set. Otherwise it is the folder
-    ``colorzoo`` in ``XDG_CACHE_HOME`` or in the cache folder of the platform.
+    ``colorzoo`` in ``XDG_CACHE_HOME`` or in the cache folder of the platform. If the user has no home folder,
+    or cannot write into it, the folder is ``colorzoo-UID`` in the folder of temporary files.
+
+    Raises:
+        ColorzooError: ``COLORZOO_HOME`` begins with ``~``, and the user has no home folder.
     """
     if home := os.environ.get("COLORZOO_HOME"):
-        return Path(home).expanduser()
+        return expand_user(home)
     if xdg := os.environ.get("XDG_CACHE_HOME"):
         return Path(xdg) / "colorzoo"
-    if sys.platform == "darwin":
-        cache = Path.home() / "Library" / "Caches"
-    elif sys.platform == "win32":
-        cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        cache = Path.home() / ".cache"
-    return cache / "colorzoo"
+    with suppress(RuntimeError):  # the user has no home folder
+        if sys.platform == "darwin":
+            cache = Path.home() / "Library" / "Caches"
+        elif sys.platform == "win32":
+            cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        else:
+            cache = Path.home() / ".cache"
+        folder = cache / "colorzoo"
+        existing = next(each for each in (folder, *folder.parents) if os.access(each, os.F_OK))
+        if existing == folder or os.access(existing, os.W_OK):
+            return folder
+    return Path(gettempdir()) / f"colorzoo-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
 
 
 def weight_file(card: ModelCard, tag: str) -> WeightFile:
@@ -340,7 +357,13 @@ def listed_record(record: Provenance, entry: Weights) -> Provenance:
     Copies and fine-tuned versions of the weights keep the hash, which
     `colorzoo.evaluation.summary.count_seen` searches.
     """
-    return replace(record, license=entry.license, trained_on=entry.trained_on, sha256=entry.sha256 or "")
+    return replace(
+        record,
+        license=entry.license,
+        data_license=entry.data_license,
+        trained_on=entry.trained_on,
+        sha256=entry.sha256 or "",
+    )
 
 
 def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:
@@ -377,7 +400,7 @@ def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:
 
         pooch.get_logger().setLevel("ERROR")
         downloader = pooch.HTTPDownloader(
-            progressbar=sys.stderr.isatty(), timeout=_TIMEOUT, headers={"User-Agent": "colorzoo"}
+            progressbar=is_terminal(sys.stderr), timeout=_TIMEOUT, headers={"User-Agent": "colorzoo"}
         )
         for url in weights.urls:
             try:
@@ -386,7 +409,9 @@ def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:
                     name = pooch.retrieve(url, weights.sha256, path.name, folder, downloader=downloader)
                     if begins_with(Path(name), b"<"):
                         raise ValueError("got a web page instead of the file")
-                    Path(name).replace(path)
+                    # a copy, because pooch writes private files (0600), and groups share weights
+                    with Path(name).open("rb") as content, whole_file(path) as target:
+                        shutil.copyfileobj(content, target)
                 if weights.sha256 is None:  # record the hash, so that a later change is detected
                     write_atomic(_record_of(path), f"{sha256_of(path)}\n".encode())
                 return replace(found, sha256=file.sha256)

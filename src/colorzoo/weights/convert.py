@@ -13,7 +13,7 @@ import torch
 
 from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, WeightsError
-from colorzoo.files import sha256_of
+from colorzoo.files import check_outputs, sha256_of
 from colorzoo.options import constructor_arguments, constructor_parameters
 from colorzoo.registry import all_cards, load_model_class
 from colorzoo.weights.catalog import entry_without_hash, find_entry, listed_record
@@ -63,8 +63,7 @@ def convert_weights(
     Raises:
         WeightsError: The file cannot be read or belongs to another model, or an argument is unknown.
     """
-    if out.exists() and out.samefile(source):
-        raise WeightsError(f"the output file must differ from the source file, got {out} for both")
+    check_outputs([out], source.iterdir() if source.is_dir() else [source])
     model_class = load_model_class(card)
     overrides = dict(hparams or {})
     # a checkpoint stores settings of the model; if the class has no settings, it stores a training record

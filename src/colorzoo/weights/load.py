@@ -23,7 +23,8 @@ import json
 import re
 import threading
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -202,21 +203,13 @@ def read_weights(path: Path) -> WeightContent:
     if begins_with(path, b"PK\x03\x04", b"\x80"):  # a zip file, or a pickle
         import torch
 
-        try:
-            with warnings.catch_warnings():  # torch warns about old pickles that load correctly
-                warnings.simplefilter("ignore")
-                # the list of safe classes is shared by all threads
-                safe = torch.serialization.safe_globals([(_DiscardedNamespace, "argparse.Namespace")])
-                # an open file, because torch selects the format of a path by its extension
-                with _SAFE_GLOBALS_LOCK, safe, path.open("rb") as file:
-                    content = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception as error:  # OSError, RuntimeError, EOFError, KeyError, UnpicklingError ...
-            # torch raises the same exception type for a damaged pickle
-            if unsafe := re.search(r"GLOBAL (\S+)", str(error)):
-                problem = f"is a pickle that can execute code when loaded (it requires {unsafe[1]})"
-            else:
-                problem = f"is truncated, damaged or not a PyTorch file ({first_words(error)})"
-            raise WeightsError(f"{path} {problem}; {_EXPECTED}") from error
+        with torch_errors(path), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns about old pickles that load correctly
+            # the list of safe classes is shared by all threads
+            safe = torch.serialization.safe_globals([(_DiscardedNamespace, "argparse.Namespace")])
+            # an open file, because torch selects the format of a path by its extension
+            with _SAFE_GLOBALS_LOCK, safe, path.open("rb") as file:
+                content = torch.load(file, map_location="cpu", weights_only=True)
         if isinstance(content, Mapping) and "pytorch-lightning_version" in content:
             require_readable(content, str(path))
             inner: Any = content.get("state_dict")
@@ -244,6 +237,24 @@ def read_weights(path: Path) -> WeightContent:
     if caffe.is_caffe(path):
         return WeightContent(path, {}, caffe.read_caffe_blobs(path))
     raise WeightsError(f"{path} is not a weight file; {_EXPECTED}")
+
+
+@contextmanager
+def torch_errors(path: str | Path) -> Iterator[None]:
+    """Convert errors of ``torch.load`` in a ``with`` block to a one-line `WeightsError`.
+
+    Args:
+        path: Path or URL of the file in the error message.
+    """
+    try:
+        yield
+    except Exception as error:  # OSError, RuntimeError, EOFError, KeyError, UnpicklingError ...
+        # torch raises the same exception type for a damaged pickle
+        if unsafe := re.search(r"GLOBAL (\S+)", str(error)):
+            problem = f"is a pickle that can execute code when loaded (it requires {unsafe[1]})"
+        else:
+            problem = f"is truncated, damaged or not a PyTorch file ({first_words(error)})"
+        raise WeightsError(f"{path} {problem}; {_EXPECTED}") from error
 
 
 def require_readable(stored: Mapping[str, Any], name: str) -> None:
@@ -529,6 +540,7 @@ class Provenance:
         steps: Number of optimizer steps.
         images: Number of training samples in all steps, summed over all processes.
         license: License of the weights.
+        data_license: Licenses of the training data, if a model card lists the weights.
         trained_on: Training data, number of steps and protocol as text, if a model card lists the weights.
         sha256: SHA-256 of the weight file, if a model card lists the weights.
     """
@@ -546,6 +558,7 @@ class Provenance:
     steps: int = 0
     images: int = 0
     license: str = ""
+    data_license: str = ""
     trained_on: str = ""
     sha256: str = ""
 

@@ -31,7 +31,7 @@ import yaml
 from torch import Tensor, nn
 
 import colorzoo
-from colorzoo._files import similar_paths
+from colorzoo._files import expand_user, similar_paths
 from colorzoo.card import ModelCard, Use
 from colorzoo.console import first_words
 from colorzoo.errors import ColorzooError, UnknownModelError, WeightsError
@@ -173,7 +173,7 @@ class PretrainedMixin(nn.Module):
             WeightsError: The folder cannot be written, a setting is a function or class, or a value is inf or
                 NaN, such as a large variance in float16.
         """
-        _save_model(self, Path(folder).expanduser(), license, results, str(folder))
+        _save_model(self, expand_user(folder), license, results, str(folder))
 
     @classmethod
     def from_pretrained(

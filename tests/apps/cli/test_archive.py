@@ -59,9 +59,9 @@ def test_no_input_of_colorize_is_overwritten(run: Run, tmp_path: Path) -> None:
     reference = write_color(tmp_path / "warm.png")
     before = contents(tmp_path)
     _, _, err = run(album, "--reference", reference, "-o", reference, "--overwrite")
-    assert "is an input of this run" in err
+    assert "is also an input" in err
     _, _, err = run(album.parent, other.parent, "-o", other.parent, "--overwrite")
-    assert "is an input of this run" in err
+    assert "is also an input" in err
     assert {name: contents(tmp_path)[name] for name in before} == before
 
 

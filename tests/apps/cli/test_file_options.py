@@ -38,7 +38,7 @@ NOT_FILES = {  # options with text that does not name a file
     "evaluate": "interactions metrics compare device",
     "data shard": "hints",
     "data verify": "layout",
-    "models": "pattern guidance",
+    "models": "pattern guidance license",
     "studio": "model device host allow_host",
     "serve": "token model device host allow_host",
     "weights fetch": "name tag",

@@ -25,9 +25,9 @@ from colorzoo.data.sources import relative_name
 from colorzoo.errors import DataError, ImageError, WeightsError
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.pipeline import colorize_task
+from colorzoo.inference.edit import Edit
+from colorzoo.inference.pipeline import colorize_edit
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.task import ColorizeTask
 from colorzoo.registry import all_cards, model_card
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.command import run_command
@@ -70,12 +70,12 @@ def colored(tmp_path, monkeypatch):
         log.unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(runner, "colorize_task", partial(logged_colorize, log))
+    monkeypatch.setattr(runner, "colorize_edit", partial(logged_colorize, log))
     return count
 
 
-def logged_colorize(log: Path, task: ColorizeTask) -> ColorizedImage:
-    result = colorize_task(task)
+def logged_colorize(log: Path, task: Edit) -> ColorizedImage:
+    result = colorize_edit(task)
     with log.open("a") as stream:
         stream.write(f"{os.getpid()}\n")
     return result
@@ -265,7 +265,7 @@ def test_interrupted_predict_resumes(album, tmp_path, colored, monkeypatch):
 
 def predict_half(album: Path, folder: Path) -> None:
     """Run the first or second of two prediction processes."""
-    runner.colorize_task = partial(logged_colorize, folder / "colored.txt")
+    runner.colorize_edit = partial(logged_colorize, folder / "colored.txt")
     with (folder / "errors.txt").open("a") as stream, redirect_stderr(stream):
         predicted(album, folder / "both", workers=2, strategy="ddp", devices=2)
 

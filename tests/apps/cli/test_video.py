@@ -323,7 +323,7 @@ def invalid_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
     return {
         "no such": ([folder / "none.mp4", new], "no such file or folder"),
         "no video": ([text, new], "cannot be read as a video"),
-        "itself": ([good, good], "also the source"),
+        "itself": ([good, good], "also an input"),
         "unknown container": ([good, folder / "new.xyz"], "got .xyz"),
         "codec": ([good, folder / "new.webm", "--codec", "h264"], "--codec must be vp9"),
         "sound of a folder": ([frames, folder / "out", "--no-sound"], "--no-sound"),
@@ -509,7 +509,7 @@ def test_frame_option_writes_a_frame_in_the_colors_of_the_film(
     for words, reason in (
         ((source, tmp_path / "new.png", "--frame", "8"), "no frame 8"),
         ((source, tmp_path / "new.xyz", "--frame", "0"), "must be one of"),
-        ((source, source, "--frame", "0"), "also the source"),
+        ((source, source, "--frame", "0"), "also an input"),
         ((source, frame, "--frame", "0"), "already exists"),
     ):
         assert video(*words) == 2

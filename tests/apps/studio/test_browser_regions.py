@@ -16,7 +16,7 @@ from colorzoo.apps.studio.studio import Studio
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.pipeline import proposed_regions
+from colorzoo.inference.edit import proposed_regions
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash
 from tiny_model import tiny_painter
 
@@ -56,7 +56,7 @@ def test_regions_are_accepted_and_skipped_in_model_order(
     pad.page.keyboard.press("r")
     pad.page.wait_for_selector(".cz-region[aria-pressed=true]")
     image = read_image(sketch)
-    regions = proposed_regions(colorizer.prepare(image, Recipe()))
+    regions = proposed_regions(colorizer.resolve(image, Recipe()))
     numbers = filled_regions(regions)
     assert pad.page.locator(".cz-region").count() == len(numbers) > 2
     suggested = pad.page.inner_text("text=Use the suggested color")

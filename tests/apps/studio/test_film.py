@@ -275,6 +275,7 @@ def test_thumbnails_preview_and_result_are_served(film_path: Path, open_film: Op
         apply(pad)
         assert np.ptp(pixels(client.get("/api/film/thumbnail/13").content).astype(int), axis=2).max() > 15
         assert client.get("/api/film/play/14").content.count(b"--frame") == 12
+        assert client.get("/api/film/play/36").status_code == 404
         assert client.get("/api/film/result").content == film_of(pad).out.read_bytes()
 
 
@@ -307,6 +308,37 @@ def test_folder_of_frames_is_a_film(tmp_path: Path, open_film: OpenFilm) -> None
     edit(pad, 7, points=POINTS)
     assert apply(pad)["state"] == "done"
     assert len(list((tmp_path / "old_color").glob("*.png"))) == 12
+
+
+def test_extra_and_damaged_images_do_not_shift_the_frames_of_a_folder(
+    tmp_path: Path, open_film: OpenFilm
+) -> None:
+    frames, out = tmp_path / "old", tmp_path / "old_color"
+    frames.mkdir()
+    for number in range(6):
+        Image.fromarray(SCENES[number]).save(frames / f"f{number}.png")
+    (frames / "f1.png").write_bytes(b"damaged")
+    colorize_video(frames, out, keep_shots=True, **OPTIONS)
+    Image.new("RGB", (64, 48), "red").save(out / "a.png")
+    Image.new("RGB", (64, 48), "red").save(out / "f3.jpg")
+    pad = open_film(frames)
+    assert wait_for(pad, lambda film: film["indexed"])["current"]
+    for number in (0, 3, 5):
+        with Image.open(out / f"f{number}.png") as colored:
+            opened = pad.call("frame", frame=number)
+            np.testing.assert_array_equal(pixels(opened.buffers[1]), np.asarray(colored))
+    with pytest.raises(ColorzooError, match="frame 1 of"):
+        film_of(pad).thumbnail(1)
+
+
+def test_edits_outside_the_film_are_refused(film_path: Path, open_film: OpenFilm) -> None:
+    pad = open_film(film_path)
+    recipe = pad.call("frame", frame=3).body["recipe"]
+    for number, x in ((36, 20), (500, 20), (3, 70)):
+        points = [{"x": x, "y": 20, "color": "#c04020"}]
+        assert pad.call("save_frame", frame=number, recipe=recipe | {"points": points}).type == "error"
+    assert not film_path.with_name("old.film.json").exists()
+    assert apply(pad)["state"] == "done"
 
 
 def test_key_image_of_a_frame_is_not_replaced(film_path: Path, open_film: OpenFilm) -> None:

@@ -1,6 +1,8 @@
 """Requests of drawing pads and their replies, without a transport."""
 
 import io
+import re
+import zipfile
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +21,7 @@ from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.palette import next_point, suggest_colors
-from colorzoo.inference.pipeline import colorize_task
+from colorzoo.inference.pipeline import colorize_edit
 
 POINT = {"x": 20, "y": 30, "radius": 4, "color": "#c04020"}
 
@@ -138,7 +140,7 @@ def test_suggest_and_next_use_image_pixel_coordinates(pad: DirectPad) -> None:
     assert opened is not None
     lightness = opened.network_lightness(64)
     height, width = lightness.shape[2:]
-    reply = colorize_task(colorizer.prepare_lightness(lightness, (192, 120), Recipe.from_json(recipe)))
+    reply = colorize_edit(colorizer.resolve_lightness(lightness, (192, 120), Recipe.from_json(recipe)))
     distribution = reply.distribution
     assert distribution is not None
 
@@ -199,6 +201,13 @@ def test_export_applies_quality_size_and_resolution(pad: DirectPad) -> None:
     assert len(pad.export(recipe, "jpeg", quality=50)) < len(pad.export(recipe, "jpeg"))
 
 
+def test_exported_layers_have_the_requested_resolution(pad: DirectPad) -> None:
+    recipe = with_points(pad.open(photo_file(96, 80, "JPEG", dpi=(150, 75))), POINT)
+    for dpi, expected in ((None, ("150", "75")), (300, ("300", "300"))):
+        with zipfile.ZipFile(io.BytesIO(pad.export(recipe, "ora", dpi=dpi))) as archive:
+            assert tuple(re.findall(r"[xy]res='(\d+)'", archive.read("stack.xml").decode())) == expected
+
+
 def test_scaled_export_keeps_face_regions_but_not_positions_in_pixels(pad: DirectPad) -> None:
     exif = Image.Exif()
     exif[315] = "Ann"
@@ -211,6 +220,9 @@ def test_scaled_export_keeps_face_regions_but_not_positions_in_pixels(pad: Direc
             assert image.getexif()[315] == "Ann"
             assert (37396 in image.getexif().get_ifd(34665)) == has_area
             assert b'"Opa"' in image.info["xmp"]
+        for kind in ("jpeg", "tiff"):
+            notes = pad.call("export", recipe=with_points(photo), format=kind, **options).body["notes"]
+            assert ("positions in the image was not saved" in notes) == (not has_area)
 
 
 def test_reduced_export_keeps_the_color_at_the_edge_of_transparent_parts(pad: DirectPad) -> None:

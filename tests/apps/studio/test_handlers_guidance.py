@@ -19,8 +19,8 @@ from colorzoo.apps.studio.studio import Studio
 from colorzoo.guidance import Guidance, Recipe, Regions
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.edit import Edit
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.task import ColorizeTask
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 
@@ -71,13 +71,13 @@ RESULTS: list[ColorizedImage] = []
 
 @pytest.fixture(autouse=True)
 def log_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = coloring.colorize_task
+    run = coloring.colorize_edit
 
-    def logged(task: ColorizeTask) -> ColorizedImage:
+    def logged(task: Edit) -> ColorizedImage:
         RESULTS.append(run(task))
         return RESULTS[-1]
 
-    monkeypatch.setattr(coloring, "colorize_task", logged)
+    monkeypatch.setattr(coloring, "colorize_edit", logged)
 
 
 @pytest.fixture

@@ -88,4 +88,12 @@ def test_recipe_raises_for_other_images_and_versions() -> None:
 def test_describe_error_keeps_plain_messages_without_details() -> None:
     assert describe_error(GuidanceError("the reference has no color."))[1] == "The reference has no color."
     assert describe_error(GuidanceError("suggest.x is missing."))[1] == "suggest.x is missing."
+    for text in (
+        "v.color.mp4 already exists",
+        "clip_1 is missing",
+        "--crf must be 1",
+        "frames/a.png is damaged",
+    ):
+        assert describe_error(GuidanceError(text))[1] == text
+        assert describe_error(StudioError("exists", text))[1] == text
     assert describe_error(MemoryError())[0] == "too_large"

@@ -55,7 +55,10 @@ def test_loopback_requires_the_token_of_the_printed_address(url: str) -> None:
     assert status(health, Authorization=f"Bearer {token[1:]}") == 403
     assert status(f"{page}report/any.html") == 403
     assert status(f"{health}?token={token}") == 200
-    assert status(health, Authorization=f"Bearer {token}") == 200
+    for header in (f"Bearer {token}", f"bearer {token}"):
+        assert status(health, Authorization=header) == 200
+    for header in (token, f"Basic {token}", f"Bearer{token}"):
+        assert status(health, Authorization=header) == 403
     with urlopen(url) as reply:
         cookie = reply.headers["Set-Cookie"]
     assert "HttpOnly" in cookie

@@ -19,7 +19,7 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import suggest_colors
-from colorzoo.inference.pipeline import colorize_task
+from colorzoo.inference.pipeline import colorize_edit
 from colorzoo.prediction import Distribution
 
 PHOTO = Path(__file__).parents[2] / "data" / "images" / "coffee.jpg"
@@ -44,8 +44,8 @@ def test_most_informative_selects_the_cell_that_explains_most_variance() -> None
 def test_colors_of_the_informative_point_change_over_a_tenth_of_the_image() -> None:
     colorizer = Colorizer("colorzoo2026", device="cpu")
     image = read_image(PHOTO)
-    task = colorizer.prepare(image, Recipe(), border="none")
-    distribution = colorize_task(task).distribution
+    task = colorizer.resolve(image, Recipe(), border="none")
+    distribution = colorize_edit(task).distribution
     assert distribution is not None
     (x, y), probabilities = find_informative_point(task, distribution)
     width, height = task.image_size
@@ -56,7 +56,7 @@ def test_colors_of_the_informative_point_change_over_a_tenth_of_the_image() -> N
     colors = suggest_colors(probabilities, distribution.centers, 60.0, count=COLORINGS)
     assert len(colors) == 4
     points = [PointHint(x, y, ab=color.ab, reach="everywhere") for color in colors]
-    colored = [colorize_task(replace(task, recipe=Recipe(points=(point,)))).ab for point in points]
+    colored = [colorize_edit(replace(task, recipe=Recipe(points=(point,)))).ab for point in points]
     for first, ab in enumerate(colored):
         for other in colored[:first]:
             changed = (ab - other).norm(dim=0) > 2

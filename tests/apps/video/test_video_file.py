@@ -297,3 +297,17 @@ def test_a_video_in_color_keeps_its_colors(tmp_path: Path, pixels: str) -> None:
         difference = np.abs(frame_to_rgb(before).astype(int) - frame_to_rgb(after))
         assert difference.max() <= (0 if pixels == "yuv420p" else 255)
         assert np.median(difference) <= 3  # chroma is subsampled at the edges of the pattern
+
+
+def test_frames_of_another_size_are_noted(tmp_path: Path) -> None:
+    """A portrait section follows a landscape section, as in a joined recording."""
+    parts = [
+        write_video(tmp_path / f"{clock}.ts", [scene(n, size=size) for n in range(6)], clock=clock)
+        for clock, size in enumerate([(48, 64), (80, 48)])
+    ]
+    source = tmp_path / "joined.ts"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    out = tmp_path / "out.mkv"
+    video = VideoFile(source, choose_codec(out, None))
+    color_shots(video, StubColorer(), PartsFolder(out, "test"))
+    assert "frames 6 to 11 have 48 x 80 pixels and were scaled to 64 x 48" in video.issues.lines()

@@ -265,3 +265,17 @@ def test_video_resumes_while_frames_are_moved_to_an_existing_folder(tmp_path: Pa
     shutil.rmtree(out)
     color_again()
     assert len(list(out.iterdir())) == 6
+
+
+def test_frames_of_another_size_and_more_pages_are_noted(tmp_path: Path) -> None:
+    for number, size in enumerate([(48, 64), (48, 64), (64, 36), (64, 36), (48, 64), (64, 36)]):
+        Image.fromarray(scene(number, size=size)).save(tmp_path / f"{number}.tif")
+    pages = [Image.fromarray(scene(number)) for number in range(3)]
+    pages[0].save(tmp_path / "0.tif", save_all=True, append_images=pages[1:])
+    film = FrameFolder(tmp_path)
+    for _ in range(2):  # the second run gives the same notes
+        assert len(list(film.frames())) == 6
+    assert len(film.issues.notes) == 1
+    assert "0.tif has 3 pages" in film.issues.notes[0]
+    (line,) = film.issues.lines()[1:]
+    assert line.startswith("frames 2 to 3, 5 have 36 x 64 pixels")

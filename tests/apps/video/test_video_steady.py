@@ -136,3 +136,34 @@ def test_steady_colors_keeps_key_frames_and_propagates_their_colors() -> None:
     assert torch.equal(steady[4], colors[4])
     assert float(steady[3].mean()) > 15
     assert float(steady[5].mean()) > 15
+
+
+@pytest.mark.parametrize("window", [72, 8])
+@pytest.mark.parametrize("size", [(64, 96), (96, 64)])
+def test_dark_frames_do_not_determine_the_colors_of_well_exposed_frames(
+    window: int, size: tuple[int, int]
+) -> None:
+    """A fade-in, in one window and in several; the model predicts pale colors in dark frames."""
+    levels = [0.3 + 0.7 * min(1, n / 12) for n in range(40)]
+    lightnesses = [((texture(0, *size) + 16) * level - 16).clamp(0, 100) for level in levels]
+    chroma = np.interp(levels, [0.4, 0.8], [3, 40])
+    colors = [torch.full((1, 2, *size), float(each)) for each in chroma]
+    steady = stabilize(lightnesses, StubModel(colors), window=window)
+    assert min(float(ab.mean()) for ab in steady[20:]) > 0.85 * 40
+
+
+def test_flashed_frames_do_not_determine_the_colors_of_other_frames() -> None:
+    lightnesses = [texture(0).clone() for _ in range(30)]
+    for number in (0, 1, 29):
+        lightnesses[number] = (lightnesses[number] * 3).clamp(0, 100)
+    colors = flat(*[2.0] * 2, *[40.0] * 27, 2.0)
+    steady = stabilize(lightnesses, StubModel(colors))
+    assert min(float(ab.mean()) for ab in steady[3:28]) > 36
+
+
+def test_colors_of_well_exposed_frames_fade_with_dark_frames() -> None:
+    lightnesses = [((texture(0) + 16) * min(1, (24 - n) / 12) - 16).clamp(0, 100) for n in range(24)]
+    steady = stabilize(lightnesses, StubModel(flat(*[40.0] * 24)))
+    assert float(steady[5].mean()) == pytest.approx(40, abs=0.5)
+    assert float(steady[18].mean()) < 0.75 * 40
+    assert float(steady[23].mean()) < 0.4 * 40

@@ -7,30 +7,32 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from PIL import ImageColor
 
 from colorzoo.apps.cli._file_options import ColorizeOptions
-from colorzoo.apps.cli._options import check_output, file_identity, input_identities, named_inputs
+from colorzoo.apps.cli._options import named_inputs
 from colorzoo.batch import (
     NOT_TRIED,
     FileColorizer,
     FileResult,
     FileTask,
     plan_outputs,
+    sheet_provenance,
     with_references,
     with_settings,
     write_sheet,
 )
 from colorzoo.console import print_line, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.files import write_atomic
+from colorzoo.files import check_outputs, write_atomic
 from colorzoo.guidance import BoxHint, DrawingSettings, PointHint, Recipe
 from colorzoo.guidance.border import parse_border
 from colorzoo.guidance.edits import parse_crop_text, parse_finish_text
@@ -45,11 +47,11 @@ from colorzoo.inference import (
     require_color,
 )
 from colorzoo.pixels.find import find_images, join_names, read_list, skipped_files_message
+from colorzoo.pixels.results import sidecar_path
 
 PrintResult = Callable[[FileResult], None]
 
 _MANY = 1000  # images of a run that prints their number first, because a wrong path can include a whole disk
-_IS_INPUT = "is an input of this run. Choose another --output."
 _COUNTED = {"colored": "colorized", "skipped": "skipped", "failed": "failed", "planned": "planned"}
 _POINT = re.compile(
     r"(?P<x>-?[\d.]+),(?P<y>-?[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"
@@ -63,11 +65,10 @@ def colorize_images(args: ColorizeOptions) -> int:
     """
     # check reports and the signing key first, so that invalid ones are reported without delay
     if args.report:
-        from colorzoo.batch import check_report
+        from colorzoo.batch import check_report, report_pages  # takes 20 ms, and only reports need it
 
-        for path in args.report:
-            check_report(Path(path))
-            check_output(Path(path))
+        for name in args.report:
+            check_report(Path(name))
     signer = None
     if args.sign:
         try:
@@ -79,37 +80,96 @@ def colorize_images(args: ColorizeOptions) -> int:
         signer = load_signer(Path(args.sign))
     if args.sheet and args.samples == 1:
         raise ColorzooError("--sheet requires --samples K with K above 1")
-    # plan and colorize
+    # plan the outputs of all samples, which have their own seeds, and the contact sheets
     files = _file_colorizer(args)
+    assert isinstance(files.guidance, Recipe)
+    more, samples = files.guidance.more, [files]
+    seeds = [more.get("seed", 0) + number for number in range(args.samples)]
+    if args.samples > 1:
+        recipes = [replace(files.guidance, more={**more, "seed": seed}) for seed in seeds]
+        samples = [replace(files, guidance=recipe) for recipe in recipes]
+    names = read_list(args.from_list) if args.from_list else []
+    search = find_images([*args.images, *names], exclude=Path(args.output) if args.output else None)
+    plan = partial(plan_outputs, search.found, out=args.output, overwrite=args.overwrite, listed=names)
+    outputs: list[tuple[Path, Any]] = []  # of all images for the first sample, for the second sample, ...
+    for number, sample in enumerate(samples, 1):
+        outputs += plan(
+            sample.provenance,
+            extension=f".{args.format}" if args.format else None,
+            ending=f"-{number}" if number > 1 else "",
+            others=[path for path, _ in outputs],
+        )
+    if args.sheet:
+        outputs += plan(
+            lambda: sheet_provenance(samples[0].provenance()),
+            extension=".jpg",
+            ending="-sheet.jpg",
+            others=[path for path, _ in outputs],
+        )
+    # compare the outputs with all inputs; earlier results are kept, and earlier sheets are written again
+    count = len(search.found)
+    sheet_outputs = outputs[count * len(samples) :]
+    replaced = [path for path, state in outputs if state == "missing"]
+    replaced += [path for path, state in sheet_outputs if state == "done"]
+    inputs = read_files(args, files, [image.path for image in search.found])
+    check_outputs(written_files(args, replaced), inputs)
+    for name in args.report:
+        for page in report_pages(Path(name), len(outputs)):
+            check_report(page)
+    # report images and sheets whose output exists
     uses_default_model = requested_model(args.model, files.guidance, args.weights) is None
     print_result = partial(_print_result, args, uses_default_model)
-    results: list[FileResult] = []
-    sheets: dict[str, dict[str, Path]] = {}  # samples by name, for each source
-    for sample in range(1, args.samples + 1):
-        if args.samples > 1:  # each sample has its own seed
-            assert isinstance(files.guidance, Recipe)
-            seed = files.guidance.more.get("seed", 0) + (sample > 1)
-            recipe = replace(files.guidance, more={**files.guidance.more, "seed": seed})
-            files = replace(files, guidance=recipe)
-        tasks, planned = _plan(args, files, print_result, sample)
-        earlier_count = len(results)
-        results += planned
-        if len(tasks) > _MANY:
-            print_line(f"colorzoo: {len(tasks):,} images will be colorized", sys.stderr)
-        if args.dry_run:
-            for task in tasks:
+    results = [FileResult(name, "", "failed", (str(error),)) for name, error in search.errors]
+    tasks: list[list[FileTask]] = [[] for _ in samples]
+    sheets: dict[int, FileTask] = {}  # by the position of the image
+    for index, (path, state) in enumerate(outputs):
+        number, position = divmod(index, count)
+        image = search.found[position]
+        task = FileTask(image.path, path, str(image.path))
+        is_sheet = number == len(samples)
+        if state != "missing" and not (is_sheet and state == "done"):
+            results.append(task.existing_result(state))
+            if state == "done" and args.same_characters and not is_sheet:
+                tasks[number].append(replace(task, is_done=True))
+        elif is_sheet:
+            sheets[position] = task
+        else:
+            tasks[number].append(task)
+    for sample_tasks in tasks:
+        while sample_tasks and sample_tasks[-1].is_done:  # no later image depends on its colors
+            sample_tasks.pop()
+    for result in results:
+        print_result(result)
+    if search.omitted:
+        print_line(f"colorzoo: {skipped_files_message(search.omitted)}", sys.stderr)
+    results += [FileResult(str(path), "", "skipped", (reason,)) for path, reason in search.omitted]
+    # colorize
+    for sample, sample_tasks in zip(samples, tasks, strict=True):
+        if len(sample_tasks) > _MANY:
+            print_line(f"colorzoo: {len(sample_tasks):,} images will be colorized", sys.stderr)
+        if not args.dry_run and sample_tasks:
+            results += _run(args, sample, sample_tasks, print_result)
+    if args.dry_run:
+        for task in (*chain.from_iterable(tasks), *sheets.values()):
+            if not task.is_done:
                 results.append(task.result("planned"))
                 print_result(results[-1])
-        elif tasks:
-            results += _run(args, files, tasks, print_result)
-        if args.sheet:
-            assert isinstance(files.guidance, Recipe)
-            for result in results[earlier_count:]:
-                if result.status in ("colored", "skipped") and result.output:
-                    name = f"seed {files.guidance.more['seed']}"
-                    sheets.setdefault(result.source, {})[name] = Path(result.output)
-    for samples in sheets.values():
-        print_line(str(write_sheet(samples)), sys.stderr if args.json else sys.stdout)
+    else:
+        finished = {each.output for each in results if each.status != "failed"}
+        for position, task in sheets.items():
+            paths = [path for path, _ in outputs[position : count * len(samples) : count]]
+            named = zip(seeds, paths, strict=True)
+            shown = {f"seed {seed}": path for seed, path in named if str(path) in finished}
+            if not shown:
+                continue
+            try:
+                is_earlier = sheet_outputs[position][1] == "done"
+                write_sheet(task.target, shown, overwrite=args.overwrite or is_earlier)
+            except ColorzooError as error:
+                results.append(task.result("failed", str(error)))
+                print_result(results[-1])
+            else:
+                print_line(str(task.target), sys.stderr if args.json else sys.stdout)
     # print the outcome, and list the failed images
     if args.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
@@ -117,7 +177,8 @@ def colorize_images(args: ColorizeOptions) -> int:
         counts: Counter[str] = Counter(result.status for result in results)
         listed = (f"{counts[status]} {word}" for status, word in _COUNTED.items() if counts[status])
         print(f"colorzoo: {', '.join(listed)}", file=sys.stderr)
-    failures = [result.list_entry(args.output) for result in results if result.status == "failed"]
+    failed = [result for result in results if result.status == "failed"]
+    failures = [*dict.fromkeys(result.list_entry(args.output) for result in failed)]
     if args.failed:
         write_atomic(Path(args.failed), join_names(failures), overwrite=args.overwrite)
         if any("\n" in name for name in failures):
@@ -138,16 +199,16 @@ def colorize_images(args: ColorizeOptions) -> int:
                 sys.stderr,
             )
     if args.report:
-        from colorzoo.batch import read_entries, write_report  # takes 20 ms, and only reports need it
+        from colorzoo.batch import read_entries, write_report
 
         with progress_bar("report", len(results)) as advance:
             entries = read_entries(results, advance, args.output)
-        for path in args.report:
-            written = write_report(Path(path), entries)
+        for name in args.report:
+            written = write_report(Path(name), entries)
             print_line(f"colorzoo: report: {', '.join(map(str, written))}", sys.stderr)
     if not failures:
         return 0
-    return 2 if len(failures) == len(results) else 1
+    return 2 if len(failed) == len(results) else 1
 
 
 def _file_colorizer(args: ColorizeOptions) -> FileColorizer:
@@ -174,7 +235,6 @@ def _file_colorizer(args: ColorizeOptions) -> FileColorizer:
         overwrite=args.overwrite,
         max_pixels=int(args.max_pixels * 1e6),
         skip_colored=args.skip_colored,
-        matches_sheets=len(recipe.exemplar.files) > 1,
         same_characters=args.same_characters,
     )
 
@@ -206,53 +266,30 @@ def _print_result(args: ColorizeOptions, is_default: bool, result: FileResult) -
         print_line(f"  {spent:>11}  {stage.name}{about}", stream)
 
 
-def _plan(
-    args: ColorizeOptions, files: FileColorizer, print_result: PrintResult, sample: int
-) -> tuple[list[FileTask], list[FileResult]]:
-    """Find images, choose their output files, and print images that cannot be colorized.
+def read_files(args: ColorizeOptions, files: FileColorizer, images: Iterable[Path]) -> list[str | Path]:
+    """Return all files that a run reads.
 
     Args:
-        args: Options.
-        files: Model, recipe and settings of the sample.
-        print_result: Function that prints a result.
-        sample: Number of the sample; see `plan_outputs`.
-
-    Raises:
-        ImageError: ``--output`` cannot be used for these images.
+        args: Options, of which some name files.
+        files: Recipe, which can name references and label images.
+        images: Images that the search has found.
     """
-    listed = read_list(args.from_list) if args.from_list else []
-    search = find_images([*args.images, *listed], exclude=Path(args.output) if args.output else None)
-    results = [FileResult(name, "", "failed", (str(error),)) for name, error in search.errors]
-    outputs = plan_outputs(
-        search.found,
-        files.provenance,
-        args.output,
-        overwrite=args.overwrite,
-        listed=listed,
-        extension=f".{args.format}" if args.format else None,
-        sample=sample,
-    )
-    inputs: set[tuple[int, int] | None] = set()
-    if any(os.path.lexists(path) for path, _ in outputs):  # a missing output cannot be an input
-        input_paths = [image.path for image in search.found]
-        inputs = input_identities([*named_inputs(args), *input_paths, *files.input_files])
-    tasks = []
-    for image, (path, state) in zip(search.found, outputs, strict=True):
-        task = FileTask(image.path, path, str(image.path))
-        if inputs and file_identity(path) in inputs:
-            results.append(task.result("failed", f"{path} {_IS_INPUT}"))
-        elif state != "missing":
-            results.append(task.existing_result(state))
-            if state == "done" and args.same_characters:
-                files.colored_pages.append(path)
-        else:
-            tasks.append(task)
-    for result in results:
-        print_result(result)
-    if search.omitted:
-        print_line(f"colorzoo: {skipped_files_message(search.omitted)}", sys.stderr)
-    results += [FileResult(str(path), "", "skipped", (reason,)) for path, reason in search.omitted]
-    return tasks, results
+    return [*named_inputs(args), *images, *files.input_files]
+
+
+def written_files(args: ColorizeOptions, results: Sequence[Path]) -> list[Path]:
+    """Return all files that a run can write.
+
+    Args:
+        args: Options, of which some name files.
+        results: Results and contact sheets.
+    """
+    lists: list[Path] = [] if args.failed is None else [Path(args.failed)]
+    if args.report:
+        from colorzoo.batch import report_pages
+
+        lists += [page for path in args.report for page in report_pages(Path(path), len(results))]
+    return [*results, *map(sidecar_path, results), *lists]
 
 
 def _run(
@@ -269,7 +306,10 @@ def _run(
     unsaved: Counter[str] = Counter()
     interrupts = record_interrupts()
     with progress_bar("coloring", len(tasks)) as advance, closing(work):
-        for result in work:
+        for task, result in zip(tasks, work, strict=True):
+            advance()
+            if task.is_done:
+                continue
             results.append(result)
             if len(tasks) > 1 and result.status == "colored":
                 unsaved.update(note for note in result.notes if NOT_SAVED in note)
@@ -277,7 +317,6 @@ def _run(
             print_result(result)
             if interrupts:
                 raise KeyboardInterrupt
-            advance()
     for note, count in unsaved.items():
         print_line(f"colorzoo: {count} of {len(tasks)} images: {note}", sys.stderr)
     return results

@@ -117,7 +117,7 @@ class ColorizeOptions(ModelOptions, ColorSettings):
         "-o",
         "--output",
         metavar="OUT",
-        writes="results",
+        writes="path",
     )
     overwrite: bool = option(False, "replace existing results, and the file of --failed", FILES)
     format: Literal["png", "tif", "jpg", "webp", "avif"] | None = option(
@@ -144,7 +144,7 @@ class ColorizeOptions(ModelOptions, ColorSettings):
         "write the paths of failed images to a .txt file that can be passed to --from",
         RUN,
         metavar="LIST",
-        writes=".txt",
+        writes="file",
     )
     report: list[str] = option(
         [], "write a report (.html or .csv); may be repeated", RUN, metavar="FILE", writes="path"

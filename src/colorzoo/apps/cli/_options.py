@@ -1,9 +1,8 @@
-"""Command-line parsers built from dataclasses of options, and checks of output files."""
+"""Command-line parsers built from dataclasses of options, and the files that options name."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -14,10 +13,41 @@ from types import NoneType
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import ColorzooError
+from colorzoo.files import check_outputs
 from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.settings import Range
 
 _NEGATIVE = re.compile(r"-\.?\d")
+
+
+def _texts(options: Any, field: Field[Any]) -> list[str]:
+    """Return the values of an option that are paths or text."""
+    value = getattr(options, field.name)
+    values = value if isinstance(value, list | tuple) else [value]
+    if isinstance(value, dict):
+        values = list(value.values())
+    return [str(each) for each in values if isinstance(each, str | Path)]
+
+
+def named_inputs(options: Any) -> list[str]:
+    """Return the values of all options that can name an input file.
+
+    These are all values except outputs, because a new option must not be forgotten. The parts of values such
+    as ``--key 3=a.png`` and ``--models a=a.safetensors,b=b.ckpt`` are included.
+    """
+    names = []
+    for field in fields(options):
+        if not field.metadata["writes"]:
+            for text in _texts(options, field):
+                parts = text.split(",")
+                names += [text, *parts, *(part.partition("=")[2] for part in (text, *parts))]
+    return names
+
+
+def named_outputs(options: Any) -> list[Path]:
+    """Return the values of all options that name a file to write."""
+    named = [field for field in fields(options) if field.metadata["writes"] == "file"]
+    return [Path(text) for field in named for text in _texts(options, field)]
 
 
 @dataclass(frozen=True)
@@ -30,12 +60,17 @@ class Command:
         options: Dataclass with one field per option. `colorzoo.options.option` and
             `colorzoo.options.argument` create the fields.
         run: Function that receives the parsed options and returns the exit code.
+        reads: Function that lists the files that the command reads, before it opens a file.
+        writes: Function that lists the files that the command writes. Commands whose files depend on the
+            content of other files also check their complete lists; see `colorzoo.files.check_outputs`.
     """
 
     help: str
     example: str
     options: type[Any]
     run: Callable[[Any], int]
+    reads: Callable[[Any], Iterable[str | Path]] = named_inputs
+    writes: Callable[[Any], Iterable[Path]] = named_outputs
 
     def parse(self, name: str, words: Sequence[str]) -> Any:
         """Parse command-line arguments into an instance of the dataclass of options.
@@ -70,26 +105,8 @@ class Command:
             if value is not None:
                 parsed[option] = {**(parsed.get(option) or {}), kind: value}
         options = self.options(**{option: value for option, value in parsed.items() if value is not None})
-        for field in fields(options):
-            kind = field.metadata["writes"]
-            for out in map(Path, _texts(options, field) if kind not in ("", "results") else ()):
-                if kind == ".txt" and out.suffix.lower() != kind:  # prevents overwriting an image
-                    raise ColorzooError(f"--{field.name} must be a {kind} file, got {out}")
-                # a missing output cannot be an input; a folder can be both
-                inputs = named_inputs(options) if os.path.isfile(out) else ()  # noqa: PTH113
-                source = getattr(options, "source", None)
-                if inputs and source is not None and file_identity(out) == file_identity(source):
-                    raise ColorzooError(f"{out} is also the source. Choose another output file.")
-                if kind == "path":
-                    check_input(out, *inputs)
-                elif kind == ".txt" and os.path.lexists(out) and not options.overwrite:
-                    check_input(out, *inputs)
-                    raise ColorzooError(
-                        f"{out} already exists. Delete this file, or choose another file for --{field.name}, "
-                        "because --overwrite also replaces results."
-                    )
-                else:
-                    check_output(out, *inputs, overwrite=options.overwrite)
+        overwrite = getattr(options, "overwrite", True)
+        check_outputs(self.writes(options), self.reads(options), overwrite=overwrite)
         return options
 
 
@@ -199,73 +216,3 @@ def _numbers(text: str) -> list[float]:
         raise argparse.ArgumentTypeError(
             f"must be a list of numbers (for example 2,1), got {text!r}"
         ) from None
-
-
-def file_identity(path: str | Path) -> tuple[int, int] | None:
-    """Return the device number and the inode of a file; None if the file does not exist.
-
-    Two paths of the same file, such as hard links, have the same numbers.
-    """
-    try:
-        status = Path(path).stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _texts(options: Any, field: Field[Any]) -> list[str]:
-    """Return the values of an option that are paths or text."""
-    value = getattr(options, field.name)
-    values = value if isinstance(value, list | tuple) else [value]
-    if isinstance(value, dict):
-        values = list(value.values())
-    return [str(each) for each in values if isinstance(each, str | Path)]
-
-
-def named_inputs(options: Any) -> list[str]:
-    """Return the values of all options that can name an input file.
-
-    These are all values except outputs, because a new option must not be forgotten. The parts of values such
-    as ``--key 3=a.png`` and ``--models a=a.safetensors,b=b.ckpt`` are included.
-    """
-    names = []
-    for field in fields(options):
-        if not field.metadata["writes"]:
-            for text in _texts(options, field):
-                parts = text.split(",")
-                names += [text, *parts, *(part.partition("=")[2] for part in (text, *parts))]
-    return names
-
-
-def input_identities(paths: Iterable[str | Path]) -> set[tuple[int, int] | None]:
-    """Return the identities of all existing files; see `file_identity`."""
-    return {file_identity(path) for path in paths} - {None}
-
-
-def check_input(out: Path, *inputs: str | Path | None) -> None:
-    """Raise a `ColorzooError` if an output file is also an input; see `check_output`."""
-    if file_identity(out) in input_identities(path for path in inputs if path is not None):
-        raise ColorzooError(f"{out} is also an input. Choose another output file.")
-
-
-def check_output(out: Path, *inputs: str | Path | None, overwrite: bool = True) -> None:
-    """Raise an error if an output file is also an input, must not be replaced or cannot be written.
-
-    Args:
-        out: Output file.
-        inputs: Input files. None stands for an input that the user omitted.
-        overwrite: Whether an existing output file may be replaced.
-
-    Raises:
-        ColorzooError: ``out`` is one of the inputs, a folder or a device, ``out`` exists and ``overwrite`` is
-            False, or its folder is not writable.
-    """
-    check_input(out, *inputs)
-    if os.path.lexists(out) and not overwrite:
-        raise ColorzooError(f"{out} already exists. Set --overwrite, or choose another output file.")
-    if os.path.exists(out) and not os.path.isfile(out):  # noqa: PTH110, PTH113 - for names that are too long
-        raise ColorzooError(f"{out} is not a regular file. Choose another output file.")
-    # checked before the work, which can take hours
-    folder = next(parent for parent in out.absolute().parents if os.path.lexists(parent))
-    if not (os.path.isdir(folder) and os.access(folder, os.W_OK)):  # noqa: PTH112
-        raise ColorzooError(f"{out} cannot be written, because {folder} is not a writable folder.")

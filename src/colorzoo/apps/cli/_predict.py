@@ -22,7 +22,7 @@ from colorzoo.data import ImageDataModule
 from colorzoo.data.loader import call_on_rank_zero
 from colorzoo.data.sources import Original, Originals
 from colorzoo.errors import DataError
-from colorzoo.files import write_atomic
+from colorzoo.files import check_outputs, write_atomic
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.pixels.find import FoundImage, skipped_files_message
 from colorzoo.training.command import ZooCLI
@@ -224,8 +224,8 @@ class FullSizePrediction(LightningModule):
         """Return the images, and the output paths of images whose names would be equal without case."""
         if self._bucket:
             self._bucket.require_writable(FAILED)  # removes the list of an earlier run
-        elif self.folder.resolve().is_relative_to(Path(self.data.hparams.root).resolve()):
-            raise DataError(f"--output must be outside --data.root, got {str(self.folder)!r}")
+        else:
+            check_outputs([self.folder / FAILED], folders=[Path(self.data.hparams.root)])
         found = self.data.originals()
         if not len(found):
             raise DataError(f"--data.root contains no image to colorize: {self.data.hparams.root!r}")

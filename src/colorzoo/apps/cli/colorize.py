@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from pathlib import Path
 
 from colorzoo.apps.cli._file_options import ColorizeOptions
-from colorzoo.apps.cli._options import Command
+from colorzoo.apps.cli._options import Command, named_outputs
 from colorzoo.console import resumable
 from colorzoo.errors import ColorzooError
 
@@ -48,6 +49,13 @@ def import_torch() -> None:
         gc.enable()
 
 
+def _writes(args: ColorizeOptions) -> list[Path]:
+    """Return the list of failed images; the other outputs depend on the images."""
+    if args.failed and Path(args.failed).suffix.lower() != ".txt":  # prevents overwriting an image
+        raise ColorzooError(f"--failed must be a .txt file, got {args.failed}")
+    return named_outputs(args)
+
+
 def run(args: ColorizeOptions) -> int:
     """Colorize every image; an image that fails does not stop the run.
 
@@ -66,4 +74,4 @@ def run(args: ColorizeOptions) -> int:
         return colorize_images(args)
 
 
-COMMANDS = {"": Command(HELP, EXAMPLE, ColorizeOptions, run)}
+COMMANDS = {"": Command(HELP, EXAMPLE, ColorizeOptions, run, writes=_writes)}

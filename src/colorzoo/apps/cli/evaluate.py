@@ -95,6 +95,17 @@ class EvaluateOptions:
     list_all: bool = option(False, "list protocols and metrics, then exit", "", "--list")
 
 
+def _writes(args: EvaluateOptions) -> list[Path]:
+    """Return the files of the report, or of the page for a blind vote."""
+    if (args.output is None and args.vote is None) or args.votes is not None:
+        return []
+    from colorzoo.evaluation.report import REPORT_FILES
+    from colorzoo.evaluation.vote import KEY_FILE, PAGE_FOLDER
+
+    report = [] if args.output is None else [args.output / name for name in REPORT_FILES]
+    return report if args.vote is None else [args.vote / KEY_FILE, args.vote / PAGE_FOLDER / "index.html"]
+
+
 def run(args: EvaluateOptions) -> int:
     """Evaluate models and write a report, list protocols and metrics, or write or count a blind vote.
 
@@ -252,4 +263,4 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
     print_line(str(folder / "report.html"), sys.stdout)
 
 
-COMMANDS = {"": Command(HELP, EXAMPLE, EvaluateOptions, run)}
+COMMANDS = {"": Command(HELP, EXAMPLE, EvaluateOptions, run, writes=_writes)}

@@ -94,6 +94,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments after ``colorzoo``; None reads them from ``sys.argv``.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    # Open missing streams. A closed descriptor would be reused by the next file, into which C libraries and
+    # other processes would then write their messages.
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # file names can contain characters that it cannot encode
             stream.reconfigure(errors="backslashreplace")

@@ -18,11 +18,13 @@ from colorzoo.errors import ColorzooError
 from colorzoo.files import write_atomic
 from colorzoo.options import argument, option
 from colorzoo.registry import DEFAULT_MODELS, card_entry, list_models, model_card
+from colorzoo.weights.catalog import list_weights
 
 HELP = "list the models and the default model for each use"
 EXAMPLE = """
 colorzoo models
 colorzoo models 'zhang*' --guidance points
+colorzoo models --license 'research only'
 colorzoo models --json
 colorzoo models smith2030 --update
 """
@@ -36,6 +38,9 @@ class ModelsOptions:
 
     pattern: str = argument("name, alias or shell pattern (default: all)", "PATTERN", default="*")
     guidance: str | None = option(None, "list only models that support this kind of guidance")
+    license: str | None = option(
+        None, "list only models with weights whose license, or license of training data, contains this text"
+    )
     json: bool = option(False, "print the model cards as a JSON list")
     update: bool = option(False, "write the number of parameters of the models into their card files")
 
@@ -49,6 +54,16 @@ def run(args: ModelsOptions) -> int:
     is_pattern = any(sign in args.pattern for sign in "*?[")
     pattern = args.pattern if is_pattern else model_card(args.pattern).name
     cards = [model_card(name) for name in list_models(pattern, args.guidance)]
+    if (text := args.license) is not None:
+        cards = [
+            card
+            for card in cards
+            if any(
+                text.lower() in each.lower()
+                for file in list_weights([card])
+                for each in (file.weights.license, file.data_license)
+            )
+        ]
     if args.update:
         update_parameters(cards)
     elif args.json:  # each card with the uses of which the model is the default

@@ -9,7 +9,7 @@ from typing import Literal
 
 from colorzoo.apps.cli._options import Command
 from colorzoo.errors import ColorzooError
-from colorzoo.files import write_atomic
+from colorzoo.files import check_outputs, write_atomic
 from colorzoo.options import argument, option
 from colorzoo.registry import list_models
 
@@ -56,9 +56,7 @@ def run(args: NewPaperOptions) -> int:
         raise ColorzooError(
             f"--zoo requires the folder {_ZOO}. Run the command in the root of a colorzoo checkout."
         )
-    for path in contents:
-        if path.exists():
-            raise ColorzooError(f"{path} already exists. Choose another NAME, or delete this file.")
+    check_outputs(contents, overwrite=False)
     for path, text in contents.items():
         write_atomic(path, text.encode())
         print(path)

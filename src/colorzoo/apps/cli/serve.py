@@ -22,7 +22,7 @@ colorzoo serve --host 0.0.0.0 --allow-host colors.example --max-pixels 24
 """
 
 _LIMITS, _NETWORK = "limits", "access from other machines"
-_REQUIRED = ("starlette", "uvicorn", "python_multipart")
+_REQUIRED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,9 @@ class ServeOptions:
     )
     host: str = option(
         "127.0.0.1", "address to listen on; 0.0.0.0 allows access from other machines", _NETWORK
+    )
+    log: str | None = option(
+        None, "append a line for each request to this file; - writes to standard output", metavar="FILE"
     )
     allow_host: list[str] = option(
         [],
@@ -63,6 +66,9 @@ class ServeOptions:
     timeout: Annotated[float, Range(0, 86_400, open=True)] = option(
         300, "maximum time in seconds to wait for and colorize an image (default: 300)", _LIMITS
     )
+    drain: Annotated[float, Range(0, 86_400)] = option(
+        30, "maximum time in seconds for accepted requests to end after SIGTERM (default: 30)", _LIMITS
+    )
 
 
 def run(args: ServeOptions) -> int:
@@ -85,9 +91,11 @@ def run(args: ServeOptions) -> int:
         model_card(args.model)  # raises an error for an unknown name before torch is imported
 
     from colorzoo.apps.cli.colorize import import_torch
+    from colorzoo.apps.studio.monitor import access_log
     from colorzoo.apps.studio.server import bound_socket
 
     bound_socket(args.host, args.port).close()  # raises an error for a used port before torch is imported
+    log = None if args.log is None else access_log(args.log)
     import_torch()
     from colorzoo.apps.studio.service import ColorService, ServiceLimits, serve_requests
 
@@ -104,7 +112,9 @@ def run(args: ServeOptions) -> int:
     )
     service.load()
     names = tuple(name.lower() for name in args.allow_host)
-    serve_requests(service, host=args.host, port=args.port, names=names, token=token)
+    serve_requests(
+        service, host=args.host, port=args.port, names=names, token=token, drain=args.drain, log=log
+    )
     return 0
 
 

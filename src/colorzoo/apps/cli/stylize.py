@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from colorzoo.apps.cli._file_options import ModelOptions
-from colorzoo.apps.cli._options import Command, check_output, named_inputs
+from colorzoo.apps.cli._options import Command
 from colorzoo.errors import ColorzooError
 from colorzoo.options import MODEL, argument, option
 from colorzoo.settings import Fraction, Range
@@ -55,6 +55,11 @@ class StylizeOptions(ModelOptions):
     device: str = option("auto", "auto, cpu, cuda or mps (default: auto)", MODEL)
 
 
+def _writes(args: StylizeOptions) -> list[Path]:
+    """Return the output file."""
+    return [args.output or args.content.parent / f"{args.content.stem}.styled{args.content.suffix}"]
+
+
 def run(args: StylizeOptions) -> int:
     """Transfer the colors of the style image to the content image and write the result.
 
@@ -68,8 +73,7 @@ def run(args: StylizeOptions) -> int:
 
     requested = requested_model(args.model, Recipe(), args.weights)
     name = requested or DEFAULT_MODELS["stylize"]
-    out = args.output or args.content.parent / f"{args.content.stem}.styled{args.content.suffix}"
-    check_output(out, *named_inputs(args), overwrite=args.overwrite)  # also the default output
+    (out,) = _writes(args)
     content, style = read_image(args.content), read_image(args.style)
     require_color(style, str(args.style))
     if is_gray(content):
@@ -100,4 +104,4 @@ def run(args: StylizeOptions) -> int:
     return 0
 
 
-COMMANDS = {"": Command(HELP, EXAMPLE, StylizeOptions, run)}
+COMMANDS = {"": Command(HELP, EXAMPLE, StylizeOptions, run, writes=_writes)}

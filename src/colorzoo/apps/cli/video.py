@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.apps.cli._file_options import VideoOptions
-from colorzoo.apps.cli._options import Command, check_output
+from colorzoo.apps.cli._options import Command
 from colorzoo.apps.cli.colorize import import_torch
 from colorzoo.console import print_line, resumable
 from colorzoo.errors import GuidanceError
@@ -76,8 +76,6 @@ def run(args: VideoOptions) -> int:
             raise GuidanceError(f"{name} cannot be combined with --frame, which writes one image")
     if args.model:
         model_card(args.model)  # raises an error for an unknown name, before torch is imported
-    if source.exists() and not (source.is_dir() and out.is_dir()):  # files of a folder are not all replaced
-        check_output(out)
     import_torch()
     from colorzoo.apps.video.run import colorize_video, write_frame
 

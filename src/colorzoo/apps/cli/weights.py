@@ -20,7 +20,7 @@ from colorzoo.weights.load import UNTRAINED, StoredType
 HELP = "list, download, verify, convert and export weight files"
 
 _NAME = "model name or alias"
-_LIST_HEADER = ("MODEL", "TAG", "SIZE", "LICENSE", "CODE", "SHA256", "FROM", "WHERE", "FILE")
+_LIST_HEADER = ("MODEL", "TAG", "SIZE", "LICENSE", "CODE", "DATA", "SHA256", "FROM", "WHERE", "FILE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +150,8 @@ def _list(args: ListOptions) -> int:
         digest = "none" if row.sha256 is None else row.sha256[:12]
         if row.sha256 is not None and row.weights.sha256 is None:
             digest += " (recorded)"
-        size, licenses = megabytes(row.weights.size), (row.weights.license, row.code_license)
+        size = megabytes(row.weights.size)
+        licenses = (row.weights.license, row.code_license, row.data_license)
         table.append((row.model, row.tag, size, *licenses, digest, row.origin, row.where, str(row.path)))
     print_table(_LIST_HEADER, table)
     return 0

@@ -1,5 +1,10 @@
 """Drawing pad: an editor for colorizing images in a browser or a notebook (`Pad`)."""
 
-import lazy_loader
+from typing import TYPE_CHECKING
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from colorzoo._lazy import attach_exports
+
+if TYPE_CHECKING:
+    from colorzoo.apps.studio._exports import *
+else:
+    __getattr__, __dir__, __all__ = attach_exports(__name__)

@@ -79,8 +79,9 @@ class Access:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path.startswith(self.guarded):
             cookie = HTTPConnection(scope).cookies.get(self.cookie_name, "")
-            bearer = headers.get("authorization", "").removeprefix("Bearer ")
-            if not (self._url_has_token(scope) or self._equals_token(cookie) or self._equals_token(bearer)):
+            method, _, bearer = headers.get("authorization", "").partition(" ")
+            is_bearer = method.lower() == "bearer" and self._equals_token(bearer.strip())
+            if not (self._url_has_token(scope) or self._equals_token(cookie) or is_bearer):
                 return (
                     "the token is missing or wrong; open the complete address that the server printed, or "
                     "send the header Authorization: Bearer TOKEN"

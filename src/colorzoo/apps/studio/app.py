@@ -246,7 +246,10 @@ async def _film_thumbnail(request: Request) -> Response:
 async def _play_film(request: Request) -> Response:
     """Send the frames of a shot in color, each of which replaces the previous frame in an ``img`` element."""
     film = await _film_of(request)
-    frames = film.play(request.path_params["number"])
+    try:
+        frames = await asyncio.to_thread(film.play, request.path_params["number"])
+    except ColorzooError as error:
+        raise StudioError("expired", str(error)) from None
     parts = (b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + data + b"\r\n" for data in frames)
     return StreamingResponse(parts, media_type="multipart/x-mixed-replace; boundary=frame")
 

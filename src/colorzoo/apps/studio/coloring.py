@@ -20,9 +20,9 @@ from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference import (
     ColorizedImage,
     Colorizer,
-    ColorizeTask,
+    Edit,
     FullLightness,
-    colorize_task,
+    colorize_edit,
     shrink_lightness,
 )
 from colorzoo.inference.steps import Drawing
@@ -61,50 +61,27 @@ class PadRequest:
         """Return the lines and regions of the photo at full size, for sketch models."""
         return self.opened.drawing(self.recipe)
 
-    def task(self) -> ColorizeTask:
-        """Return the colorization task of the photo.
+    def edit(self) -> Edit:
+        """Return the edit of the photo, which uses the cache of the drawing pads.
 
         Raises:
             GuidanceError: The recipe does not match the photo.
         """
         drawing = self.drawing() if self.colorizer.is_sketch_model else None
-        task = self.colorizer.prepare_lightness(
+        edit = self.colorizer.resolve_lightness(
             self.lightness(), self.opened.size, self.recipe, self.exemplar, drawing=drawing
         )
-        return self.cached(task)
+        return replace(edit, cache=self.cache)
 
-    def quick_task(self, size: int) -> ColorizeTask:
-        """Return the task for a fast preview, which does not require decoding the file.
+    def quick_edit(self, size: int) -> Edit:
+        """Return the edit for a fast preview, which does not require decoding the file.
 
         Args:
             size: Shorter side of the network input in pixels.
         """
         lightness = self.opened.approximate_lightness(size)
-        task = self.colorizer.prepare_lightness(lightness, self.opened.size, self.recipe, self.exemplar)
-        return self.cached(task, "approximate")
-
-    def cached(self, task: ColorizeTask, kind: str = "") -> ColorizeTask:
-        """Return a copy of a task of this photo that uses the cache of the drawing pads.
-
-        Args:
-            task: Task of this photo and model.
-            kind: Difference of the network input from the network input of `task`.
-        """
-        key = self.image_key, task.lightness.shape, kind
-        return replace(task, results=self.cache, image_key=key)
-
-    @property
-    def image_key(self) -> Hashable:
-        """Model, reference and photo of the request as a key of the cache."""
-        reference = None if self.reference is None else self.reference.file.sha256
-        return self.colorizer.name, reference, self.photo_key
-
-    @property
-    def photo_key(self) -> Hashable:
-        """Photo of the request as a key of the cache, for results that depend on no model."""
-        opened = self.opened
-        inside = None if opened.window is None else opened.window.inside
-        return opened.sha256, opened.opaque, inside, repr(opened.healing)
+        edit = self.colorizer.resolve_lightness(lightness, self.opened.size, self.recipe, self.exemplar)
+        return replace(edit, cache=self.cache)
 
 
 def predict(request: PadRequest) -> ColorizedImage:
@@ -113,12 +90,12 @@ def predict(request: PadRequest) -> ColorizedImage:
     Raises:
         ColorzooError: The recipe does not match the photo, or the model fails.
     """
-    return _run(request.task())
+    return _run(request.edit())
 
 
-def _run(task: ColorizeTask) -> ColorizedImage:
+def _run(edit: Edit) -> ColorizedImage:
     with torch.inference_mode():
-        return colorize_task(task)
+        return colorize_edit(edit)
 
 
 def color_preview(
@@ -142,11 +119,11 @@ def color_preview(
     # which depend on the network size
     kinds = {"regions", "classes"} & set(request.recipe.kinds())
     if quality == "drag" and not kinds and not request.colorizer.is_sketch_model:
-        task = request.quick_task(request.colorizer.size // 2)
+        edit = request.quick_edit(request.colorizer.size // 2)
     else:
-        task = request.task()
+        edit = request.edit()
     start = time.perf_counter()
-    result = _run(task)
+    result = _run(edit)
     network_end = time.perf_counter()
     stop_if_cancelled()
     opened = request.opened
@@ -177,10 +154,9 @@ def color_preview(
     }
     height, width = levels.shape[:2]
     fields = {"width": width, "height": height, "notes": list(result.notes), "timing": timing}
-    flats = result.colors.flats
-    if flats is None:
+    if not request.colorizer.is_sketch_model:
         return fields, (data,)
-    return fields, (data, np.rint(flats.colors * 255).astype(np.uint8).tobytes())
+    return fields, (data, np.rint(result.flats.colors * 255).astype(np.uint8).tobytes())
 
 
 def milliseconds(seconds: float) -> float:

@@ -103,8 +103,7 @@ def describe_similar_regions(request: PadRequest, place: tuple[float, float]) ->
         similar = (similarities >= _SIMILAR).nonzero()[:, 0].tolist()
     excluded = _regions_with_points(request) | {region}
     remaining = [other for other in similar if other not in excluded]
-    flats = predict(request).colors.flats
-    assert flats is not None
+    flats = predict(request).flats
     color: FloatArray = flats.colors[flats.drawing.region_at(*place, request.opened.size)]
     locations = _inner_locations(request, remaining)
     return {"color": _hex(torch.from_numpy(color)), "places": [place, *locations]}
@@ -120,7 +119,7 @@ def _predict(request: PadRequest) -> tuple[Any, Any, Tensor]:
     if not isinstance(model, DrawingModel):
         raise StudioError("unsupported", "this coloring model does not compare the regions of a drawing")
     with torch.inference_mode():
-        return model, *predict_regions(request.task())
+        return model, *predict_regions(request.edit())
 
 
 def _regions_with_points(request: PadRequest) -> set[int]:

@@ -86,7 +86,7 @@ def encode_with_layers(colored: ColorizedImage, image: RasterImage, options: Exp
         ImageError: The package extra ``colorzoo[psd]`` is not installed.
     """
     source = colored.source(image)
-    downscaled = _downscale(source, options.side)
+    downscaled = _with_resolution(_downscale(source, options.side), options)
     downscale_layer = partial(_downscale_levels, side=options.side, alpha=source.alpha)
     if options.format == "layer":
         colors = downscale_layer(colored.levels())
@@ -111,10 +111,8 @@ def encode_with_provenance(
     """
     levels = colored.levels(output_bit_depth(name, image))
     result = _downscale(replace(colored.source(image), levels=levels), options.side)
-    metadata = result.metadata
-    if options.dpi is not None:
-        metadata = replace(metadata, dpi=(options.dpi, options.dpi))
-    metadata = add_provenance(metadata, with_prediction(origin, colored))
+    result = _with_resolution(result, options)
+    metadata = add_provenance(result.metadata, with_prediction(origin, colored))
     file_format = WRITABLE[PurePath(name).suffix]
     return encode(result.levels, replace(result, metadata=metadata), file_format, options.quality)
 
@@ -154,6 +152,12 @@ def export_provenance(
         max_side=options.side if is_downscaled else None,
     )
     return with_source(provenance, opened.sha256, opened.name)
+
+
+def _with_resolution(image: RasterImage, options: ExportOptions) -> RasterImage:
+    if options.dpi is None:
+        return image
+    return replace(image, metadata=replace(image.metadata, dpi=(options.dpi, options.dpi)))
 
 
 def _downscale(image: RasterImage, side: int | None) -> RasterImage:

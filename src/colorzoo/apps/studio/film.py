@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from cachetools import LRUCache
-from filelock import FileLock, Timeout
 from PIL import Image
 
 from colorzoo.apps.studio.handlers import Context, Request
@@ -47,10 +46,11 @@ from colorzoo.apps.video.run import (
     open_film,
 )
 from colorzoo.errors import ColorzooError
-from colorzoo.files import write_atomic
-from colorzoo.guidance import Recipe
+from colorzoo.files import lock_file, write_atomic
+from colorzoo.guidance import ExemplarHint, Recipe
 from colorzoo.image_io import RasterImage, quantized, read_provenance
 from colorzoo.inference import choose_model
+from colorzoo.pixels.find import result_name
 from colorzoo.pixels.raster import composite_on_white
 from colorzoo.settings import NonNegativeInt
 
@@ -100,12 +100,11 @@ class Film:
         self._references = self._recipe_path.with_name(f"{self._recipe_path.stem}.references")
         self._edited = [key.frame for key in self._edits().keys]
         self._is_drawn = is_drawn(self._film)
-        self._file_lock = FileLock(self._recipe_path.with_name(f".{self._recipe_path.name}.lock"))
         try:
-            self._file_lock.acquire(timeout=0)
-        except Timeout:
+            self._file_lock = lock_file(self._recipe_path.with_name(f".{self._recipe_path.name}.lock"), 0)
+        except TimeoutError as error:
             raise VideoError(
-                f"{path} is open in another `colorzoo studio`. Stop this server, or continue there."
+                f"{path} is open in another `colorzoo studio`: {error}. Stop this server, or continue there."
             ) from None
         except OSError as error:
             raise VideoError(
@@ -249,7 +248,13 @@ class Film:
         with suppress(ColorzooError, OSError):
             if not os.path.lexists(self.out) or read_provenance(self.out) is None:
                 return
-            result, times = open_film(self.out), list[int]()
+            times = list[int]()
+            # frames of a folder are found by their names, because OUT can have other images and lack frames
+            result = (
+                FrameFolder(self.out, files=[self.out / result_name(file) for file in self._film.files])
+                if isinstance(self._film, FrameFolder)
+                else open_film(self.out)
+            )
             if isinstance(result, VideoFile):
                 with open_media(self.out) as container:
                     packets = container.demux(main_video_stream(container))
@@ -284,8 +289,14 @@ class Film:
             return self._thumbnails[version, number]
 
     def play(self, number: int) -> Iterator[bytes]:
-        """Yield JPEGs of the shot of a frame in the result, at the frame rate of the film."""
-        shot = self._shot(number, lambda: None)
+        """Return JPEGs of the shot of a frame in the result, at the frame rate of the film.
+
+        Raises:
+            VideoError: The frame does not exist.
+        """
+        return self._play(self._shot(number, lambda: None))
+
+    def _play(self, shot: range) -> Iterator[bytes]:
         rate = float(self._film.describe().get("rate", _DEFAULT_RATE))
         start = time.monotonic()
         for frame in self._result_from(shot.start):
@@ -297,7 +308,8 @@ class Film:
 
     def _colors(self, number: int, pool: ModelPool, check: Callable[[], None]) -> RasterImage:
         """Return a frame in the colors of the film, as ``colorzoo video --frame`` exports it."""
-        if self._is_current and (found := next(self._result_from(number), None)) is not None:
+        found = next(self._result_from(number), None) if self._is_current else None
+        if found is not None and found.number == number:
             return RasterImage(found.rgb_image().levels)
         edits, shot = self._edits(), self._shot(number, check)
         with self._changed:
@@ -381,7 +393,16 @@ class Film:
         """Store the recipe of a frame in the film recipe; a recipe without edits is removed."""
         number = ctx.message.fields().read("frame", NonNegativeInt, MISSING)
         recipe = replace(ctx.recipe(), sha256=None)  # the hash of the PNG file depends on the encoder
-        if recipe == recipe.without_hints():
+        self._shot(number, stop_if_cancelled)  # raises an error if the frame does not exist
+        if (frame := next(self.frames_from(number), None)) is not None:
+            height, width = frame.gray().shape
+            recipe.check_inside(width, height)
+        # the colors of the film, which are the reference of a new frame, are not an edit
+        has_own_reference = not Path(recipe.exemplar.path).name.startswith(f"frame-{number}-")
+        edited = replace(recipe, width=None, height=None, model=None, border="automatic", extra={})
+        if not has_own_reference:
+            edited = replace(edited, exemplar=ExemplarHint())
+        if edited == Recipe():
             stored = None
         else:
             references = list[tuple[str, str | None]]()
@@ -498,7 +519,7 @@ class _Excerpt:
 def _frames_from(film: Source, path: Path, first: int, times: Sequence[int]) -> Iterator[VideoFrame]:
     """Yield the frames of a film from a frame on; without timestamps, the film is read from its start."""
     if not isinstance(film, VideoFile):
-        yield from FrameFolder(path, range(first, ALL_FRAMES.stop)).frames()
+        yield from film.frames(first)
         return
     if first < len(times):
         found = film.frames_from(first, times)

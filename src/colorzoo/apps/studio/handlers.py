@@ -28,10 +28,10 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.areas import parse_area
 from colorzoo.guidance.fields import DEFAULT_REACH, Fields, Reach, Vertices
 from colorzoo.guidance.kinds import guidance_kind
-from colorzoo.image_io import is_gray, write_notes
+from colorzoo.image_io import is_gray, without_positions, write_notes
 from colorzoo.inference import (
     as_reference,
-    colorize_task,
+    colorize_edit,
     crop_recipe,
     describe_statistics,
     require_color,
@@ -415,15 +415,20 @@ def _export(ctx: Context) -> Iterator[Message]:
     name = options.file_name(opened.name)
     image = opened.decode()
     drawing = request.drawing() if request.colorizer.is_sketch_model else None
-    task = request.colorizer.prepare(image, recipe, reference=request.exemplar, drawing=drawing)
-    colored = colorize_task(request.cached(task))  # reuses results of the previews
+    edit = request.colorizer.resolve(image, recipe, reference=request.exemplar, drawing=drawing)
+    # reuse results of the previews, which have the same network input
+    colored = colorize_edit(replace(edit, lightness=request.lightness(), cache=request.cache))
     notes = [*image.notes, *colored.notes]
     if options.has_layers:
         data = encode_with_layers(colored, image, options)
     else:
         origin = export_provenance(request, recipe, options, colored.source(image).size)
         data = encode_with_provenance(colored, image, name, origin, options)
-        notes += write_notes(name, image)
+    if options.format != "layer":  # a layer has no metadata
+        source = colored.source(image)
+        if options.side is not None and options.side < max(source.size):
+            source = replace(source, metadata=without_positions(source.metadata, scaled=True))
+        notes += write_notes(name, replace(image, metadata=source.metadata))
     fields = {"name": name, "mime": options.mime, "notes": notes}
     if ctx.inline_files:
         yield ctx.answer("exported", data, **fields)

@@ -32,7 +32,7 @@ _AUTHOR_AND_YEAR = re.compile(r"([a-z]+)((?:19|20)\d\d)")
 
 
 class StageCache(LRUCache[Hashable, Any]):
-    """Thread-safe cache of stage results, limited to 256 MiB; see `ColorizeTask.results`.
+    """Thread-safe cache of stage results, limited to 256 MiB; see `Edit.cache`.
 
     A larger result is not stored, and a stored result that has become larger is removed.
     """

@@ -34,7 +34,7 @@ _HEADER = struct.Struct("<I")
 _NO_MODEL = "This coloring model cannot be used. Choose another coloring model."
 _RECIPE_FIELD = re.compile(r"(recipe|border|crop|classes)\b")  # start of messages about a field of a recipe
 _DAMAGED = "These edits are damaged. Choose “Load edits” and another file."
-_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (  # error, code, and sentence before its message
+ERRORS: tuple[tuple[type[Exception], str, str], ...] = (  # error, code, and sentence before its message
     (ImageError, "bad_image", ""),
     (
         OtherImageError,
@@ -115,18 +115,15 @@ def describe_error(error: BaseException) -> tuple[str, str]:
         return error.code, _sentence(str(error))
     if isinstance(error, MemoryError):
         return "too_large", "The server ran out of memory. Use a smaller image."
-    for kind, code, sentence in _ERRORS:
+    for kind, code, sentence in ERRORS:
         if isinstance(error, kind):
             text = " ".join(str(error).split())
-            if kind is ImageError:  # not changed, because the message can start with a file name
-                return code, text
             # add a plain sentence before a message that names recipe fields or options
             if not sentence and code == "bad_recipe" and _RECIPE_FIELD.match(text):
                 sentence = _DAMAGED
             if sentence:
                 return code, f"{sentence} Details: {text}"
-            starts_with_field = re.match(r"\w+[.\[]", text)  # field names keep their case
-            return code, text if starts_with_field else _sentence(text)
+            return code, _sentence(text)
     _log.error("a drawing pad request failed", exc_info=error)
     return "internal", (
         "Something went wrong. Your edits are kept. Try again. If it happens again, restart colorzoo. "
@@ -135,7 +132,8 @@ def describe_error(error: BaseException) -> tuple[str, str]:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """Capitalize a message, unless it starts with the name of a file, field or option."""
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+[ ,]", text) else text
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,6 @@ from colorzoo.inference import (
     extent_of,
     find_parts,
     outline_mask,
-    overlays_of,
     paths_from,
     proposed_regions,
     resize_mask,
@@ -76,11 +75,11 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
     Raises:
         GuidanceError: The model does not propose regions.
     """
-    task = request.task()
-    proposal = proposed_regions(task)
-    regions = divided_regions(task)
+    edit = request.edit()
+    proposal = proposed_regions(edit)
+    regions = divided_regions(edit)
     # suggest the mean color of each region in the result at the size of the network input
-    predicted = result.colors.lightness
+    predicted = result.canvas.shown_lightness()
     lightness = request.lightness() if predicted is None else predicted
     rgb = lab_to_rgb_in_gamut(torch.cat([lightness[0], result.ab]))[None]
     colors = mean_region_colors(regions, rgb)
@@ -197,12 +196,7 @@ def named_parts(request: PadRequest) -> list[dict[str, Any]]:
 
 def _features(request: PadRequest, lightness: Tensor) -> SegmenterFeatures:
     """Return the segmenter features of a lightness map from the cache or the network."""
-    key = "segmenter features", request.photo_key
-    try:
-        features: SegmenterFeatures = request.cache[key]
-    except KeyError:
-        features = request.cache[key] = segmenter_features(lightness)
-    return features
+    return request.edit().run(segmenter_features, lightness)
 
 
 def select_in_outline(
@@ -250,11 +244,10 @@ def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> di
         area: Area with the action ``lock`` (keep the colors inside) or ``only`` (keep the colors outside).
     """
     # current colors below the paint, which also covers locked colors
-    lightness, predicted, ab = request.lightness(), result.colors.lightness, result.ab.clone()
+    _, unpainted = next(result.canvas.painted(""))
+    lightness, predicted, ab = request.lightness(), unpainted.shown_lightness(), result.ab.clone()
     background = (lightness if predicted is None else predicted)[0, 0]
-    recipe = replace(result.task.recipe, paint=())
-    overlays = overlays_of(recipe, result.task.image_size, lightness.shape[2:], result.colors.locked)
-    for overlay in overlays:
+    for overlay in unpainted.overlays(result.edit.map_size):
         overlay(ab, background, 0)
     # L is 0 unless the model predicts the lightness
     lab = torch.cat([torch.zeros_like(ab[:1]) if predicted is None else predicted[0], ab])
@@ -283,7 +276,7 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
     """
     weight = torch.ones(request.lightness().shape[2:])  # effect of the point in [0, 1]
     if point.reach != "everywhere":
-        weight = extent_of(request.task(), [point]).weight
+        weight = extent_of(request.edit(), [point]).weight
     alpha = (weight * TINT_ALPHA).round().byte().numpy()
     if request.opened.window is not None:
         alpha = request.opened.window.surrounded(alpha)
@@ -324,9 +317,9 @@ def _paths_and_similarity(request: PadRequest, point: PointHint) -> tuple[Paths,
 
     The similarity is None if the model does not compute similarities.
     """
-    task, patches = request.task(), PointPatches.of([point], request.opened.size)
-    paths = paths_from(task, patches)
-    similarity = similarity_to(task, patches)
+    edit, patches = request.edit(), PointPatches.of([point], request.opened.size)
+    paths = paths_from(edit, patches)
+    similarity = similarity_to(edit, patches)
     return paths, on_grid(similarity, paths.costs)
 
 

@@ -29,6 +29,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from colorzoo.apps.studio.access import Access, is_loopback
 from colorzoo.apps.studio.app import StudioLoader, build_app
 from colorzoo.apps.studio.protocol import Limits
+from colorzoo.console import is_terminal
 from colorzoo.errors import ColorzooError
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def serve(
         print(f"colorzoo studio: {url}  (Ctrl+C stops the server)", flush=True)
         if not is_loopback(host):  # other machines can access the server
             print(NOT_ENCRYPTED, flush=True)
-            if sys.stdout.isatty():
+            if is_terminal(sys.stdout):
                 print(qr_code(url), flush=True)
         if browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
@@ -220,6 +221,9 @@ def run_app(
                 )
             time.sleep(0.01)
         yield url_of(host, listening_port, token), server
+    except KeyboardInterrupt:
+        server.force_exit = True  # cancels running requests at once
+        raise
     finally:
         server.should_exit = True
         thread.join(timeout=15)  # the server has already closed the listener

@@ -14,19 +14,23 @@ import json
 import logging
 import os
 import re
+import shutil
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import TypeVar
+from urllib.parse import unquote_to_bytes
 from weakref import WeakSet
 
 import torch
+from filelock import FileLock, Timeout
 from PIL import Image, ImageDraw
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, ProcessCollector, generate_latest
 from python_multipart.exceptions import FormParserError
 from starlette.applications import Starlette
 from starlette.datastructures import FormData, UploadFile
@@ -39,16 +43,19 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from colorzoo import __version__
+from colorzoo._files import text_encoding
 from colorzoo.apps.studio.access import Access, AccessMiddleware, is_loopback
 from colorzoo.apps.studio.models import make_cancellable
-from colorzoo.apps.studio.protocol import StudioError
+from colorzoo.apps.studio.monitor import RequestMonitor
+from colorzoo.apps.studio.protocol import ERRORS, StudioError
 from colorzoo.apps.studio.server import NOT_ENCRYPTED, recorded_stops, run_app
 from colorzoo.apps.studio.worker_pool import cancellable, stop_if_cancelled
 from colorzoo.batch import ColorSettings, FileColorizer, FileResult, FileTask, with_references
 from colorzoo.environment import core_count
-from colorzoo.errors import ColorzooError, GuidanceError, ImageError, UnknownModelError, WeightsError
+from colorzoo.errors import ColorzooError, GuidanceError, ImageError
 from colorzoo.guidance import Recipe
-from colorzoo.image_io import check_image
+from colorzoo.guidance.recipe import is_recipe_text
+from colorzoo.image_io import check_image, stored_format
 from colorzoo.inference import Colorizer, read_recipe
 from colorzoo.pixels.find import result_name
 from colorzoo.pixels.formats import WRITABLE
@@ -57,12 +64,17 @@ from colorzoo.weights.catalog import cache_home
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
-_GUARDED = ("/colorize", "/models")  # paths that require the token
+_GUARDED = ("/colorize", "/models", "/metrics")  # paths that require the token
 _DESCRIPTION = Path(__file__).with_name("openapi.json")
 _FIELDS = ("image", "recipe", "reference", "format")
 _FORMATS = ("png", "jpg", "webp", "avif", "tif")
 _M_ARENA_MAX = -8  # option of mallopt, see malloc.h of glibc
 _MAX_REFERENCES = 8
+_PREFIX = "colorzoo-serve-"  # of the working folders
+_STOP_SECONDS = 30.0  # maximum time in which a cancelled step stops
+_EXTENDED_NAME = re.compile(
+    rb"""filename\*\s*=\s*"?(?:[\w-]*'[^']*')?([^;"]*)"?""", re.IGNORECASE
+)  # RFC 5987
 _MAX_NOTES = 20  # of the response header, which clients limit to a few kB
 _TEXT_BYTES = 4 * 2**20  # maximum size of a form field that is not a file
 _STATUS = {
@@ -73,27 +85,18 @@ _STATUS = {
     "not_form": 415,
     "internal": 500,
     "busy": 503,
+    "stuck": 503,
     "time_limit": 503,
 }
 _FOLDERS = re.compile(r"""(?<![\w.:/])(?:/[^/\s'":;,()]+)+/""")  # of an absolute path, but not of a URL
-_CODES: tuple[tuple[type[ColorzooError], str], ...] = (
-    (GuidanceError, "bad_recipe"),
-    (UnknownModelError, "no_model"),
-    (WeightsError, "no_model"),
-    (ColorzooError, "unsupported"),
-)
+_BUSY = StudioError("busy", "the server has too many requests, is loading or is stopping; try again later")
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>colorzoo</title>
 <h1>colorzoo serve</h1>
 <p>This server colorizes images for other programs:</p>
 <pre>curl --fail-with-body -H "Authorization: Bearer TOKEN" \\
   -F image=@old.jpg -o colored.jpg ADDRESS/colorize</pre>
-<ul>
-<li><code>POST /colorize</code>: colorize an image</li>
-<li><a href="models"><code>GET /models</code></a>: the models</li>
-<li><a href="health"><code>GET /health</code></a>: state of the server</li>
-<li><a href="openapi.json"><code>GET /openapi.json</code></a>: description of all requests (OpenAPI 3.1)</li>
-</ul>
+<p><a href="openapi.json">Description of all requests</a> (OpenAPI 3.1)</p>
 <p>Replace TOKEN and ADDRESS by the values that <code>colorzoo serve</code> printed.</p>
 </html>
 """
@@ -143,7 +146,8 @@ class ColorService:
         limits: ServiceLimits | None = None,
     ) -> None:
         self.limits = limits or ServiceLimits()
-        self.requests = 0  # number of requests in progress
+        self.requests = self.waiting = 0  # POST /colorize in progress, and images that are not yet read
+        self.loaded, self.stopping = colorizer is not None, False
         self._selects_model = model is None and weights == "default" and colorizer is None
         self._files = partial(
             FileColorizer,
@@ -162,6 +166,9 @@ class ColorService:
         self._pool = ThreadPoolExecutor(threads, "service-files", set_threads, (1,))
         self._network = ThreadPoolExecutor(1, "service-network", set_threads, (network_threads,))
         self._cancellable: WeakSet[Colorizer] = WeakSet()
+        self._device = torch.device("cpu")
+        self._probe: Future[object] = self._network.submit(int)
+        self._probed = time.monotonic()
 
     def load(self) -> None:
         """Load the models and libraries for photos and drawings, which then need no more memory.
@@ -173,38 +180,46 @@ class ColorService:
         with contextlib.suppress(OSError, AttributeError, TypeError):  # other C libraries
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
         files = self._files()
-        files.load()
-        if not self._selects_model:
-            return
-        # colorize a small drawing
-        drawing = Image.new("L", (256, 256), 255)
-        ImageDraw.Draw(drawing).ellipse((40, 40, 200, 200), outline=0, width=3)
-        data = io.BytesIO()
-        drawing.save(data, "PNG")
-        with TemporaryDirectory(prefix="colorzoo-serve-") as folder:
-            files.process(FileTask(data.getvalue, Path(folder, "drawing.png"), "drawing.png"))
+        self._device = files.load()[0].device
+        if self._selects_model:  # colorize a small drawing
+            drawing = Image.new("L", (256, 256), 255)
+            ImageDraw.Draw(drawing).ellipse((40, 40, 200, 200), outline=0, width=3)
+            data = io.BytesIO()
+            drawing.save(data, "PNG")
+            with _work_folder() as folder:
+                files.process(FileTask(data.getvalue, folder / "drawing.png", "drawing.png"))
+        self.loaded = True
 
     def close(self) -> None:
         """Wait for the running steps of cancelled requests."""
         for pool in (self._pool, self._network):
             pool.shutdown(wait=True, cancel_futures=True)
 
+    def network_answers(self) -> bool:
+        """Return whether the network thread and its device work; each call starts the next test.
+
+        Steps are stopped at the time limit, so a thread that runs a step for longer no longer answers.
+        """
+        failed = self._probe.done() and self._probe.exception() is not None
+        if self._probe.done():
+            self._probe = self._network.submit(lambda: torch.zeros(1, device=self._device))
+            self._probed = time.monotonic()
+        return not failed and time.monotonic() - self._probed < self.limits.color_seconds + _STOP_SECONDS
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ``POST /colorize`` request; nothing is sent if the client has disconnected."""
-        if self.requests >= self.limits.requests:
-            busy = StudioError("busy", "too many requests are in progress; try again in a few seconds")
-            await _error_response(busy)(scope, receive, send)
+        if self.stopping or self.requests >= self.limits.requests:
+            await _error_response(_BUSY)(scope, receive, send)
             return
         self.requests += 1
         try:
-            with TemporaryDirectory(prefix="colorzoo-serve-", ignore_cleanup_errors=True) as folder:
+            with _work_folder() as folder:
                 try:
-                    response = await self._respond(Request(scope, receive), receive, Path(folder))
+                    response = await self._respond(Request(scope, receive), receive, folder)
                 except ClientDisconnect:
                     return
                 except asyncio.CancelledError:  # uvicorn cancels the requests that outlast its grace period
-                    stopping = StudioError("busy", "the server is stopping; try again in a few seconds")
-                    response = _error_response(stopping)
+                    response = _error_response(_BUSY)
                 except Exception as error:
                     response = _error_response(error, hidden=f"{folder}/")
                 # the server then closes the connection
@@ -269,13 +284,7 @@ class ColorService:
                     raise too_large
                 yield chunk
 
-        parser = MultiPartParser(
-            request.headers,
-            limited_stream(),
-            max_files=_MAX_REFERENCES + 2,
-            max_fields=_MAX_REFERENCES + 2,
-            max_part_size=_TEXT_BYTES,
-        )
+        parser = _FormParser(request.headers, limited_stream(), max_part_size=_TEXT_BYTES)
         try:
             async with asyncio.timeout(self.limits.transfer_seconds):
                 form = await parser.parse()
@@ -286,12 +295,23 @@ class ColorService:
         for name in form:
             if name not in _FIELDS:
                 raise StudioError("bad_request", f"unknown form field {name!r}; known: {', '.join(_FIELDS)}")
+        given = [  # the user of a web page left the other fields empty
+            (name, value)
+            for name, value in form.multi_items()
+            if (value.strip() if isinstance(value, str) else value.size or value.filename not in ("", "blob"))
+        ]
+        form = FormData(given)
+        for name in form:
             if name != "reference" and len(form.getlist(name)) > 1:
                 raise StudioError("bad_request", f"the form field {name} must not be repeated")
         if not isinstance(form.get("image"), UploadFile):
             raise StudioError("bad_request", "the form field image must be a file, got none")
         if not all(isinstance(reference, UploadFile) for reference in form.getlist("reference")):
             raise StudioError("bad_request", "the form field reference must be a file")
+        if (count := len(form.getlist("reference"))) > _MAX_REFERENCES:
+            raise StudioError(
+                "bad_request", f"reference must have at most {_MAX_REFERENCES} files, got {count}"
+            )
         return form
 
     async def _color(self, form: FormData, folder: Path) -> Response:
@@ -302,7 +322,12 @@ class ColorService:
         Raises:
             ColorzooError: The image or the recipe cannot be used.
         """
-        async with self._active:
+        self.waiting += 1
+        async with contextlib.AsyncExitStack() as turn:
+            try:
+                await turn.enter_async_context(self._active)
+            finally:
+                self.waiting -= 1
             files, task = await self._run(self._pool, partial(self._prepare, form, folder))
             opened = await self._run(self._pool, partial(files.read, task))
             if isinstance(opened, FileResult):
@@ -324,7 +349,7 @@ class ColorService:
         return FileResponse(
             task.target,
             media_type=Image.MIME.get(WRITABLE[task.target.suffix.lower()], "application/octet-stream"),
-            filename=result_name(Path(task.name), ".color", _extension(form)),
+            filename=result_name(Path(task.name), ".color", task.target.name.removeprefix("result")),
             headers={"Colorzoo-Model": result.model, "Colorzoo-Notes": json.dumps(notes[:_MAX_NOTES])},
         )
 
@@ -381,8 +406,11 @@ class ColorService:
         if recipe.classes.label_files:
             raise GuidanceError("recipe.classes must not contain the paths of label images")
         files = self._files(guidance=recipe, folder=folder if references else None)
-        target = folder / ("result" + Path(result_name(Path(name), extension=_extension(form))).suffix)
-        return files, FileTask(lambda: data, target, name)
+        # the content determines the format, because clients upload images under any name
+        suffix, stored = Path(name).suffix, stored_format(data)
+        fitting = [extension for extension, known in WRITABLE.items() if known == stored]
+        own = suffix if suffix.lower() in fitting else next(iter(fitting), f"{suffix}.png")
+        return files, FileTask(lambda: data, folder / f"result{f'.{kind}' if kind else own}", name)
 
 
 def _file_name(file: UploadFile) -> str:
@@ -393,9 +421,20 @@ def _file_name(file: UploadFile) -> str:
     )
 
 
-def _extension(form: FormData) -> str | None:
-    """Return the extension that the form field ``format`` selects; None for the extension of the image."""
-    return f".{form['format']}" if "format" in form else None
+class _FormParser(MultiPartParser):
+    """Form parser that also reads ``filename*``, which RFC 7578 forbids but older HTTP clients send."""
+
+    _value = b""
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def on_header_end(self) -> None:
+        if found := _EXTENDED_NAME.search(self._value):
+            self._value += b'; filename="%s"' % unquote_to_bytes(found[1]).replace(b'"', b"_")
+        super().on_header_value(self._value, 0, len(self._value))
+        self._value = b""
+        super().on_header_end()
 
 
 def _read_recipe(field: UploadFile | str | None) -> Recipe:
@@ -406,16 +445,32 @@ def _read_recipe(field: UploadFile | str | None) -> Recipe:
     """
     if field is None:
         return Recipe()
-    text = (
-        field.file.read(_TEXT_BYTES + 1).decode("utf-8", "replace")
-        if isinstance(field, UploadFile)
-        else field
-    )
-    if len(text) > _TEXT_BYTES:
+    if isinstance(field, UploadFile):
+        data = field.file.read(_TEXT_BYTES + 1)
+        field = data.decode(text_encoding(data), "replace")
+    if len(field) > _TEXT_BYTES:
         raise GuidanceError(f"recipe must have at most {_TEXT_BYTES:,} characters")
-    if not text.lstrip().startswith("{"):  # otherwise, `read_recipe` reads a file of the server
+    if not is_recipe_text(field):  # otherwise, `read_recipe` reads a file of the server
         raise GuidanceError("recipe must be a JSON object")
-    return read_recipe(text)
+    return read_recipe(field)
+
+
+@contextlib.contextmanager
+def _work_folder() -> Iterator[Path]:
+    """Create a temporary folder that contains a lock while it is in use; see `_remove_stale_folders`."""
+    with TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name, FileLock(f"{name}/lock"):
+        Path(name, "locked").touch()
+        yield Path(name)
+
+
+def _remove_stale_folders() -> None:
+    """Remove the temporary folders of killed servers of the same user."""
+    for marker in Path(gettempdir()).glob(f"{_PREFIX}*/locked"):
+        folder = marker.parent
+        with contextlib.suppress(OSError, Timeout):
+            if folder.lstat().st_uid == getattr(os, "getuid", int)() and not folder.is_symlink():
+                with FileLock(folder / "lock", blocking=False):
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
@@ -430,15 +485,12 @@ def _error_response(error: Exception, hidden: str = "") -> Response:
         error: Error.
         hidden: Path of the folder of the request, which is removed from the message.
     """
-    if isinstance(error, StudioError):
-        code, message = error.code, str(error)
+    if isinstance(error, ColorzooError):
+        known = (code for kind, code, _ in ERRORS if isinstance(error, kind))
+        code = error.code if isinstance(error, StudioError) else next(known)
+        message = error.problem if isinstance(error, ImageError) else str(error)  # without the option
     elif isinstance(error, MemoryError):
         code, message = "too_large", "the server ran out of memory; send a smaller image"
-    elif isinstance(error, ImageError):
-        code, message = "bad_image", error.problem  # without the command-line option
-    elif isinstance(error, ColorzooError):
-        code = next(code for kind, code in _CODES if isinstance(error, kind))
-        message = str(error)
     else:
         _log.error("a request failed", exc_info=error)
         code, message = "internal", f"unexpected {type(error).__name__}; see the messages of the server"
@@ -453,22 +505,39 @@ def _error_response(error: Exception, hidden: str = "") -> Response:
     return JSONResponse({"error": {"code": code, "message": public}}, _STATUS.get(code, 400), headers)
 
 
-def build_service(service: ColorService, access: Access) -> Starlette:
+def build_service(service: ColorService, access: Access, *, log: logging.Logger | None = None) -> Starlette:
     """Build the Starlette application of the service.
 
     Args:
         service: Service, which is closed when the server stops.
         access: Access rules.
+        log: Access log.
     """
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it prints a line for each invalid form
     description = json.loads(_DESCRIPTION.read_text(encoding="utf-8"))
     description["info"]["version"] = __version__
 
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    for name, text in (("requests", "in progress"), ("waiting", "whose image is not yet read")):
+        gauge = Gauge(f"colorzoo_{name}_now", f"POST /colorize requests {text}.", registry=registry)
+        gauge.set_function(partial(getattr, service, name))
+
     async def page(_: Request) -> Response:
         return HTMLResponse(_PAGE)
 
     async def health(_: Request) -> Response:
-        return JSONResponse({"status": "ok", "version": __version__, "requests": service.requests})
+        if not service.network_answers():
+            return _error_response(StudioError("stuck", "the network does not answer; restart the server"))
+        status = "stopping" if service.stopping else "ok"
+        return JSONResponse({"status": status, "version": __version__, "requests": service.requests})
+
+    async def ready(_: Request) -> Response:
+        is_ready = service.loaded and not service.stopping
+        return JSONResponse({"status": "ready"}) if is_ready else _error_response(_BUSY)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     async def models(_: Request) -> Response:
         return JSONResponse([card_entry(model_card(name)) for name in list_models()])
@@ -479,26 +548,31 @@ def build_service(service: ColorService, access: Access) -> Starlette:
     async def http_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         if error.status_code == 405:
-            return _error_response(
-                StudioError("method", "this path does not accept the method of the request")
-            )
+            return _error_response(StudioError("method", "this path does not accept this method"))
         return _error_response(StudioError("not_found", "this path does not exist; see /openapi.json"))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        _remove_stale_folders()
         yield
         await asyncio.to_thread(service.close)
 
+    routes = [
+        Route("/", page),
+        Route("/health", health),
+        Route("/ready", ready),
+        Route("/metrics", metrics),
+        Route("/models", models),
+        Route("/openapi.json", openapi),
+        Route("/colorize", service, methods=["POST"]),
+    ]
     return Starlette(
-        routes=[
-            Route("/", page),
-            Route("/health", health),
-            Route("/models", models),
-            Route("/openapi.json", openapi),
-            Route("/colorize", service, methods=["POST"]),
-        ],
+        routes=routes,
         lifespan=lifespan,
-        middleware=[Middleware(AccessMiddleware, access=replace(access, guarded=_GUARDED))],
+        middleware=[
+            Middleware(RequestMonitor, registry, {route.path for route in routes}, log),
+            Middleware(AccessMiddleware, access=replace(access, guarded=_GUARDED)),
+        ],
         exception_handlers={HTTPException: http_error},
     )
 
@@ -510,6 +584,8 @@ def serve_requests(
     port: int | None = None,
     names: Sequence[str] = (),
     token: str | None = None,
+    drain: float = 30.0,
+    log: logging.Logger | None = None,
 ) -> None:
     """Serve requests until Ctrl+C or SIGTERM.
 
@@ -519,16 +595,16 @@ def serve_requests(
         port: Port; None uses the first free port; see `run_app`.
         names: Additional host names of the server, such as the name of a proxy.
         token: Secret that requests must contain; None generates and prints a random token.
+        drain: Maximum time in seconds in which accepted requests can end after the signal.
+        log: Access log.
 
     Raises:
         ColorzooError: The address cannot be used.
     """
+    build = partial(build_service, service, log=log)
     with (
         recorded_stops() as stops,
-        run_app(partial(build_service, service), host=host, port=port, names=names, token=token) as (
-            url,
-            server,
-        ),
+        run_app(build, host=host, port=port, names=names, token=token) as (url, server),
     ):
         base, _, printed_token = url.partition("/?token=")
         print(f"colorzoo serve: {base}  (Ctrl+C stops the server)", flush=True)
@@ -537,4 +613,7 @@ def serve_requests(
         if not is_loopback(host):  # other machines can access the server
             print(NOT_ENCRYPTED, flush=True)
         while not (stops or server.should_exit):
-            time.sleep(0.5)
+            time.sleep(0.1)
+        service.stopping, end = True, time.monotonic() + drain
+        while service.requests and time.monotonic() < end:
+            time.sleep(0.1)

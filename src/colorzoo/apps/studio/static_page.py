@@ -20,14 +20,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from colorzoo import create_coloring_model
 from colorzoo.card import ModelCard, Weights
 from colorzoo.console import print_line
 from colorzoo.engines import graph_samples, write_graph
 from colorzoo.errors import ColorzooError
-from colorzoo.files import remove_leftovers, sha256_of, whole_file, write_atomic
+from colorzoo.files import lock_file, remove_leftovers, sha256_of, whole_file, write_atomic
 from colorzoo.image_io import read_image
 from colorzoo.weights.catalog import WeightFile, cache_home, fetch, list_weights
 
@@ -159,11 +158,11 @@ def _write_folder(
     """
     is_new = not folder.exists()
     lock_path = folder / ".colorzoo-lock"
-    lock = FileLock(lock_path)
+    lock = None
     new_files = settings["files"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        lock = lock_file(lock_path)
         old_settings = _read_settings(folder)  # another process can have written a page in the meantime
         old_files = old_settings.get("files", [])
         for name, digest in new_files:
@@ -197,10 +196,10 @@ def _write_folder(
                 folder.rmdir()
         raise ColorzooError(f"{folder} cannot be written: {error.strerror or error}") from error
     finally:
-        with suppress(OSError):  # Windows deletes no file that is open
-            if lock.is_locked:
+        if lock is not None:
+            with suppress(OSError):  # Windows deletes no file that is open
                 lock_path.unlink()
-        lock.release()
+            lock.release()
 
 
 def _delete_files(folder: Path, files: Sequence[tuple[str, str]]) -> None:

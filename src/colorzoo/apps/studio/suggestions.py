@@ -25,7 +25,7 @@ from colorzoo.apps.studio.coloring import PadRequest, predict
 from colorzoo.guidance import PointHint
 from colorzoo.guidance.fields import format_hex
 from colorzoo.inference import (
-    ColorizeTask,
+    Edit,
     Suggestion,
     next_point,
     similarity_to,
@@ -93,10 +93,10 @@ def describe_colorings(request: PadRequest) -> dict[str, Any]:
     [0, 100], and its likely colors (``items``). There is no location if the model predicts no correlations or
     no color distribution.
     """
-    task, distribution = request.task(), predict(request).distribution
+    edit, distribution = request.edit(), predict(request).distribution
     if distribution is None or not isinstance(request.colorizer.model, SimilarityModel):
         return {"x": None, "y": None, "lightness": None, "items": []}
-    place, probabilities = find_informative_point(task, distribution)
+    place, probabilities = find_informative_point(edit, distribution)
     lightness = request.opened.lightness_around(place)
     colors = suggest_colors(probabilities, distribution.centers, lightness, count=COLORINGS)
     x, y = request.opened.photo_location(place)
@@ -111,13 +111,11 @@ def _items(colors: Sequence[Suggestion]) -> list[dict[str, Any]]:
     ]
 
 
-def find_informative_point(
-    task: ColorizeTask, distribution: Distribution
-) -> tuple[tuple[float, float], Tensor]:
+def find_informative_point(edit: Edit, distribution: Distribution) -> tuple[tuple[float, float], Tensor]:
     """Find the most informative location of an image.
 
     Args:
-        task: Image with its current hints, and a model that predicts correlations.
+        edit: Image with its current hints, and a model that predicts correlations.
         distribution: Predicted color distribution.
 
     Returns:
@@ -125,7 +123,7 @@ def find_informative_point(
         colors; see `mean_distribution`.
     """
     # candidate locations on a regular grid, as points of one pixel
-    width, height = size = task.image_size
+    width, height = size = edit.image_size
     step = max(min(size), max(size) / _LONGEST) / CANDIDATES
     columns, rows = max(1, round(width / step)), max(1, round(height / step))
     candidates = [
@@ -137,7 +135,7 @@ def find_informative_point(
     # color correlation (n, h, w) between the candidates and all positions of the network output
     maps = []
     for point in candidates:
-        similarity = similarity_to(task, PointPatches.of([point], task.image_size))
+        similarity = similarity_to(edit, PointPatches.of([point], edit.image_size))
         assert similarity is not None  # the model supports it
         maps.append(F.interpolate(similarity, list(output_size), mode="area")[:, 0])
     correlation = torch.cat(maps)

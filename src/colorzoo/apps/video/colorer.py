@@ -20,7 +20,7 @@ from colorzoo.image_io import RasterImage, fill_hidden
 from colorzoo.inference import (
     Colorizer,
     ReadReference,
-    colorize_task,
+    colorize_edit,
     require_color,
     shrink_lightness,
     working_size,
@@ -307,10 +307,7 @@ class FrameColorer:
         if key_numbers:
             exemplar = self._exemplars[key_numbers[-1]]
         if exemplar is not None and isinstance(self._colorizer.model, VideoModel):
-            device = self._colorizer.device
-            previous = None if self._previous is None else self._previous.to(device)
-            ab = self._colorizer.model.color_frames(lightness.to(device), exemplar.to(device), previous)
-            return ab.float().cpu() * self._strength
+            return self._colorizer.color_frames(lightness, exemplar, self._previous) * self._strength
         ab, states = self._automatic(lightness, exemplar)
         if self._memory is None or not self._recalls:
             return ab * self._strength
@@ -321,10 +318,12 @@ class FrameColorer:
     def _automatic(self, lightness: Tensor, exemplar: Exemplar | None) -> tuple[Tensor, Any]:
         """Return the automatic ab ``(1, 2, h, w)`` of a frame, and results for `Cells.of`."""
         height, width = lightness.shape[-2:]
-        task = self._colorizer.prepare_lightness(lightness, (width, height), self._recipe, exemplar)
-        result = colorize_task(task, detect_pages=False)
+        edit = self._colorizer.resolve_lightness(
+            lightness, (width, height), self._recipe, exemplar, detects_pages=False
+        )
+        result = colorize_edit(edit)
         self.notes |= dict.fromkeys(result.notes)
-        return result.ab[None], task.states
+        return result.ab[None], edit.states
 
 
 def _resize_key(image: RasterImage, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
+from fractions import Fraction
+from operator import mul
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,8 @@ from colorzoo.errors import ColorzooError
 BT709, SMPTE170M = 1, 6  # code points of color matrices in ITU-T H.273
 _UNSPECIFIED = 2
 _HD_HEIGHT = 720  # players decode untagged video with BT.709 if it has at least this height
+_DEFAULT_RATE = Fraction(25)
+_MOST_RATE = 240  # frames per second; a higher guess can be the rate of the clock
 _STILL_CODECS = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpegxl"})
 
 
@@ -44,6 +49,8 @@ def open_media(path: str | Path, mode: str = "r", **options: Any) -> Any:
         ColorzooError: PyAV is not installed.
         av.FFmpegError: The file cannot be opened.
     """
+    if mode == "r":  # XMP of MP4 and QuickTime, as a tag
+        options.setdefault("options", {"export_xmp": "1"})
     # without a prefix, FFmpeg uses the text before a colon in the name as a protocol
     return import_av().open(f"file:{os.fspath(path)}", mode, **options)
 
@@ -70,19 +77,50 @@ def is_still(stream: Any) -> bool:
     return bool(stream.disposition & (kind.attached_pic | kind.timed_thumbnails | kind.still_image))
 
 
-def side_data_of(frame: Any) -> dict[str, bytes]:
-    """Return a dict that maps types of side data, such as HDR metadata, to bytes.
+def frame_rate(stream: Any) -> Fraction:
+    """Return the number of frames per second of a video stream, at most one frame per unit of the time base.
 
-    The result is empty if PyAV does not support one of the types.
-
-    Args:
-        frame: PyAV frame.
+    The mean rate comes from the file header, and it is wrong in raw DV (60,000) and in many FLV files. FFmpeg
+    guesses the rate from timestamps; for irregular timestamps, the guess is the rate of the clock.
     """
-    found = frame.side_data
+    guess, mean = stream.guessed_rate, stream.average_rate
+    if not guess or (mean and guess > max(mean, _MOST_RATE)):
+        guess = mean
+    return min(guess or _DEFAULT_RATE, 1 / stream.time_base)
+
+
+def declared_durations(container: Any, stream: Any) -> tuple[Fraction, Fraction]:
+    """Return the durations that a file declares for a stream and for the longest stream, in seconds.
+
+    Unknown durations are 0. Matroska, FLV and ASF files declare the duration of their longest stream. FFmpeg
+    estimates the duration of elementary streams from the bit rate.
+    """
+    name, flags = container.format.name, import_av().format.Flags
+    if flags.no_timestamps in flags(container.format.flags):
+        return Fraction(0), Fraction(0)
+    if stream.duration and name != "asf":
+        # FFmpeg reduces the duration of a truncated AVI, whose header has the number of frames
+        return max(stream.duration, stream.frames * (name == "avi")) * stream.time_base, Fraction(0)
+    start = stream.time_base * (stream.start_time or 0)
+    own = Fraction(0)
+    for key, text in stream.metadata.items():  # the end of the stream in a Matroska file
+        if key.startswith("DURATION") and (match := re.fullmatch(r"(\d+):(\d\d):([\d.]+)", text)):
+            own = sum(map(mul, (3600, 60, 1), map(Fraction, match.groups())), -start)
+    end = Fraction(container.duration or 0, 1_000_000)
+    # some writers of FLV store the duration instead of the end
+    return own, end - (0 if name == "flv" and 2 * start > end else start)
+
+
+def side_data_of(frame: Any) -> list[tuple[str, bytes]]:
+    """Return the types and the bytes of the side data of a frame, such as HDR metadata.
+
+    The result is one entry with the type ``UNKNOWN`` if PyAV does not support one of the types.
+    """
     try:  # by index, because iteration returns entries in PyAV 18 and types in PyAV 19
-        return {found[index].type.name: bytes(found[index]) for index in range(len(found))}
+        found = frame.side_data
+        return [(found[index].type.name, bytes(found[index])) for index in range(len(found))]
     except ValueError:
-        return {}
+        return [("UNKNOWN", b"?")]
 
 
 def default_color_matrix(height: int) -> int:

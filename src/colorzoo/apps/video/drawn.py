@@ -19,7 +19,15 @@ from colorzoo.apps.video.frames import VideoError, VideoFrame, group_shots, read
 from colorzoo.apps.video.parts import PartsFolder, Shot, publish_shots
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io import ImageProvenance, read_image
-from colorzoo.inference import ColorizedImage, Colorizer, RegionMemory, choose_model, with_key_colors
+from colorzoo.inference import (
+    ColorizedImage,
+    Colorizer,
+    RegionMemory,
+    Sheets,
+    Strength,
+    choose_model,
+    with_key_colors,
+)
 from colorzoo.registry import DEFAULT_MODELS
 
 _LISTED = 5  # maximum number of frames in a note
@@ -72,7 +80,8 @@ def color_drawn_shots(
         """Return the colored frame, and its number of regions without a match."""
         if frame.number in key_frames:
             return key_frames[frame.number], 0
-        return memory.recall(colorizer.colorize(frame.rgb_image()), previous)
+        colored = colorizer.colorize(frame.rgb_image(), sheets=Sheets(memory, previous))
+        return colored, colored.unmatched
 
     shots, reused_count, key_numbers = list[Shot](), 0, list(key_frames)
     with parts:
@@ -134,7 +143,8 @@ def color_drawn_frame(
         previous = None if frame.number in starts else colored
         colored, unmatched = key_frames.get(frame.number), 0
         if colored is None:
-            colored, unmatched = memory.recall(colorizer.colorize(frame.rgb_image()), previous)
+            colored = colorizer.colorize(frame.rgb_image(), sheets=Sheets(memory, previous))
+            unmatched = colored.unmatched
             if frame.number in starts:
                 memory.add(colored, is_automatic=True)
         if frame.number == number:
@@ -165,8 +175,9 @@ def _read_edits(
         if key.image is not None:
             found[key.frame] = with_key_colors(colorizer.colorize(image), read_image(key.image))
         else:
-            exemplar = colorizer.exemplar_of(None, key.recipe or Recipe(), key.folder)
-            found[key.frame] = colorizer.colorize(image, key.recipe, reference=exemplar)
+            recipe = replace(key.recipe or Recipe(), crop=None)  # a key frame is a whole frame
+            exemplar = colorizer.exemplar_of(None, recipe, key.folder)
+            found[key.frame] = colorizer.colorize(image, recipe, reference=exemplar)
     if missing := sorted(set(keys).difference(found)):
         raise VideoError(f"key frame {missing[0]} does not exist in {film.path}; frames are counted from 0")
     for colored in found.values():
@@ -187,8 +198,7 @@ def region_points(colored: ColorizedImage) -> tuple[PointHint, ...]:
 
     Each point is the pixel of its region that is farthest from other regions.
     """
-    flats = colored.colors.flats
-    assert flats is not None, "callers pass drawings"
+    flats = colored.flats
     regions = np.pad(flats.drawing.regions, 1, constant_values=-1)
     is_inside = np.ones(flats.drawing.regions.shape, bool)
     for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
@@ -198,9 +208,8 @@ def region_points(colored: ColorizedImage) -> tuple[PointHint, ...]:
     centers = np.zeros(len(flats.colors), np.int64)
     centers[flats.drawing.regions.ravel()[order]] = order  # the last assignment counts
     rows, columns = np.unravel_index(centers, distance.shape)
-    task = colored.task
-    width, height = task.image_size
-    has_point = {flats.drawing.region_at(each.x, each.y, task.image_size) for each in task.recipe.points}
+    width, height = size = colored.edit.image_size
+    has_point = {flats.drawing.region_at(each.x, each.y, size) for each in colored.edit.recipe.points}
     scale = height / distance.shape[0], width / distance.shape[1]
     return tuple(
         PointHint(
@@ -215,4 +224,4 @@ def region_points(colored: ColorizedImage) -> tuple[PointHint, ...]:
 
 def with_strength(colored: ColorizedImage, strength: float | None) -> ColorizedImage:
     """Return a colorized drawing whose chroma is multiplied by ``strength``; None for 1."""
-    return colored if strength is None else replace(colored, colors=colored.colors.scaled(strength))
+    return colored if strength is None else replace(colored, canvas=Strength(strength).apply(colored.canvas))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 import re
 import struct
 from collections.abc import Generator, Iterator, Sequence
@@ -28,8 +29,14 @@ CONTAINERS = {
 }
 _CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # default constant rate factors, visually lossless
 _PRESET = "superfast"  # libx264 preset, five times as fast as the default; files are 20 % larger
-_STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", "vendor_id", "timecode"})
-_CONTAINER_TAGS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
+# tags that describe the source encoding, some with a language
+_SOURCE_TAGS = re.compile(
+    r"(?i)(encoder|software|(major|compatible)_brands?|minor_version|vendor_id|(alpha|stereo)_mode|duration"
+    r"|bps|number_of_(frames|bytes)|_statistics_\w+)(-\w+)?"
+)
+_CONVERTED_TAGS = frozenset({"language", "creation_time"})  # values that depend on the container
+# languages that FFmpeg writes to QuickTime files only as another code of ISO 639-2
+_QUICKTIME_LANGUAGES = {"fre": "fra", "deu": "ger", "nld": "dut", "zho": "chi", "ell": "gre"}
 _PADDING = "\x01" * 14  # start of the track name, replaced by the two elements of the display size
 # Matroska elements: an id, the length (with the highest bit set), and the value
 _WIDTH_ID, _HEIGHT_ID = b"\x54\xb0", b"\x54\xba"
@@ -90,12 +97,14 @@ class StreamPlan:
         if codec == "h264":
             options["preset"] = _PRESET
         elif codec == "hevc":
-            options["x265-params"] = "log-level=none"
+            options |= {"x265-params": "log-level=none", "a53cc": "1"}
         elif codec == "vp9":
             options |= {"cpu-used": "4", "row-mt": "1"}
         stream = container.add_stream(CODECS[codec], rate=self.rate, options=options)
         stream.width, stream.height, stream.pix_fmt = self.width, self.height, self.layout.name
         context = stream.codec_context
+        if codec == "hevc" and container.format.name in ("mp4", "mov"):
+            context.codec_tag = "hvc1"  # Apple players do not play the default, hev1
         context.time_base = self.time_base
         context.flags |= import_av().codec.context.Flags.global_header  # required by all containers
         if codec != "ffv1":
@@ -108,6 +117,13 @@ class StreamPlan:
             context.sample_aspect_ratio = self.aspect
         if self.matrix:
             stream.set_display_matrix(self.matrix)
+        try:
+            context.open()
+        except import_av().FFmpegError:
+            video = (
+                f"{self.width} x {self.height} pixels in {self.layout.name} at {float(self.rate):g} frames/s"
+            )
+            raise VideoError(f"{codec} does not support {video}") from None
         return stream
 
 
@@ -186,7 +202,8 @@ def join_parts(
 
     Args:
         source: Source video with audio, subtitles, cover art, chapters and metadata to copy.
-        parts: Video files of the colorized shots in order.
+        parts: Video files of the colorized shots in order. Without parts, this function only checks whether
+            the result can be written.
         result: Output file.
         plan: Properties of the video stream.
         clock: Clock of the source, which makes the timestamps of the other streams continuous.
@@ -203,37 +220,48 @@ def join_parts(
     Raises:
         VideoError: The output file cannot be written.
     """
-    is_matroska = result.suffix.lower() in _MATROSKA
+    suffix = result.suffix.lower()
     # options of the FFmpeg muxer; Matroska would otherwise shift all streams by the audio encoder delay
     options = {"avoid_negative_ts": "disabled"}
-    if is_matroska:
+    if suffix in _MATROSKA:
         options["default_mode"] = "passthrough"
+    else:
+        options["movflags"] = "+faststart"  # browsers play the film before it is downloaded completely
     if plan.needs_display_size:
         options["write_crc32"] = "0"  # a checksum would become invalid, because elements are changed later
     with write_errors(result), open_media(source) as input_container:
         main = main_video_stream(input_container)
-        others = OtherStreams(input_container, main, result.suffix.lower(), sound=sound)
-        with others.open_output(result, options) as output_container:
+        others = OtherStreams(input_container, main, suffix, sound=sound)
+        notes = others.notes
+        with others.open_output(result if parts else os.devnull, options) as output_container:
             video = plan.add_to(output_container)
-            # copy the tags of the streams, except tags about the source encoding
-            for index, stream in ({main.index: video} | others.add_to(output_container)).items():
-                source_stream = input_container.streams[index]
-                tags = source_stream.metadata
-                stream.disposition = source_stream.disposition
-                kept = {key: value for key, value in tags.items() if key.lower() in _STREAM_TAGS}
-                if "title" not in kept and "name" in tags:  # QuickTime and MP4
-                    kept["title"] = tags["name"]
-                stream.metadata.update(kept)
+            # copy the tags of the file and the streams, except tags about the source encoding
+            added = others.add_to(output_container)
+            copies = [(input_container.streams[index], stream) for index, stream in added.items()]
+            for original, copy in [(input_container, output_container), (main, video), *copies]:
+                items = original.metadata.items()
+                tags = {key: value for key, value in items if not _SOURCE_TAGS.fullmatch(key)}
+                timecode = next((key for key in tags if key.lower() == "timecode"), None)
+                if timecode and (is_excerpt or not _is_timecode(tags[timecode], plan.rate, suffix)):
+                    notes.append(f"time code {tags.pop(timecode)} is dropped")
+                if "title" not in tags and "name" in tags:  # streams of QuickTime and MP4
+                    tags["title"] = tags["name"]
+                if suffix == ".mov" and tags.get("language") in _QUICKTIME_LANGUAGES:
+                    tags["language"] = _QUICKTIME_LANGUAGES[tags["language"]]
+                copy.metadata.update(tags)
+                if original is not input_container:
+                    copy.disposition = original.disposition
             if plan.needs_display_size:
                 video.metadata["title"] = _PADDING + video.metadata.get("title", "")
-            # copy the tags and the chapters of the file
-            for key, value in input_container.metadata.items():
-                if key.lower() not in _CONTAINER_TAGS:
-                    output_container.metadata[key] = value
-            output_container.set_chapters([] if is_excerpt else input_container.chapters())
-            if origin is not None and is_matroska:
+            chapters = input_container.chapters()
+            if is_excerpt and chapters:
+                notes.append("chapters are dropped")
+            output_container.set_chapters([] if is_excerpt else chapters)
+            if origin is not None and suffix in _MATROSKA:
                 output_container.metadata["DIGITAL_SOURCE_TYPE"] = origin.source_type
             output_container.start_encoding()
+            if not parts:
+                return notes
             # write the packets of all streams in the order of their timestamps
             start = end = Fraction(0)
             if is_excerpt:
@@ -254,12 +282,46 @@ def join_parts(
                     output_container.mux_one(packet)
         if plan.needs_display_size and plan.aspect:
             _write_display_size(result, round(plan.width * plan.aspect), plan.height)
-    if origin is not None and not is_matroska:
+        notes += _lost_tags(input_container, result, [main.index, *others.outputs])
+        xmp = input_container.metadata.get("xmp", "").encode()
+    if origin is not None:
+        xmp = add_provenance(Metadata(xmp=xmp), origin).xmp or b""
+    if xmp and suffix not in _MATROSKA:
         # append an XMP box (XMP specification, part 3)
-        xmp = add_provenance(Metadata(), origin).xmp or b""
         with write_errors(result), result.open("ab") as file:
             file.write((24 + len(xmp)).to_bytes(4, "big") + b"uuid" + _XMP_BOX + xmp)
-    return others.notes
+    return notes
+
+
+def _is_timecode(text: str, rate: Fraction, suffix: str) -> bool:
+    """Return whether a container can store a time code; drop-frame codes need 30 or 60 frames per second."""
+    match = re.fullmatch(r"\d+:\d+:\d+([:;.])\d+", text)
+    is_supported = match and round(rate) < 256 and (match[1] == ":" or round(rate) % 30 == 0)
+    return suffix in _MATROSKA or bool(is_supported)
+
+
+def _lost_tags(source: Any, result: Path, streams: Sequence[int]) -> list[str]:
+    """Return notes on tags and flags of the source, with the stream indices ``streams``, that a file lost."""
+    notes = []
+    with open_media(result) as written:
+        pairs = [("the file", source, written)]
+        for index, copy in zip(streams, written.streams, strict=False):  # attachments follow
+            pairs.append((f"stream {index}", source.streams[index], copy))
+        for label, original, copy in pairs:
+            kept = {*copy.metadata.values(), *written.metadata.values(), "und"}
+            lost = [
+                key
+                for key, value in original.metadata.items()
+                if value not in kept
+                and not _SOURCE_TAGS.fullmatch(key)
+                and key.lower() not in ("xmp", "timecode")
+                if key not in _CONVERTED_TAGS or key not in copy.metadata
+            ]
+            if original is not source:
+                lost += [flag.name for flag in original.disposition & ~copy.disposition]
+            if lost:
+                notes.append(f"tags of {label} are dropped: {', '.join(lost)}")
+    return notes
 
 
 def _write_display_size(path: Path, width: int, height: int) -> None:

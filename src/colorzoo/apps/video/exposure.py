@@ -5,6 +5,8 @@ The model's input is stabilized, because flicker in old footage would change the
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import torch
@@ -13,7 +15,10 @@ from torch import Tensor
 
 _SIDE = 48  # shorter side in pixels of compared frames; suppresses grain and slight motion
 _BLACK = 16.0  # multiplying the luminance by a factor multiplies L* + 16 by the cube root of the factor
-_LEAST, _MOST = 0.7, 1.45  # range of the factor
+_FLICKER, _LIGHTING = (
+    1.25,
+    1.5,
+)  # factors up to which a change is flicker, and from which it is not stabilized
 _USABLE = (4.0, 96.0)  # lightness range without black and clipped pixels
 _RETURN = 0.06  # fraction of an exposure change accepted per frame, to keep true lighting changes
 
@@ -39,14 +44,21 @@ class ExposureHold:
         small = cv2.resize(lightness[0, 0].numpy(), size, interpolation=cv2.INTER_AREA)
         factor = 1.0
         if self._last is not None:
-            # the factor on L* + 16 that best maps the frame to the previous frame
-            low, high = _USABLE
-            usable = (small > low) & (small < high) & (self._last > low) & (self._last < high)
-            if np.count_nonzero(usable) >= small.size // 20:
-                ratio = (self._last[usable] + _BLACK) / (small[usable] + _BLACK)
-                factor = float(np.median(ratio).clip(_LEAST, _MOST)) ** (1 - _RETURN)
+            ratio = exposure_ratio(small, self._last)
+            # a fade or another change of the lighting is larger than flicker
+            is_flicker = np.log(_LIGHTING / max(ratio, 1 / ratio)) / np.log(_LIGHTING / _FLICKER)
+            factor = float(ratio ** ((1 - _RETURN) * is_flicker.clip(0, 1)))
         self._last = exposed(torch.from_numpy(small), factor).numpy()
         return factor
+
+
+def exposure_ratio(lightness: NDArray[Any], other: NDArray[Any]) -> float:
+    """Return the factor for `exposed` that best maps a lightness map to another lightness map."""
+    low, high = _USABLE
+    usable = (lightness > low) & (lightness < high) & (other > low) & (other < high)
+    if np.count_nonzero(usable) < usable.size // 20:
+        return 1.0
+    return float(np.median((other[usable] + _BLACK) / (lightness[usable] + _BLACK)))
 
 
 def exposed(lightness: Tensor, factor: float) -> Tensor:

@@ -6,10 +6,11 @@ Damaged packets are skipped and reported.
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from torch import Tensor
 
 from colorzoo.apps.video.clock import Clock
 from colorzoo.apps.video.container import (
+    declared_durations,
+    frame_rate,
     frame_to_rgb,
     import_av,
     main_video_stream,
@@ -51,8 +54,11 @@ from colorzoo.guidance.objects import Rectangle
 from colorzoo.image_io import ImageProvenance, RasterImage
 from colorzoo.inference import ColorizedImage
 
-_DEFAULT_RATE = Fraction(25)
-_HDR_METADATA = frozenset({"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"})
+_HDR_METADATA = re.compile("DOVI_.*|DYNAMIC_HDR_.*|MASTERING_DISPLAY_METADATA|CONTENT_LIGHT_LEVEL|AMBIENT_.*")
+_SIDE_DATA = {"A53_CC": "closed caption data", "AFD": "active format", "SEI_UNREGISTERED": "user data"}
+_WRITTEN_DATA = {"h264": ("A53_CC", "STEREO3D"), "hevc": ("A53_CC",)}  # types that an encoder writes
+# values without information: identifiers of the encoders x264 and x265, and zero with a marker bit
+_EMPTY_DATA = re.compile(rb"(?s)\xdc\x45\xe9\xbd\xe6\xd9\x48.*|\x2c\xa2\xde\x09\xb5\x17\x47.*|\0[\0\x10]?\0*")
 _SEEK_MARGIN = (
     16  # frames before a frame from which decoding starts, because frames can refer to earlier frames
 )
@@ -143,6 +149,7 @@ class VideoFile:
         self.path, self.selected, self._sound = path, selected, sound
         self.issues = ReadIssues()
         self._last = (-1, 0)  # timestamp and duration of the last packet, in units of the time base
+        self._end_of_others = Fraction(0)  # last timestamp of the other streams in seconds
         self._av = import_av()
         try:
             # properties of the main video stream
@@ -154,12 +161,11 @@ class VideoFile:
                 if stream is None:
                     raise VideoError(f"{path} must be a video, but it has no video stream")
                 self._time_base = stream.time_base
-                declared_rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
-                self._rate = min(declared_rate, 1 / stream.time_base)  # a frame lasts at least one unit
+                self._rate = frame_rate(stream)
                 aspect = stream.sample_aspect_ratio
-                declared_duration = (stream.duration or 0) * stream.time_base
-                self._duration = declared_duration or Fraction(container.duration or 0, 1_000_000)
-                self._frames = stream.frames or round(self._duration * self._rate) or None
+                self._own_duration, self._longest = declared_durations(container, stream)
+                self._duration = self._own_duration or self._longest
+                self._frames = stream.frames or max(0, round(self._duration * self._rate)) or None
                 self._codec = stream.codec_context.name
                 # VP8 and VP9 store transparency outside the frames, and FFmpeg decodes them without it
                 has_alpha = stream.metadata.get("alpha_mode") == "1"
@@ -171,15 +177,9 @@ class VideoFile:
             has_chroma = len(first.format.components) >= 3 and not is_rgb(first.format)
             size = (first.width, first.height)
             layout, notes = output_layout(layout_of(first), size, codec, has_chroma=has_chroma)
-            side_data = side_data_of(first)
-            if first.interlaced_frame:
-                notes.append(
-                    "interlaced frames are written as progressive frames; deinterlace the video first"
-                )
+            side_data = dict(side_data_of(first))
             if has_alpha or any(part.is_alpha for part in first.format.components):
                 notes.append("transparency is dropped")
-            if _HDR_METADATA & side_data.keys():
-                notes.append("HDR metadata of the frames is dropped")
             self.issues.notes += notes
             # the display matrix rotates and flips frames; it has nine numbers
             display_matrix = np.frombuffer(side_data.get("DISPLAYMATRIX", b""), np.int32).tolist()
@@ -201,6 +201,7 @@ class VideoFile:
                 aspect=aspect,
                 matrix=tuple(display_matrix),
             )
+            self._note_lost(first)
         except (self._av.FFmpegError, OSError) as error:
             raise VideoError(f"{path} cannot be read as a video: {error.strerror}") from error
         except StopIteration:
@@ -240,6 +241,7 @@ class VideoFile:
         the previous frame.
         """
         self.issues.broken.clear()
+        self.issues.resized.clear()
         self._clock = Clock(self._clock.can_jump_ahead)
         last_pts: int | None = None
         end = 0  # end of the previous frame in units of the time base
@@ -255,18 +257,29 @@ class VideoFile:
             if decoded.is_corrupt:
                 self.issues.broken.append(_time_code(pts * self._time_base))
             if number in self.selected:
+                self._note_lost(decoded)
+                found, size = (decoded.width, decoded.height), (self.plan.width, self.plan.height)
+                if found != size:
+                    # width and height of the upright frame
+                    (width, height), (new_width, new_height) = (
+                        each[::-1] if self._turns % 2 else each for each in (found, size)
+                    )
+                    note = f"have {width} x {height} pixels and were scaled to {new_width} x {new_height}"
+                    self.issues.resized.setdefault(note, []).append(number)
                 yield self._frame(number, decoded, pts)
             if number + 1 == self.selected.stop:
                 return
         # check that the file does not end before its declared duration
         last_packet_pts, duration = self._last
-        end = last_packet_pts + (duration or self._usual_duration())
-        length = (end - (self._first.pts or 0)) * self._time_base
+        end = (last_packet_pts + (duration or self._usual_duration())) * self._time_base
+        start = (self._first.pts or 0) * self._time_base
         is_joined = len(self._clock.offsets) > 1  # the declared duration is the duration of one section
-        if length < _COMPLETE * self._duration and not is_joined:
-            self.issues.incomplete = (
-                f"the file ends at {_time_code(length)} instead of {_time_code(self._duration)}"
-            )
+        longest_end = max(end, self._end_of_others)
+        for last, expected in ((end, self._own_duration), (longest_end, self._longest)):
+            if last - start < _COMPLETE * expected and not is_joined and not self.issues.incomplete:
+                self.issues.incomplete = (
+                    f"the file ends at {_time_code(last - start)} instead of {_time_code(expected)}"
+                )
 
     def frames_from(self, first: int, times: Sequence[int]) -> Iterator[FileFrame]:
         """Yield the decoded frames from a frame on, without decoding the film from its start.
@@ -296,12 +309,13 @@ class VideoFile:
         """Write the result: the joined shots, the source's other streams and the provenance.
 
         Args:
-            parts: Files of the shots, in order.
+            parts: Files of the shots, in order. Without parts, this method only checks whether the result can
+                be written, and adds notes on properties that it does not have.
             result: Output file.
             origin: Provenance of the result; None stores no provenance.
         """
         last_duration = self._last[1] or self._usual_duration()
-        self.issues.notes += join_parts(
+        notes = join_parts(
             self.path,
             parts,
             result,
@@ -312,6 +326,7 @@ class VideoFile:
             sound=self._sound,
             is_excerpt=self.selected != ALL_FRAMES,
         )
+        self.issues.notes += [note for note in notes if note not in self.issues.notes]
 
     def _decoded(self) -> Iterator[Any]:
         """Yield the decoded frames; add packets that cannot be decoded to ``issues``."""
@@ -328,8 +343,14 @@ class VideoFile:
                     self.issues.broken.append(_time_code((packet.pts or 0) * self._time_base))
 
     def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
+        """Yield the packets of a stream; read the other streams if the file declares the longest duration."""
         try:
-            yield from container.demux(stream)
+            for packet in container.demux(list(container.streams) if self._longest else [stream]):
+                if packet.stream.index == stream.index:
+                    yield packet
+                elif packet.pts is not None:
+                    packet_end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                    self._end_of_others = max(self._end_of_others, packet_end)
         except self._av.FFmpegError as error:
             self.issues.incomplete = f"the file cannot be read to the end ({error.strerror})"
             yield self._av.Packet()  # an empty packet flushes the decoder
@@ -340,6 +361,21 @@ class VideoFile:
         if (decoded.width, decoded.height) != (width, height):
             decoded = decoded.reformat(width=width, height=height)
         return FileFrame(number, decoded, pts, self._turns, self._mirrored)
+
+    def _note_lost(self, decoded: Any) -> None:
+        """Add a note for each property of a frame that the result does not have."""
+        notes, codec = list[str](), self.plan.codec
+        if decoded.interlaced_frame and codec != "ffv1":
+            notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
+        for name, data in side_data_of(decoded):
+            if name in ("DISPLAYMATRIX", *_WRITTEN_DATA.get(codec, ())) or _EMPTY_DATA.fullmatch(data):
+                continue
+            # a time code that starts at zero equals the timestamps
+            if not name.endswith("TIMECODE") or decoded is self._first:
+                label = _SIDE_DATA.get(name, f"{name.replace('_', ' ').lower()} metadata")
+                label = "HDR metadata" if _HDR_METADATA.fullmatch(name) else label
+                notes.append(f"{label} of the frames is dropped")
+        self.issues.notes += [note for note in notes if note not in self.issues.notes]
 
     def _usual_duration(self) -> int:
         """Return the mean frame duration in units of the time base."""
@@ -379,9 +415,9 @@ class FilePart:
             cv2.resize(small, inside[2:], enlarged[inside.slices], interpolation=cv2.INTER_CUBIC)
         self._encode(frame, colored_planes(luma, frame.as_stored(whole), layout))
 
-    def copy(self, frame: Any) -> None:
-        """Encode a frame with its own colors."""
-        decoded, layout = frame.decoded, self._plan.layout
+    def copy(self, frame: Any, decoded: Any = None) -> None:
+        """Encode a frame with its own colors, or with the colors of the PyAV frame ``decoded``."""
+        decoded, layout = decoded or frame.decoded, self._plan.layout
         if layout_of(decoded) != layout or is_rgb(decoded.format):  # a pixel format without encoder
             value_range = FULL_RANGE if layout.full else LIMITED_RANGE
             decoded = decoded.reformat(
@@ -393,11 +429,14 @@ class FilePart:
         """Encode a colorized drawing, whose lightness differs from the lightness of the source."""
         stored = np.rot90(colored.levels(), -frame.turns)
         stored = np.ascontiguousarray(stored[:, ::-1] if frame.mirrored else stored)
-        self.copy(replace(frame, decoded=self._av.VideoFrame.from_ndarray(stored, "rgb24")))
+        self.copy(frame, self._av.VideoFrame.from_ndarray(stored, "rgb24"))
 
     def _encode(self, frame: FileFrame, planes: Sequence[NDArray[Any]]) -> None:
         plan = self._plan
-        encoded = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
+        encoded = frame.decoded.reformat(format=plan.layout.name, threads=1)
+        # the frame keeps its side data, such as captions
+        encoded.make_writable()
+        encoded.pict_type = 0  # selected by the encoder
         for plane, content in zip(encoded.planes, planes, strict=True):
             samples(plane, plan.layout.bits)[:] = content
         encoded.pts, encoded.time_base = frame.pts, plan.time_base

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.apps.video.frames import VideoError
+from colorzoo.batch import input_files, used_files
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.files import sha256_of, write_atomic
 from colorzoo.guidance import Recipe
@@ -34,7 +35,8 @@ class KeyFrame:
         image: Color image; None for a recipe.
         recipe: Recipe; None for a color image.
         folder: Folder to which reference paths in the recipe are relative.
-        sha256: Hash of the image or recipe.
+        sha256: Hash of the image, or of the recipe and all files that the recipe names.
+        file: File of the image or recipe; None for a recipe inside the film recipe.
     """
 
     frame: int
@@ -42,6 +44,7 @@ class KeyFrame:
     recipe: Recipe | None
     folder: Path
     sha256: str
+    file: Path | None = None
 
     @classmethod
     def read(cls, frame: int, source: Path | dict[str, Any], folder: Path) -> KeyFrame:
@@ -56,16 +59,18 @@ class KeyFrame:
             ColorzooError: The file is missing, or the recipe is invalid.
         """
         if isinstance(source, dict):
-            digest = hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()
-            return cls(frame, None, Recipe.from_json(source), folder, digest)
+            recipe = Recipe.from_json(source)
+            return cls(frame, None, recipe, folder, _recipe_digest(source, recipe, folder))
         path = folder / source
         try:
             digest = sha256_of(path)
         except OSError as error:
             raise VideoError(f"{error.filename}: {error.strerror}") from error
         if path.suffix.lower() == ".json":
-            return cls(frame, None, Recipe.from_json(path), path.parent, digest)
-        return cls(frame, path, None, folder, digest)
+            recipe = Recipe.from_json(path)
+            digest = _recipe_digest(json.loads(path.read_text("utf-8-sig")), recipe, path.parent)
+            return cls(frame, None, recipe, path.parent, digest, path)
+        return cls(frame, path, None, folder, digest, path)
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,15 @@ class FilmRecipe:
     def color_images(self) -> list[Path]:
         """Color images that a model must match with the frames."""
         return [*(key.image for key in self.keys if key.image is not None), *self.references]
+
+    @property
+    def files(self) -> list[Path]:
+        """Files that the film recipe and the recipes of its frames name."""
+        found = [key.file for key in self.keys if key.file is not None]
+        for key in self.keys:
+            if key.recipe is not None:
+                found += [path for _, path in input_files(key.recipe, key.folder)]
+        return [*found, *self.references]
 
     @classmethod
     def read(
@@ -212,6 +226,14 @@ def set_key_recipe(path: Path, frame: int, recipe: Recipe | None) -> None:
         keys.sort(key=lambda key: int(key["frame"]))
     if keys != earlier:
         write_atomic(path, json.dumps(document | {"keys": keys}, indent=1).encode())
+
+
+def _recipe_digest(document: Mapping[str, Any], recipe: Recipe, folder: Path) -> str:
+    """Return the SHA-256 of a recipe and of the content of all files that it names."""
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
+    for file in used_files(recipe, folder):
+        digest.update(f"\0{file.sha256}".encode())
+    return digest.hexdigest()
 
 
 def _reject_unknown(fields: Fields) -> None:

@@ -37,6 +37,7 @@ from colorzoo.image_io import (
     read_image,
     write_image,
 )
+from colorzoo.image_io.frames import describe_frames
 from colorzoo.inference import ColorizedImage, FullLightness, compose_image
 from colorzoo.pixels.find import result_name, visible_entries
 from colorzoo.pixels.formats import READABLE
@@ -74,6 +75,7 @@ class FrameFolder:
     Args:
         path: Path of the folder.
         selected: Numbers of the frames to colorize; the other frames are not part of the result.
+        files: Image file of each frame; by default all images in the folder.
 
     Raises:
         VideoError: The folder contains no readable image, or two frames have the same result name.
@@ -81,10 +83,10 @@ class FrameFolder:
 
     extension = ""
 
-    def __init__(self, path: Path, selected: range = ALL_FRAMES) -> None:
+    def __init__(self, path: Path, selected: range = ALL_FRAMES, files: Sequence[Path] | None = None) -> None:
         self.path, self.selected = path, selected
         self.issues = ReadIssues()
-        self.files = [file for file in visible_entries(path) if file.suffix.lower() in READABLE]
+        self.files = files or [file for file in visible_entries(path) if file.suffix.lower() in READABLE]
         if not self.files:
             raise VideoError(f"{path} contains no image in a supported format. Convert the frames to PNG.")
         by_result: dict[str, Path] = {}
@@ -124,19 +126,31 @@ class FrameFolder:
             digest.update(f"{file.name}\0{sha256_of(file)}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
-    def frames(self) -> Iterator[FolderFrame]:
-        """Yield the images in order; record unreadable images in the attribute ``issues``.
+    def frames(self, first: int = 0) -> Iterator[FolderFrame]:
+        """Yield the images in order from a frame on; record problems in the attribute ``issues``.
 
         Unreadable images are counted, so that the frame number is the position of the file.
         """
+        assert self._first is not None
         self.issues.broken.clear()
+        self.issues.resized.clear()
         for number, file in enumerate(self.files):
-            if number not in self.selected:
+            if number not in self.selected or number < first:
                 continue
             image = _read(file)
             if image is None:
                 self.issues.broken.append(file.name)
                 continue
+            if image.size != self._first.size:
+                width, height = image.size
+                note = f"have {width} x {height} pixels, which is not the size of the first frame"
+                self.issues.resized.setdefault(note, []).append(number)
+            with file.open("rb") as stream:
+                pages = describe_frames(stream, file.name)
+            if pages is not None:
+                note = f"{file.name} has {pages.count} {pages.kind}; only the first was used"
+                if note not in self.issues.notes:
+                    self.issues.notes.append(note)
             yield FolderFrame(number, image, result_name(file))
 
     def part(self, path: Path) -> FolderPart:

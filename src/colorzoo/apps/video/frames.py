@@ -67,19 +67,32 @@ class ReadIssues:
         broken: Time codes of damaged packets, or file names of unreadable frames.
         notes: Other notes for the user.
         incomplete: Description of data missing at the end of the video; empty if the video is complete.
+        resized: Numbers of the frames whose size differs from the first frame, by the text of their note.
     """
 
     broken: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     incomplete: str = ""
+    resized: dict[str, list[int]] = field(default_factory=dict)
 
     def lines(self) -> tuple[str, ...]:
         """Return a short message for each problem and note."""
         lines = [self.incomplete, *self.notes] if self.incomplete else [*self.notes]
+        for note, numbers in self.resized.items():
+            starts = [number for number in numbers if number - 1 not in numbers]
+            ends = [number for number in numbers if number + 1 not in numbers]
+            spans = [
+                f"{first} to {last}" if first < last else f"{first}"
+                for first, last in zip(starts, ends, strict=True)
+            ]
+            lines.append(f"frames {_listed(spans)} {note}")
         if self.broken:
-            first = ", ".join(self.broken[:_LISTED]) + (" ..." if len(self.broken) > _LISTED else "")
-            lines.insert(0, f"{len(self.broken)} damaged frames, at {first}")
+            lines.insert(0, f"{len(self.broken)} damaged frames, at {_listed(self.broken)}")
         return tuple(lines)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_LISTED]) + (" ..." if len(names) > _LISTED else "")
 
 
 def count_selected(count: int | None, selected: range) -> int | None:

@@ -54,7 +54,7 @@ class Cells(NamedTuple):
         Args:
             colorizer: Colorizer whose model is a `MatchingModel`.
             lightness: ``(1, 1, H, W)`` in [0, 100].
-            states: Results of `colorize_task` for the frame, which are reused; or None.
+            states: Results of `colorize_edit` for the frame, which are reused; or None.
         """
         features = colorizer.match_features(lightness, states)
         grid = features.shape[2], features.shape[3]
@@ -169,7 +169,7 @@ class ColorMemory:
             automatic: ``(1, 2, H, W)``, automatic ab in CIE units.
             keys: Numbers of the entries to use. Of several entries, the most similar ones are used.
             shots: First frames of the shots whose stored frame is used.
-            states: Results of `colorize_task` for the frame, which are reused; or None.
+            states: Results of `colorize_edit` for the frame, which are reused; or None.
 
         Returns:
             ``(1, 2, H, W)`` ab in CIE units.

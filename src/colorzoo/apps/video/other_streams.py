@@ -30,6 +30,7 @@ class OtherStreams:
 
     Attributes:
         notes: Notes for the user on streams that are dropped, converted or damaged.
+        outputs: Output streams that `add_to` added, in order, by index of the input stream.
     """
 
     def __init__(self, input_container: Any, main: Any, suffix: str, *, sound: bool) -> None:
@@ -38,7 +39,7 @@ class OtherStreams:
         self._copied: list[Any] = []
         self._converted: list[Any] = []
         self._attached: list[Any] = []
-        self._outputs: dict[int, Any] = {}  # output streams by index of the input stream
+        self.outputs: dict[int, Any] = {}
         self._ends: dict[int, int] = defaultdict(int)  # end of the converted sound of each input stream
         self.notes: list[str] = []
         for stream in input_container.streams:
@@ -48,7 +49,8 @@ class OtherStreams:
             # a time code as a tag of the main stream, and chapter titles as chapters of the file.
             timecode = stream.metadata.get("timecode")
             has_timecode = timecode is not None and timecode == main.metadata.get("timecode")
-            has_titles = stream.name == "bin_data" and stream.frames == len(input_container.chapters())
+            chapters = input_container.chapters()
+            has_titles = stream.name == "bin_data" and 0 < stream.frames == len(chapters)
             if stream.type == "data" and (has_timecode or has_titles):
                 continue
             # copy, convert, attach or drop the stream
@@ -65,11 +67,18 @@ class OtherStreams:
                 self.notes.append(f"stream {stream.index} ({stream.type}, {name}) is not copied")
 
     def _accepts(self, stream: Any) -> bool:
-        """Return whether FFmpeg writes a file header for a copy of a stream."""
+        """Return whether FFmpeg writes a file with a copy of a stream."""
         try:
             with self.open_output(os.devnull, {}) as container:
-                container.add_stream_from_template(stream, opaque=True)
+                copy = container.add_stream_from_template(stream, opaque=True)
                 container.start_encoding()
+                if stream.type == "audio":  # MP4 describes the stream after its packets
+                    with import_av().open(self._input.name) as source:
+                        packets = source.demux(source.streams[stream.index])
+                        packet = next((each for each in packets if each.dts is not None), None)
+                        if packet is not None:
+                            packet.stream = copy
+                            container.mux_one(packet)
         except (import_av().FFmpegError, ValueError):
             return False
         return True
@@ -89,13 +98,13 @@ class OtherStreams:
             name, mime_type = stream.name or "attachment", stream.mimetype or ""
             output_container.add_attachment(name, mime_type, stream.data)
         for stream in self._copied:
-            self._outputs[stream.index] = output_container.add_stream_from_template(stream, opaque=True)
+            self.outputs[stream.index] = output_container.add_stream_from_template(stream, opaque=True)
         rates = import_av().Codec(self._encoder, "w").audio_rates
         for stream in self._converted:
             rate = min(rates, key=lambda rate: abs(rate - stream.rate))
             layout = _LAYOUTS.get(stream.channels, "stereo")
-            self._outputs[stream.index] = output_container.add_stream(self._encoder, rate=rate, layout=layout)
-        return dict(sorted(self._outputs.items()))
+            self.outputs[stream.index] = output_container.add_stream(self._encoder, rate=rate, layout=layout)
+        return dict(sorted(self.outputs.items()))
 
     def packets(self, clock: PacketClock) -> Iterator[Any]:
         """Yield the packets of the output streams that `add_to` added; add notes on damaged packets.
@@ -103,9 +112,9 @@ class OtherStreams:
         Args:
             clock: Clock that makes the timestamps continuous.
         """
-        if not self._outputs:
+        if not self.outputs:
             return
-        streams = [self._main, *(self._input.streams[index] for index in self._outputs)]
+        streams = [self._main, *(self._input.streams[index] for index in self.outputs)]
         converted = {stream.index for stream in self._converted}
         try:
             for packet in self._input.demux(streams):
@@ -114,8 +123,8 @@ class OtherStreams:
                 clock.shift(packet)
                 if packet.stream_index in converted:
                     yield from self._convert(packet.stream_index, packet)
-                elif packet.stream_index in self._outputs:
-                    packet.stream = self._outputs[packet.stream_index]
+                elif packet.stream_index in self.outputs:
+                    packet.stream = self.outputs[packet.stream_index]
                     yield packet
         except import_av().FFmpegError as error:
             self.notes.append(f"the audio of the source cannot be read to the end ({error.strerror})")
@@ -129,7 +138,7 @@ class OtherStreams:
             index: Index of the input stream.
             packet: Packet of the input stream; None flushes the decoder and the encoder.
         """
-        output = self._outputs[index]
+        output = self.outputs[index]
         frames: list[Any] = []
         try:
             frames += self._input.streams[index].decode(packet)

@@ -18,13 +18,19 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import NO_FRAMES, VideoError
-from colorzoo.files import sha256_of, write_atomic
-from colorzoo.image_io import ImageProvenance, Metadata, read_provenance, update_sidecar
+from colorzoo.files import check_outputs, lock_file, sha256_of, write_atomic
+from colorzoo.image_io import (
+    ImageProvenance,
+    Metadata,
+    foreign_sidecar,
+    read_provenance,
+    update_sidecar,
+)
 from colorzoo.pixels.find import visible_entries
 from colorzoo.pixels.formats import READABLE
 from colorzoo.pixels.results import sidecar_path
@@ -87,7 +93,8 @@ class PartsFolder:
         self.out, self.path = out, parts_path(out)
         self._settings, self._overwrite = settings, overwrite
         self._keys = {str(number): sha256 for number, sha256 in (keys or {}).items()}
-        self._job, self._lock = self.path / "job.json", FileLock(self.path / "lock")
+        self._job, self._lock = self.path / "job.json", self.path / "lock"
+        self._held: FileLock | None = None
 
     def plan(self) -> str:
         """Return a note on the shots that a run would reuse or replace; empty without shots.
@@ -102,7 +109,7 @@ class PartsFolder:
         try:
             return self._check_replaced()
         finally:
-            self._lock.release()
+            self._release()
 
     def __enter__(self) -> PartsFolder:
         """Create and lock the folder.
@@ -128,8 +135,8 @@ class PartsFolder:
             finished = [path.stem for path in self.path.glob("shot-*.json")]
             self._delete_shots(finished)
             if not finished:
-                (self.path / "lock").unlink()
-        self._lock.release()
+                self._lock.unlink(missing_ok=True)
+        self._release()
         with suppress(OSError):  # finished shots, or files of another program
             self.path.rmdir()
 
@@ -168,18 +175,25 @@ class PartsFolder:
         """Lock the folder, which is created if it is missing."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
-        except Timeout:
+            self._held = lock_file(self._lock, 0)
+        except TimeoutError:
             job = self._read_job()
             owner = "another process" if job is None else f"process {job['process']} on {job['host']}"
             raise VideoError(
-                f"{self.out} is being written by {owner}. Wait until it ends, or choose another OUT."
+                f"{self.out} is being written by {owner}. Wait until it ends, or choose another OUT. It has "
+                f"locked {self._lock}."
             ) from None
         except OSError as error:
             raise VideoError(f"{self.path} cannot be created: {error.strerror}") from error
 
+    def _release(self) -> None:
+        if self._held is not None:
+            self._held.release()
+
     def _require_new_result(self) -> None:
-        """Raise an error if the result exists and must not be replaced."""
+        """Raise an error if the result or a foreign sidecar file exists and must not be replaced."""
+        foreign = foreign_sidecar(self.out)
+        check_outputs([] if foreign is None else [foreign], overwrite=self._overwrite)
         if not self._overwrite and os.path.lexists(self.out):
             raise VideoError(f"{self.out} already exists. Set --overwrite to replace OUT.")
 
@@ -219,7 +233,7 @@ class PartsFolder:
         """Move the result and its record to their destination, and delete the other shots.
 
         In a folder, frames of an earlier result that this program wrote are deleted. The record contains the
-        names and hashes of the frames for this purpose.
+        names and hashes of the frames for this purpose. Frames that were edited since are kept.
 
         Args:
             result: Complete result inside the folder of shots.
@@ -227,19 +241,20 @@ class PartsFolder:
             shots: Shots to keep.
 
         Returns:
-            Notes for the user on images of other programs in the destination.
+            Notes for the user on images in the destination that were not replaced.
 
         Raises:
             VideoError: The result exists and ``overwrite`` is False, or the result cannot be moved.
         """
-        out, notes = self.out, list[str]()
+        out = self.out
         self._require_new_result()
         frames = {file.name: sha256_of(file) for file in result.iterdir()} if result.is_dir() else {}
         # a full disk is found here, before the earlier result is changed
         if record is not None and frames:
             record = replace(record, frames=json.dumps(frames))
         update_sidecar(result, Metadata(), record)
-        sidecar = sidecar_path(out)
+        sidecar, foreign = sidecar_path(out), foreign_sidecar(out)
+        others, edited = list[str](), list[str]()  # images that a person made or edited
         try:
             if shots and result.is_dir():
                 out.mkdir(parents=True, exist_ok=True)
@@ -249,29 +264,43 @@ class PartsFolder:
                     with suppress(ValueError, TypeError):  # a damaged record
                         written = dict(json.loads(earlier.frames or "{}"))
                 for file in visible_entries(out):
-                    if file.name in frames or not file.is_file():
+                    if not file.is_file() or (file.name in frames and file.name not in written):
                         continue
-                    if written.get(file.name) == sha256_of(file):
+                    is_own = sha256_of(file) in (written.get(file.name), frames.get(file.name))
+                    if file.name in frames:
+                        edited += [] if is_own else [file.name]
+                    elif is_own:
                         file.unlink()
                     elif file.suffix.lower() in READABLE:
-                        notes.append(file.name)
-                sidecar.unlink(missing_ok=True)
+                        others.append(file.name)
+                if foreign is None:
+                    sidecar.unlink(missing_ok=True)
                 for frame in sorted(result.iterdir()):
+                    if frame.name in edited:
+                        continue
                     if shots:  # a hard link would change the kept shots if the user edits the frame
                         write_atomic(out / frame.name, frame.read_bytes())
                     else:
                         frame.replace(out / frame.name)
             else:
-                sidecar.unlink(missing_ok=True)
+                if foreign is None:
+                    sidecar.unlink(missing_ok=True)
                 result.replace(out)
             if record is not None:
                 sidecar_path(result).replace(sidecar)
         except OSError as error:
             raise VideoError(f"{out} cannot be written: {error.strerror}") from error
         self._delete_shots([self._name(shot) for shot in shots])
-        if len(notes) > 1:
-            notes = [f"{notes[0]} and {len(notes) - 1} other images"]
-        return [f"{out.name} also contains {name}, which this run did not write" for name in notes]
+        kept = {
+            "this run did not write": others,
+            "was edited; delete the edited file to replace it": edited,
+        }
+        return [
+            f"{out.name} also contains {names[0]}"
+            f"{f' and {len(names) - 1} other images' if len(names) > 1 else ''}, which {reason}"
+            for reason, names in kept.items()
+            if names
+        ]
 
     def _delete_shots(self, kept: Sequence[str]) -> None:
         """Delete the files of other shots, the marks of finished shots first; unknown files remain.

@@ -22,8 +22,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
+from colorzoo._files import digest_or_empty
 from colorzoo.abilities import DrawingModel
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.drawn import (
@@ -43,11 +43,12 @@ from colorzoo.apps.video.memory import WEAK_SHOTS
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path, publish_shots
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.batch import UsedFile, draw_sheet, model_provenance, with_source
-from colorzoo.color import lab_to_rgb
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color.levels import lightness_of_levels
 from colorzoo.console import progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
-from colorzoo.files import sha256_of
-from colorzoo.guidance import Recipe
+from colorzoo.files import check_outputs, sha256_of
+from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.guidance.border import BorderSetting, parse_border
 from colorzoo.guidance.objects import Rectangle
 from colorzoo.image_io import (
@@ -64,22 +65,27 @@ from colorzoo.inference import (
     Colorizer,
     RegionMemory,
     choose_model,
+    recipe_reference_files,
     requested_model,
     select_part,
     shrink_lightness,
     working_size,
 )
+from colorzoo.pixels.find import result_name, visible_entries
+from colorzoo.pixels.formats import READABLE
+from colorzoo.pixels.results import sidecar_path
 from colorzoo.registry import DEFAULT_MODELS, model_card
 
 Source = VideoFile | FrameFolder
 # versions of colorization and encoding, and of the use of key frames; a change invalidates stored shots
-_METHOD, _KEY_METHOD = 7, 2
+_METHOD, _KEY_METHOD = 8, 3
 _KEPT_NOTE = f"shots that are {IN_COLOR} were kept; set --recolor to colorize them"
 _WAITING_BYTES = 2**28  # memory in bytes for frames buffered until the colors of later frames are available
 _MOST_WAITING = 72
 TESTED = 5
 """Position in a shot of the frame that is compared with key frames of other shots."""
 _THUMBNAIL, _MOST_THUMBNAILS = 240, 60  # longer side in pixels, and number of shots for each correction
+_SAME_FRAME = 2.0  # largest mean difference in L of a frame and its exported image
 _MIN_CHANGE = 3.0  # smallest color change in CIE units by which a recipe sets the color of a pixel
 
 
@@ -163,11 +169,17 @@ def colorize_video(
         ColorzooError: The video or an image cannot be read, an option is invalid,
             another process writes the result, or the result exists and differs.
     """
-    # open the film
-    _check_paths(source, out)
+    # compare the outputs with the inputs, and open the film
+    edits = FilmRecipe.read(recipe, keys or {}, references, apply_matches=apply_matches)
+    inputs = read_files(source, edits, recipe, weights)
+    check_outputs(written_files(source, out, match_sheet), inputs)
+    if match_sheet is not None:
+        output_format(match_sheet)
+        check_outputs([match_sheet], folders=[source], overwrite=overwrite)
     film: Source
     if not source.is_dir():
         film = VideoFile(source, choose_codec(out, codec), frames, crf=crf, sound=sound)
+        film.join((), out)  # encoder errors and lost streams are found before the work, which can take hours
     elif out.suffix or out.is_file():
         raise VideoError(f"OUT must be a folder because IN is a folder of frames, got {out}")
     elif codec or crf is not None or not sound:
@@ -175,7 +187,6 @@ def colorize_video(
     else:
         film = FrameFolder(source, frames)
     # choose the model, and identify the result by the source, the model and the settings
-    edits = FilmRecipe.read(recipe, keys or {}, references, apply_matches=apply_matches)
     guidance = Recipe(more=hints or {})
     name = _choose_film_model(film, edits, guidance, model, weights)
     settings = {
@@ -202,6 +213,7 @@ def colorize_video(
         "description": film.describe(),
         "notes": [],
     }
+    load = partial(Colorizer, name, weights=weights, device=device, precision=precision, size=size)
     # keep a result with the same source and settings
     if not overwrite and os.path.lexists(out):
         stored = read_provenance(out)
@@ -211,21 +223,21 @@ def colorize_video(
                 "OUT."
             )
         notes = ["already exists with the same source and settings"]
+        if match_sheet is not None and not dry_run and model_card(name).input != "sketch":
+            colorer, spans = load_colorer(
+                film, edits, load(temperature=temperature), strength, guidance, progress
+            )
+            find_matches(film, colorer, spans)
+            notes += _write_matches(match_sheet, film, edits, colorer, spans, overwrite=overwrite)
         return summary | {"status": "skipped", "notes": notes}
     key_hashes = {key.frame: key.sha256 for key in edits.keys}
     parts = PartsFolder(out, f"{shared.source} {shared.settings}", key_hashes, overwrite=overwrite)
     if dry_run:
         plan = parts.plan()
         return summary | {"notes": [*film.issues.notes, *([plan] if plan else [])]}
-    if match_sheet is not None:  # checked before the work, which can take hours
-        output_format(match_sheet)
-        if os.path.lexists(match_sheet) and not overwrite:
-            raise VideoError(f"{match_sheet} already exists. Set --overwrite to replace this file.")
     # load the model, the key frames and the reference
     start = time.monotonic()
-    colorizer = Colorizer(
-        name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
-    )
+    colorizer = load(temperature=temperature)
     is_drawing_model = isinstance(colorizer.model, DrawingModel)
     if not is_drawing_model:
         colorer, spans = load_colorer(film, edits, colorizer, strength, guidance, progress)
@@ -265,21 +277,14 @@ def colorize_video(
                 origin=shown_origin,
                 keep_shots=keep_shots,
             )
-    matches = {} if is_drawing_model else colorer.matches
-    verb = "is also corrected" if edits.apply_matches else "is also found (see --apply-matches)"
-    match_notes = [
-        f"the object of frame {number} {verb} in the shots at frames {', '.join(map(str, starts))}"
-        for number, starts in matches.items()
-    ]
-    if match_sheet is not None and matches:
-        sheet = np.asarray(draw_matches(film, colorer, spans))
-        write_image(match_sheet, sheet, RasterImage(sheet), overwrite=overwrite)
-        match_notes.append(f"thumbnails of these shots are in {match_sheet}")
+    match_notes = []
+    if not is_drawing_model:
+        match_notes = _write_matches(match_sheet, film, edits, colorer, spans, overwrite=overwrite)
     return summary | {
         "status": "colored",
         "frames": sum(shot.count for shot in shots),
         "shots": [shot.first for shot in shots],
-        "matches": matches,
+        "matches": {} if is_drawing_model else colorer.matches,
         "broken": film.issues.broken,
         "notes": [
             *film.issues.lines(),
@@ -390,6 +395,46 @@ def _film_provenance(
 
 
 @torch.inference_mode()
+def find_matches(film: Source, colorer: FrameColorer, spans: Sequence[range]) -> None:
+    """Find the shots that match a correction without coloring the film; see `FrameColorer.matches`."""
+    tested = {span[min(TESTED, len(span) - 1)]: span for span in spans}
+    for frame in film.frames():
+        if frame.number in tested:
+            colorer.keys_of(tested[frame.number], frame.lightness())
+
+
+def _write_matches(
+    path: Path | None,
+    film: Source,
+    edits: FilmRecipe,
+    colorer: FrameColorer,
+    spans: Sequence[range],
+    *,
+    overwrite: bool,
+) -> list[str]:
+    """Write the image of `draw_matches` if there are matches, and return notes for the user.
+
+    Args:
+        path: Image file; None writes no file.
+        film: Film.
+        edits: Edits of the film.
+        colorer: Colorizer of single frames that has found the matches.
+        spans: Frame numbers of each shot.
+        overwrite: Whether an existing file may be replaced.
+    """
+    verb = "is also corrected" if edits.apply_matches else "is also found (see --apply-matches)"
+    notes = [
+        f"the object of frame {number} {verb} in the shots at frames {', '.join(map(str, starts))}"
+        for number, starts in colorer.matches.items()
+    ]
+    if path is not None and notes:
+        sheet = np.asarray(draw_matches(film, colorer, spans))
+        write_image(path, sheet, RasterImage(sheet), overwrite=overwrite)
+        notes.append(f"thumbnails of these shots are in {path}")
+    return notes
+
+
+@torch.inference_mode()
 def draw_matches(film: Source, colorer: FrameColorer, spans: Sequence[range]) -> Image.Image:
     """Return thumbnails of corrected frames and of the shots in which their objects are found.
 
@@ -446,6 +491,8 @@ def load_colorer(
             f"--key and --reference require a model that supports references, got {colorizer.name}. Run "
             "`colorzoo models --guidance exemplar` to list these models."
         )
+    references = [read_image(path) for path in edits.references]
+    exemplar = colorizer.exemplar_of(references, Recipe(), None)
     recipes = {key.frame: (key.recipe, key.folder) for key in edits.keys if key.recipe is not None}
     images = {key.frame: read_image(key.image) for key in edits.keys if key.image is not None}
     corrections = dict[int, RasterImage]()
@@ -457,8 +504,16 @@ def load_colorer(
         missing.discard(frame.number)
         if frame.number in recipes:
             recipe, folder = recipes[frame.number]
+            # the recipe of an exported frame has the hash of this image, which is its reference
+            files = [folder / file.path for file in recipe.exemplar.files]
+            files += [frame.rgb_image().metadata.source or Path()]
+            if recipe.sha256 is not None and recipe.sha256.lower() not in map(digest_or_empty, files):
+                note = f"the recipe of frame {frame.number} was made for another image file"
+                film.issues.notes.append(note)
             try:
-                corrections[frame.number] = correction_of(gray_image(frame), recipe, colorizer, folder)
+                corrections[frame.number] = correction_of(
+                    gray_image(frame), recipe, colorizer, folder, exemplar
+                )
             except ColorzooError as error:
                 raise VideoError(f"key frame {frame.number}: {error}") from error
 
@@ -466,6 +521,12 @@ def load_colorer(
     if edits.keys or edits.join or edits.split:
         with progress_bar("finding shots", film.describe()["frames"], log_every=10.0) as advance:
             spans = read_shots(film.frames(), edits.join, edits.split, visit)
+    if any(number not in film.selected for number in missing):  # outside --frames, and not read
+        last = max(frame.number for frame in open_film(film.path).frames())
+        if max(missing) > last:
+            raise VideoError(
+                f"key frame {max(missing)} does not exist in {film.path}; the last frame is {last}"
+            )
     for number in sorted(missing):
         if number in film.selected or number >= sys.maxsize:
             reason = "is damaged" if any(number in span for span in spans) else "does not exist"
@@ -474,11 +535,10 @@ def load_colorer(
             film.issues.notes.append(
                 f"the recipe of frame {number} is not applied, because --frames does not include this frame"
             )
-    references = [read_image(path) for path in edits.references]
     colorer = FrameColorer(
         colorizer,
         images,
-        colorizer.exemplar_of(references, Recipe(), None),
+        exemplar,
         1.0 if strength is None else strength,
         references if images or len(references) > 1 else (),
         corrections,
@@ -627,8 +687,9 @@ def _color_shot(
         waiting.append(frame)
         is_key = colorer.is_key(frame, lightness)
         ab_maps = colors.add(
-            exposed(lightness, factor),
+            lightness,
             partial(predict, frame, factor),
+            factor=factor,
             fixed=is_key,
             correct=partial(correct, frame, factor) if colorer.corrects() else None,
             corrected=colorer.is_corrected(frame),
@@ -643,28 +704,49 @@ def _color_shot(
 
 
 def correction_of(
-    gray: RasterImage, recipe: Recipe, colorizer: Colorizer, folder: Path | None = None
+    gray: RasterImage,
+    recipe: Recipe,
+    colorizer: Colorizer,
+    folder: Path | None = None,
+    reference: Exemplar | None = None,
 ) -> RasterImage:
-    """Colorize a gray frame with a recipe; the result is opaque only where the hints change the colors.
+    """Colorize a gray frame with a recipe; the result is opaque only where the recipe changes the image.
+
+    The whole frame is colorized: the border and the crop of the recipe are ignored.
 
     Args:
         gray: Gray frame.
-        recipe: Recipe with hints for the frame.
+        recipe: Recipe of the frame.
         colorizer: Colorizer with the loaded model.
         folder: Folder to which reference paths in the recipe are relative.
+        reference: Reference of all frames, or None.
 
     Raises:
         ColorzooError: The recipe cannot be used, or it changes no color.
     """
-    exemplar = colorizer.exemplar_of(None, recipe, folder)
-    plain = recipe.without_hints()
-    automatic = colorizer.colorize(gray, plain, reference=exemplar, border="none").ab
-    colored = colorizer.colorize(gray, recipe, reference=exemplar, border="none")
-    changed = (colored.ab - automatic).norm(dim=0)[None, None]
-    changed = F.interpolate(changed, gray.levels.shape, mode="bilinear")[0, 0] > _MIN_CHANGE
-    if not changed.any():
+    exemplar = colorizer.exemplar_of(None, recipe, folder) or reference
+    # an exported frame, which is the reference of its recipe, is not a change of this recipe
+    files = recipe_reference_files(recipe, folder)
+    if len(files) == 1 and _shows(read_image(files[0][0]), gray):
+        reference = exemplar
+    automatic = colorizer.colorize(gray, reference=reference, border="none").levels()
+    whole = replace(recipe, crop=None)
+    levels = colorizer.colorize(gray, whole, reference=exemplar, border="none").levels()
+    lab, automatic_lab = (
+        rgb_to_lab(torch.from_numpy(each).permute(2, 0, 1)[None] / 255)[0] for each in (levels, automatic)
+    )
+    is_changed = (lab - automatic_lab).norm(dim=0) > _MIN_CHANGE
+    if not is_changed.any():
         raise VideoError("the recipe changes no color")
-    return RasterImage(colored.levels(), changed.byte().mul(255).numpy())
+    return RasterImage(levels, is_changed.byte().mul(255).numpy())
+
+
+def _shows(image: RasterImage, gray: RasterImage) -> bool:
+    """Return whether an image has the size and the lightness of a gray frame."""
+    if image.size != gray.size:
+        return False
+    lightness, frame = (lightness_of_levels(each.levels) for each in (image, gray))
+    return bool((lightness - frame).abs().mean() < _SAME_FRAME)
 
 
 def open_film(source: Path) -> Source:
@@ -713,13 +795,11 @@ def write_frame(
     Raises:
         ColorzooError: The frame does not exist, or a file cannot be read or written.
     """
-    _check_paths(source, out)
     recipe_path = out.with_suffix(".recipe.json")
-    film = open_film(source)
-    for path in (out, recipe_path):
-        if os.path.lexists(path) and not overwrite:
-            raise VideoError(f"{path} already exists. Set --overwrite to replace this file.")
     edits = FilmRecipe.read(recipe, keys or {}, references, apply_matches=apply_matches)
+    inputs = read_files(source, edits, recipe, weights)
+    check_outputs([out, recipe_path], inputs, folders=[source], overwrite=overwrite)
+    film = open_film(source)
     guidance = Recipe(more=hints or {})
     name = _choose_film_model(film, edits, guidance, model, weights)
     colorizer = Colorizer(
@@ -837,9 +917,35 @@ def _colored_part(border: str, edits: FilmRecipe) -> BorderSetting:
     return "none" if edits.has_images and colored_part == "automatic" else colored_part
 
 
-def _check_paths(source: Path, out: Path) -> None:
-    """Raise an error if the source is missing or is also the output."""
+def read_files(source: Path, edits: FilmRecipe, recipe: Path | None, weights: str) -> list[Path]:
+    """Return all files that the colorization of a film reads.
+
+    Args:
+        source: Video file or folder of frames.
+        edits: Edits of the command line and of the film recipe, which name further files.
+        recipe: Film recipe, or None.
+        weights: ``default``, ``published``, or the path of a weight file.
+
+    Raises:
+        VideoError: The film is missing.
+    """
     if not source.exists():
         raise VideoError(f"{source}: no such file or folder")
-    if os.path.realpath(source) == os.path.realpath(out):
-        raise VideoError(f"{out} is also the source. Choose another OUT.")
+    frames = visible_entries(source) if source.is_dir() else []
+    return [source, *frames, *edits.files, *([] if recipe is None else [recipe]), Path(weights)]
+
+
+def written_files(source: Path, out: Path, match_sheet: Path | None) -> list[Path]:
+    """Return all files that the colorization of a film can write or delete.
+
+    Args:
+        source: Video file or folder of frames.
+        out: Video file; or a folder, which gets one file for each frame.
+        match_sheet: Image of `draw_matches`, or None.
+    """
+    results = [out]
+    if source.is_dir():
+        frames = [file for file in visible_entries(source) if file.suffix.lower() in READABLE]
+        results = [out / result_name(frame) for frame in frames]
+    shots = [path for path in parts_path(out).rglob("*") if path.is_file()]
+    return [*results, sidecar_path(out), *shots, *([] if match_sheet is None else [match_sheet])]

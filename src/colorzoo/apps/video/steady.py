@@ -6,6 +6,9 @@ as long as it can be tracked.
 
 Propagation stops at occluded pixels. A pixel counts as occluded if the forward and backward flow are
 inconsistent or if the lightness does not match.
+
+If the light changes, such as in a fade, the chroma of propagated colors changes with the light, and colors of
+well exposed frames replace colors of dark or overexposed frames.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from colorzoo.apps.video.exposure import exposed, exposure_ratio
 
 _MAX_STRENGTH = 0.98  # less than 1, because the illumination can change within a shot
 _FLOW_ERROR = 2.0  # tolerated inconsistency of forward and backward flow, in pixels
@@ -38,10 +43,14 @@ _CORRECT_EVERY = 8  # frames from one frame whose correction is recalled to the 
 _CORRECTION_STRENGTH = 0.5  # weight of a propagated correction in frames whose correction is recalled
 _FIXED = 8.0  # weight of a frame colorized by the user, relative to other frames
 
-# Colors ``(h, w, 4)`` have the channels a and b (multiplied by the weight), the weight, and the opacity
-# (multiplied by the weight). The opacity is 0 except in corrections. OpenCV warps four channels twice as fast
-# as three channels.
-_AB, _AB_OPACITY = (0, 1), (0, 1, 3)
+_SAME_LIGHT, _OTHER_LIGHT = 1.2, 1.5  # ratios of light that have no effect, and the full effect
+_CELLS = 6  # cells in which light is compared, along the shorter side
+_MAX_GAIN = 3.0  # largest factor for the chroma of colors from darker frames
+_WELL_LIT = 60.0  # mean light (L* = 44) above which a frame is not better exposed
+_BLACK_LIGHT = 6.0  # smallest light (L* = 2), because the ratio of two black pixels is noise
+
+# Colors ``(h, w, 4)`` have the channels a and b, the weight, and the light of the frame with these colors. In
+# corrections, the last channel is the opacity instead. All but the weight are multiplied by the weight.
 Array = NDArray[np.float32]
 Predict = Callable[[], Tensor]
 """Function that runs the model on a frame and returns ab ``(1, 2, h, w)``."""
@@ -96,7 +105,8 @@ class _Frame:
 
     Attributes:
         gray: Lightness at half the size in 8 bits, for motion estimation.
-        size: Height and width of the colors.
+        light: ``(h, w)`` light at the size of the colors; see `_light`.
+        input_light: ``(h, w)`` light of the network input, whose exposure is stabilized.
         predict: Function that runs the model on the frame.
         is_fixed: Whether the user colorized the frame.
         to_previous: Motion to the previous frame; None for the first frame of a shot.
@@ -107,7 +117,8 @@ class _Frame:
     """
 
     gray: NDArray[np.uint8]
-    size: tuple[int, ...]
+    light: Array
+    input_light: Array
     predict: Predict
     is_fixed: bool
     to_previous: Motion | None = None
@@ -144,6 +155,7 @@ class SteadyColors:
         lightness: Tensor,
         predict: Predict,
         *,
+        factor: float = 1.0,
         fixed: bool = False,
         correct: Correct | None = None,
         corrected: bool = False,
@@ -156,6 +168,7 @@ class SteadyColors:
         Args:
             lightness: ``(1, 1, h, w)`` lightness of the frame in [0, 100].
             predict: Function that runs the model on the frame; called only if the frame is selected.
+            factor: Factor for `exposed` that stabilizes the exposure of the network input.
             fixed: Whether the user colorized this frame. Its colors are then kept and propagated to other
                 frames.
             correct: Function that returns a correction, which is composited over the colors; None if there is
@@ -164,11 +177,13 @@ class SteadyColors:
         """
         if self._strength == 0:
             return [_composite(predict(), None if correct is None else correct())]
-        gray = (lightness[0, 0] * 2.55).round().clamp(0, 255).byte().numpy()
+        stabilized = exposed(lightness, factor)
+        gray = (stabilized[0, 0] * 2.55).round().clamp(0, 255).byte().numpy()
         height, width = gray.shape
         half_size = (max(1, width // 2), max(1, height // 2))
         half_size_gray = cv2.resize(gray, half_size, interpolation=cv2.INTER_AREA)
-        frame = _Frame(half_size_gray, (height, width), predict, is_fixed=fixed)
+        light = _light(lightness)
+        frame = _Frame(half_size_gray, light, light if fixed else _light(stabilized), predict, fixed)
         # estimate the motion between the frame and the previous frame
         if self._frames:
             previous = self._frames[-1]
@@ -198,11 +213,9 @@ class SteadyColors:
         if not self._frames:
             return []
         _, previous, previous_correction = self._last or (None, None, None)
-        _colorize_selected(self._frames, None if previous is None else previous[..., 2])
+        _colorize_selected(self._frames, previous)
         predictions = [(frame.prediction, frame.is_fixed) for frame in self._frames]
-        ab_maps, previous = _propagate(
-            self._frames, predictions, previous, self._strength, self._every or 1, _AB
-        )
+        ab_maps, previous = _propagate(self._frames, predictions, previous, self._strength, self._every or 1)
         corrections = [(frame.correction, frame.is_corrected) for frame in self._frames]
         if previous_correction is not None or any(each is not None for each, _ in corrections):
             layers, previous_correction = _propagate(
@@ -211,7 +224,7 @@ class SteadyColors:
                 previous_correction,
                 _CORRECTION_STRENGTH,
                 _CORRECT_EVERY,
-                _AB_OPACITY,
+                is_correction=True,
             )
             ab_maps = [_composite(*each) for each in zip(ab_maps, layers, strict=True)]
         assert previous is not None
@@ -233,7 +246,8 @@ def _propagate(
     previous: Array | None,
     strength: float,
     every: int,
-    channels: Sequence[int],
+    *,
+    is_correction: bool = False,
 ) -> tuple[list[Tensor], Array | None]:
     """Propagate colors along the optical flow.
 
@@ -244,17 +258,17 @@ def _propagate(
         strength: Weight of propagated colors in frames with a prediction.
         every: Number of frames from one prediction to the next, over which this weight is distributed, so
             that colors change gradually; 1 applies the weight only to frames with a prediction.
-        channels: Channels of the result, `_AB` or `_AB_OPACITY`.
+        is_correction: Whether the last channel of colors is the opacity.
 
     Returns:
         ab, or ab and opacity, ``(1, C, h, w)`` of each frame, and the colors ``(h, w, 4)`` of the last frame.
     """
     found, colors = list[Tensor](), previous
-    later_sums = _propagate_backward(frames, predictions)
+    later_sums = _propagate_backward(frames, predictions, is_correction=is_correction)
     for frame, (prediction, is_fixed), later_colors in zip(frames, predictions, later_sums, strict=True):
         if is_fixed and prediction is not None:
             colors = prediction
-            values = np.stack([cv2.extractChannel(prediction, channel) for channel in channels])
+            values = np.stack([cv2.extractChannel(prediction, channel) for channel in (0, 1, 3)])
         else:
             # average the colors of later frames, and blend them with the colors of the previous frame
             later_weight = 1 / np.maximum(cv2.extractChannel(later_colors, 2), 1)
@@ -265,85 +279,104 @@ def _propagate(
                 weight = 1.0 if prediction is None and every == 1 else strength ** (1 / every)
                 if weight != 1:
                     propagated *= np.float32(weight)
+                later_colors = _weighted(later_colors, later_weight)
+                if not is_correction:
+                    propagated, later_colors = _prefer_lit(propagated, later_colors)
                 remaining = 1 - cv2.extractChannel(propagated, 2)
-                colors = propagated + _weighted(later_colors, later_weight * remaining)
-            values = _fill_uncovered(colors, channels)
+                colors = propagated + _weighted(later_colors, remaining)
+            values = _fill_uncovered(colors)
+            if not is_correction:
+                weight, light = cv2.extractChannel(colors, 2), cv2.extractChannel(colors, 3)
+                gain = _chroma_gain(weight, light, frame.light)
+                values = np.stack([*(values[:2] * gain), frame.light])
             # add the filled colors at pixels of low confidence
             missing = np.maximum(np.float32(_FILLED_CONFIDENCE) - cv2.extractChannel(colors, 2), 0)
-            added = [missing, missing, missing, np.zeros_like(missing)]
-            for channel, value in zip(channels, values * missing, strict=True):
-                added[channel] = value
-            colors = cv2.add(colors, cv2.merge(added))
-        found.append(torch.from_numpy(values)[None])
+            a, b, last = values * missing
+            colors = cv2.add(colors, cv2.merge([a, b, missing, last]))
+        found.append(torch.from_numpy(values if is_correction else values[:2])[None])
     return found, colors
 
 
 def _run_model(frame: _Frame) -> None:
     """Predict the colors of a frame and store them in the frame."""
     ab = frame.predict()[0].numpy()
-    frame.prediction = cv2.merge([*ab, np.ones_like(ab[0]), np.zeros_like(ab[0])])
+    frame.prediction = cv2.merge([*ab, np.ones_like(ab[0]), frame.input_light])
 
 
 def _propagate_backward(
-    frames: Sequence[_Frame], predictions: Sequence[tuple[Array | None, bool]]
+    frames: Sequence[_Frame], predictions: Sequence[tuple[Array | None, bool]], *, is_correction: bool
 ) -> list[Array]:
     """Return, for each frame, the sum of its colors and the propagated colors of later frames."""
     sums = []
     colors: Array | None = None
     for frame, (prediction, is_fixed) in zip(reversed(frames), reversed(predictions), strict=True):
         if colors is None or frame.to_next is None:
-            colors = np.zeros((*frame.size, 4), np.float32)
+            colors = np.zeros((*frame.light.shape, 4), np.float32)
         else:
             colors = frame.to_next.warp(colors)
         if prediction is not None:
+            if not is_correction:
+                colors, prediction = _prefer_lit(colors, prediction)
             colors = colors + np.float32(_FIXED if is_fixed else 1.0) * prediction
         sums.append(colors)
     return sums[::-1]
 
 
-def _colorize_selected(frames: Sequence[_Frame], previous_confidence: Array | None) -> None:
+def _colorize_selected(frames: Sequence[_Frame], previous: Array | None) -> None:
     """Select frames of a window and colorize them with the model.
 
     The frame with the most uncovered pixels is selected repeatedly, until propagated colors cover nearly all
-    pixels of the window or the maximum number of frames is colorized.
+    pixels of the window or the maximum number of frames is colorized. Frames that are darker than others, or
+    overexposed, are selected last.
 
     Args:
         frames: Frames of the window.
-        previous_confidence: ``(h, w)`` color confidence in [0, 1] of the frame before the window; None at the
-            start of a shot.
+        previous: Colors ``(h, w, 4)`` of the frame before the window; None at the start of a shot.
     """
     # confidence in [0, 1] with which colors propagate to each pixel of the frames, and coarse motions
     shape = frames[0].gray[::_COARSE, ::_COARSE].shape
     confidences = [np.zeros(shape, np.float32) for _ in frames]
+    lights = [cv2.resize(frame.light, shape[::-1], interpolation=cv2.INTER_AREA) for frame in frames]
+    levels = np.array([light.mean() for light in lights])
+    best = levels[np.argmax(_usable(levels))]
+    exposures = _reliability(levels, best)
     to_previous = [frame.to_previous.coarse() if frame.to_previous else None for frame in frames]
     to_next = [frame.to_next.coarse() if frame.to_next else None for frame in frames]
 
     def spread(
-        confidence: Array, numbers: Iterable[int], motions: Sequence[tuple[Array, Array] | None]
+        confidence: Array,
+        light: Array,
+        numbers: Iterable[int],
+        motions: Sequence[tuple[Array, Array] | None],
     ) -> None:
-        """Propagate colors with a confidence ``(h, w)`` to the adjacent frames ``numbers``, in this order."""
+        """Propagate colors with a confidence and light ``(h, w)`` to adjacent frames, in this order."""
         for number in numbers:
             motion = motions[number]
             assert motion is not None
             targets, weight = motion
-            confidence = _sample(confidence, targets) * weight
-            confidences[number] = np.maximum(confidences[number], confidence)
+            confidence, light = cv2.split(_sample(cv2.merge([confidence, light]), targets))
+            confidence *= weight
+            means = _mean_light(confidence, light * confidence, lights[number] * confidence)
+            reliable = cv2.resize(_reliability(*means), shape[::-1], interpolation=cv2.INTER_LINEAR)
+            confidences[number] = np.maximum(confidences[number], confidence * reliable)
 
     def cover(number: int) -> None:
         """Propagate the colors of a colorized frame to the later and earlier frames."""
         confidences[number] = full = np.ones(shape, np.float32)
-        spread(full, range(number + 1, len(frames)), to_previous)
-        spread(full, range(number - 1, -1, -1), to_next)
+        spread(full, lights[number], range(number + 1, len(frames)), to_previous)
+        spread(full, lights[number], range(number - 1, -1, -1), to_next)
 
     # colors of the frame before the window, and of frames that are colorized in any case
-    if previous_confidence is not None:
-        small = cv2.resize(previous_confidence, shape[::-1], interpolation=cv2.INTER_AREA)
-        spread(small, range(len(frames)), to_previous)
+    if previous is not None:
+        small = cv2.resize(previous, shape[::-1], interpolation=cv2.INTER_AREA)
+        spread(
+            small[..., 2], small[..., 3] / np.maximum(small[..., 2], 1e-6), range(len(frames)), to_previous
+        )
     colorized = [number for number, frame in enumerate(frames) if frame.prediction is not None]
-    if previous_confidence is None and not colorized:
+    if previous is None and not colorized:
         # the middle frame of a short window, and the first and the last frame of a longer window
-        last = len(frames) - 1
-        colorized = [last // 2] if len(frames) <= _FEW else [0, last]
+        lit = np.flatnonzero(exposures > 0.9).tolist()
+        colorized = [lit[(len(lit) - 1) // 2]] if len(frames) <= _FEW else sorted({lit[0], lit[-1]})
         for number in colorized:
             _run_model(frames[number])
     for number in colorized:
@@ -351,7 +384,7 @@ def _colorize_selected(frames: Sequence[_Frame], previous_confidence: Array | No
     # colorize the frame with the most uncovered pixels
     max_count = max(2, round(len(frames) / _FEWEST_BETWEEN))
     for _ in range(max_count - len(colorized)):
-        uncovered = [float(np.mean(confidence < 0.5)) for confidence in confidences]
+        uncovered = exposures * [float(np.mean(confidence < 0.5)) for confidence in confidences]
         worst = int(np.argmax(uncovered))
         if uncovered[worst] <= _UNREACHED:
             return
@@ -359,15 +392,71 @@ def _colorize_selected(frames: Sequence[_Frame], previous_confidence: Array | No
         cover(worst)
 
 
-def _fill_uncovered(colors: Array, channels: Sequence[int]) -> Array:
-    """Return channels ``(C, h, w)`` of a frame, where pixels of low confidence get nearby colors.
+def _light(lightness: Tensor) -> Array:
+    """Return the light ``(h, w)`` of a lightness map ``(1, 1, h, w)``, to which ab is proportional in a fade.
+
+    ab and L* + 16 are cube roots of the luminance. Below L* = 8, they are proportional to the luminance.
+    """
+    values = lightness[0, 0].numpy()
+    return np.minimum(values + 16, 3 * values)
+
+
+def _mean_light(weight: Array, *lights: Array) -> list[Array]:
+    """Return means of light maps ``(h, w)``, each multiplied by the same weight, in a grid of large cells."""
+    height, width = weight.shape
+    scale = min(1.0, _CELLS / min(height, width))
+    size = (round(width * scale), round(height * scale))
+    sums = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (weight, *lights)]
+    # cells without a weight get the mean of the frame
+    count, *others = (each + _SURROUNDINGS_WEIGHT * each.mean() for each in sums)
+    return [(each / np.maximum(count, 1e-9)).clip(_BLACK_LIGHT) for each in others]
+
+
+def _usable(light: Array) -> Array:
+    """Return the part of mean light that helps to predict colors; overexposed pixels lose their colors."""
+    return np.minimum(light, 2.5 * (116 - light)).clip(_BLACK_LIGHT, _WELL_LIT)
+
+
+def _reliability(light: Array, other: Array) -> Array:
+    """Return the weight in [0, 1] of colors from frames with mean light, compared with other colors."""
+    return np.minimum(_SAME_LIGHT * _usable(light) / _usable(other), 1) ** 4
+
+
+def _prefer_lit(first: Array, second: Array) -> tuple[Array, Array]:
+    """Reduce the weight of colors ``(h, w, 4)`` where other colors come from a better exposed frame."""
+    size = (first.shape[1], first.shape[0])
+    weights = [cv2.extractChannel(colors, 2) for colors in (first, second)]
+    lights = [cv2.extractChannel(colors, 3) for colors in (first, second)]
+    means = _mean_light(weights[0] * weights[1], lights[0] * weights[1], lights[1] * weights[0])
+    for mine, other in ((0, 1), (1, 0)):
+        loss = 1 - _reliability(means[mine], means[other])
+        if loss.any():
+            loss = cv2.resize(loss, size, interpolation=cv2.INTER_LINEAR) * np.minimum(weights[other], 1)
+            if mine:
+                second = _weighted(second, 1 - loss)
+            else:
+                first = _weighted(first, 1 - loss)
+    return first, second
+
+
+def _chroma_gain(weight: Array, source: Array, light: Array) -> Array:
+    """Return the factor ``(h, w)`` for ab of colors from frames with other light, 1 for equal light."""
+    before, after = _mean_light(weight, source, light * weight)
+    change = np.log(after / before)
+    same, other = np.log(_SAME_LIGHT), np.log(_OTHER_LIGHT)
+    counted = ((np.abs(change) - same) / (other - same)).clip(0, 1)
+    gain = np.exp(change * counted).clip(None, _MAX_GAIN).astype(np.float32)
+    return cv2.resize(gain, light.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _fill_uncovered(colors: Array) -> Array:
+    """Return a, b and the last channel ``(3, h, w)``, where pixels of low confidence get nearby colors.
 
     An image pyramid is processed from coarse to fine. Each level adds the colors of the coarser level with a
     low weight.
 
     Args:
         colors: ``(h, w, 4)`` propagated colors with their confidence.
-        channels: Channels of the result, `_AB` or `_AB_OPACITY`.
     """
     # the levels of the pyramid, from the colors themselves to a single pixel
     height, width = colors.shape[:2]
@@ -380,10 +469,10 @@ def _fill_uncovered(colors: Array, channels: Sequence[int]) -> Array:
     for factor in reversed(factors):
         size = (max(1, width // factor), max(1, height // factor))
         levels.append(cv2.resize(levels[-1], size, interpolation=cv2.INTER_AREA))
-    values = np.zeros((len(channels), 1, 1), np.float32)
+    values = np.zeros((3, 1, 1), np.float32)
     for level in reversed(levels):
         planes = cv2.split(level)
-        weight, own = planes[2], np.stack([planes[channel] for channel in channels])
+        weight, own = planes[2], np.stack([planes[0], planes[1], planes[3]])
         size = (level.shape[1], level.shape[0])
         # resizing each channel is three times as fast as resizing all channels at once
         coarse = np.stack([cv2.resize(channel, size, interpolation=cv2.INTER_LINEAR) for channel in values])
@@ -393,11 +482,23 @@ def _fill_uncovered(colors: Array, channels: Sequence[int]) -> Array:
 
 def _motions(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Motion, Motion]:
     """Return the motions from the first to the second gray frame ``(h, w)`` and back."""
+    # in a change of the lighting, the darker frame gets the exposure of the other frame
+    ratio = exposure_ratio(first / np.float32(2.55), second / np.float32(2.55))
+    if ratio > _SAME_LIGHT:
+        first = _relit(first, ratio)
+    elif ratio < 1 / _SAME_LIGHT:
+        second = _relit(second, 1 / ratio)
     forward, backward = _flow(first, second), _flow(second, first)
     return (
         Motion(forward, _trust(first, second, forward, backward)),
         Motion(backward, _trust(second, first, backward, forward)),
     )
+
+
+def _relit(gray: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
+    """Change the exposure of a gray frame; see `exposed`."""
+    lightness = exposed(torch.from_numpy(gray) / 2.55, factor)
+    return (lightness * 2.55).round().byte().numpy()
 
 
 def _trust(gray: NDArray[np.uint8], other: NDArray[np.uint8], flow: Array, reverse: Array) -> Array:

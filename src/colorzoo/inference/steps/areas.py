@@ -15,7 +15,7 @@ import binascii
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import cv2
 import numpy as np
@@ -25,19 +25,14 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Boxes, Guidance, PointHint, Points, Scribbles
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.guidance.hints import color_lab, covered, rasterize_points
-from colorzoo.inference.full_size import LightnessShift, Matte, map_size
-from colorzoo.inference.steps.reach import Extent, Map
-from colorzoo.inference.task import Colors
+from colorzoo.inference.full_size import Matte, map_size
+from colorzoo.inference.steps.reach import Map
 from colorzoo.pixels.formats import open_image
-from colorzoo.prediction import Prediction, RgbPrediction
-
-if TYPE_CHECKING:
-    from colorzoo.inference.steps.drawing import Drawing
+from colorzoo.prediction import Prediction
 
 _LONGEST = 4096  # maximum side of stored locked colors in pixels
 _LEVELS = 255
@@ -233,7 +228,6 @@ def _rounded(values: Tensor) -> tuple[float, float, float]:
 _HALF = 0.5
 
 
-_AREA_FILL = 0.6  # weight of the chosen color; the rest is the prediction for that color
 _AREA_SEEDS = 8  # number of points that pass the color of an area to the network
 _AREA_SEED_RADIUS = 2  # half the side of these points in network pixels
 _AREA_APART = 0.5  # weight of the distance to other seeds relative to the distance to the boundary
@@ -287,117 +281,6 @@ def plant_seeds(
             mask[:, :, rows, columns] = 1
             exact[:, :, rows, columns] = 0  # `fit_points` adapts the color to the lightness of the image
     return points
-
-
-def fill_areas(
-    colors: Colors,
-    lightness: Tensor,
-    drawn: Sequence[DrawnArea],
-    seeded: Tensor | None,
-    extent: Extent | None,
-    *,
-    strengths: tuple[float, ...],
-) -> Colors:
-    """Fill areas of a photo with their colors; later areas cover earlier areas.
-
-    The color of an area is blended with the prediction ``seeded``. If an area also adopts the lightness of
-    its color, the color is not blended, because the prediction was computed for the original lightness.
-
-    Args:
-        colors: Colors before the areas are filled.
-        lightness: Lightness ``(1, 1, h, w)`` of the image.
-        drawn: Areas with colors.
-        seeded: Prediction ``(1, 2, h, w)`` for the points of `plant_seeds`; None if the model does not
-            support points.
-        extent: Pixels to which the points inside the areas apply; None without points. At these pixels, the
-            point colors override the area colors.
-        strengths: Strength of each point inside the areas.
-    """
-    from colorzoo.inference.overlays import ab_at_lightness  # few recipes have areas
-
-    # shift the median lightness of an area to the lightness of its color; the contrast does not change
-    shifts = []
-    for each in drawn:
-        inside = each.share > _HALF
-        if each.area.lightness == "color" and inside.any():
-            middle = lightness[0, 0][inside].median()
-            units = float(color_lab(cast(str, each.area.color))[0] - middle)
-            shifts.append((each.matte, each.area.opacity * units))
-    shift = LightnessShift(tuple(shifts)) if shifts else None
-    shown = lightness if shift is None else shift.apply(lightness)
-    # blend the colors of the areas, except where points override them
-    ab = colors.ab
-    precedence = torch.zeros(ab.shape[2:])  # weight of the point colors at each pixel
-    if extent is not None:
-        point_strengths = torch.tensor(strengths)
-        within_reach = extent.weight * point_strengths[extent.nearest]
-        is_hinted = extent.homes >= 0
-        precedence = torch.where(is_hinted, point_strengths[extent.homes], within_reach)
-    for each in drawn:
-        area_ab = ab_at_lightness(cast(str, each.area.color), shown[0, 0])
-        if seeded is not None and each.area.lightness == "photo":
-            area_ab = _AREA_FILL * area_ab + (1 - _AREA_FILL) * seeded[0]
-        ab = ab + each.area.opacity * each.share * (1 - precedence) * (area_ab - ab)
-    return replace(colors, ab=ab, shift=shift)
-
-
-def lock_areas(
-    colors: Colors,
-    drawn: Sequence[DrawnArea],
-    own: Prediction | None,
-    *,
-    strength: float,
-    lines_of: Drawing | None = None,
-) -> Colors:
-    """Restore or remove colors in locked areas.
-
-    Areas with the action ``"gray"`` become gray. Other areas get the colors stored in the recipe, or else the
-    prediction without hints.
-
-    Args:
-        colors: Colors before the areas are locked.
-        drawn: Areas with the action ``"gray"``, ``"lock"`` or ``"only"``.
-        own: Prediction without hints, for areas without stored colors; None if all areas have stored colors.
-        strength: Factor applied to the chroma of ``own``.
-        lines_of: Drawing whose lines are removed from stored colors; None for photos, and for drawings
-            without lines.
-
-    Raises:
-        GuidanceError: Stored colors cannot be decoded.
-    """
-    # areas with their lock masks, by increasing priority
-    locks = [(each.area, each.area.opacity * each.share) for each in drawn if each.area.action == "gray"]
-    only = [each for each in drawn if each.area.action == "only"]
-    if only:
-        stored_areas = [each.area for each in only if each.area.kept is not None]
-        opacity = max(each.area.opacity for each in only)
-        locks.append(((stored_areas or [only[-1].area])[-1], opacity * locked_share(only, "only")))
-    for each in drawn:
-        if each.area.action == "lock":
-            locks.append((each.area, each.area.opacity * locked_share([each], "lock")))
-    lab = colors.lab[0]
-    locked = torch.zeros(lab.shape[1:])
-    for area, share in locks:
-        if area.action == "gray":
-            lab = torch.cat([lab[:1], lab[1:] * (1 - share)])
-        elif area.kept is None:
-            assert own is not None
-            if isinstance(own, RgbPrediction):
-                own_lab = rgb_to_lab(own.rgb)[0]
-            else:  # the model predicts only ab
-                own_lab = torch.cat([torch.zeros_like(own.colors[:, :1]), own.to_ab()], dim=1)[0]
-            scaled = own_lab * torch.tensor([1.0, strength, strength]).view(3, 1, 1)
-            lab = lab + share * (scaled - lab)
-        else:
-            stored = decode_locked_colors(area.kept, map_size(lab))
-            if lines_of is not None:
-                from colorzoo.inference.steps.drawing import remove_lines  # photos do not need it
-
-                stored = remove_lines(stored, share, lines_of)
-            lab = lab + share * (stored - lab)
-        locked = torch.maximum(locked, share)
-    shown = None if colors.lightness is None else lab[None, :1]
-    return replace(colors, ab=lab[None, 1:], lightness=shown, locked=locked)
 
 
 def boxes_of_areas(guidance: Guidance, drawn: Sequence[DrawnArea]) -> Guidance:

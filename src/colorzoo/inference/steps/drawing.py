@@ -534,6 +534,7 @@ def copy_points(
     similarity: Mapping[int, Tensor],
     points: Sequence[PointHint],
     image_size: tuple[int, int],
+    is_kept: NDArray[np.bool_],
 ) -> FlatColors:
     """Give regions without a point the exact color of the earliest point in a similar region.
 
@@ -545,13 +546,15 @@ def copy_points(
             number of the region of the point.
         points: Points in pixels of the image.
         image_size: Width and height of the image.
+        is_kept: ``(n,)``, regions that copy no point.
     """
     colors: dict[int, Map] = {}
     for point in points:
         region = flats.drawing.region_at(point.x, point.y, image_size)
         colors.setdefault(region, _rgb(point.color))  # the color of the earliest point in the region
     copied = flats.colors.copy()
-    taken = set(colors)  # regions with a point, and regions that copy a point
+    # regions with a point, regions that copy a point, and regions that keep their colors
+    taken = {*colors, *np.flatnonzero(is_kept).tolist()}
     for region, color in colors.items():
         similar = (similarity[region] >= _COPIED).nonzero()[:, 0].tolist()
         new = sorted(set(similar) - taken)
@@ -560,60 +563,52 @@ def copy_points(
     return replace(flats, colors=copied)
 
 
-def fill_drawing_areas(
-    flats: FlatColors,
-    fills: Sequence[tuple[str, Tensor]],
-    points: Sequence[PointHint],
-    image_size: tuple[int, int],
-) -> FlatColors:
-    """Fill areas below the lines; regions with a point keep the color of the point by its strength.
-
-    Args:
-        flats: Region colors without areas.
-        fills: Color ``#rrggbb`` and soft mask ``(h, w)`` in [0, 1] of each area, at the size of the network
-            input; later areas cover earlier areas.
-        points: Points in pixels of the image.
-        image_size: Width and height of the image.
-    """
-    rows, columns = fills[0][1].shape
-    before = replace(flats, has_lines=False).at_network_size((rows, columns))[0]
-    precedence = np.zeros(len(flats.colors), np.float32)  # weight of the point color in each region
-    for point in points:
-        region = flats.drawing.region_at(point.x, point.y, image_size)
-        precedence[region] = max(precedence[region], point.strength)
-    free = 1 - torch.from_numpy(precedence[flats.drawing.resized((rows, columns)).regions])
-    lab = before
-    for color, mask in fills:
-        filled = torch.tensor(color_lab(color)).view(3, 1, 1)
-        lab = lab + free * mask * (filled - lab)
-    return add_change(flats, lab - before)
-
-
 def add_change(flats: FlatColors, change: Tensor) -> FlatColors:
     """Add a change in Lab ``(3, h, w)`` to the colors.
 
     The median of each region changes the color of the region, so that the new color ends at the lines. The
     rest is the change of a part of the region.
     """
-    drawing = flats.drawing
-    rows, columns = change.shape[1:]
-    regions = drawing.resized((rows, columns)).regions.ravel()
-    values = change.flatten(1).numpy()
-    counts = np.bincount(regions, minlength=len(flats.colors))
-    middles = np.maximum(np.cumsum(counts) - 1 - counts // 2, 0)  # of the sorted values of each region
-    medians = np.zeros((len(flats.colors), 3), np.float32)
-    for channel in range(3):
-        medians[:, channel] = values[channel][np.lexsort((values[channel], regions))][middles]
-    for region in np.flatnonzero(counts == 0):  # too small for the size of the change
-        row, column = drawing.first_pixels[region]
-        height, width = drawing.regions.shape
-        medians[region] = change[:, row * rows // height, column * columns // width].numpy()
-    lab = rgb_to_lab(torch.from_numpy(flats.colors).T.reshape(1, 3, -1, 1))[0, :, :, 0].T
-    rgb = lab_to_rgb((lab + torch.from_numpy(medians)).T.reshape(1, 3, -1, 1)).clamp(0, 1)[0, :, :, 0].T
-    rest = change - torch.from_numpy(medians[regions]).T.view(3, rows, columns)
+    size = change.shape[1], change.shape[2]
+    own = torch.from_numpy(flats.drawing.resized(size).regions.astype(np.int64))
+    medians = torch.from_numpy(region_medians(change, flats.drawing, len(flats.colors))).T
+    before = to_lab(flats.colors)
+    colors = np.where((medians != 0).any(0).numpy()[:, None], to_rgb(before + medians), flats.colors)
+    # colors outside sRGB are clipped, so the applied change can differ from the median
+    rest = change - (to_lab(colors) - before)[:, own]
     if flats.change is not None:
         rest = rest + flats.change
-    return replace(flats, colors=rgb.contiguous().numpy(), change=rest if rest.any() else None)
+    return replace(flats, colors=colors, change=rest if rest.any() else None)
+
+
+def region_medians(maps: Tensor, drawing: Drawing, count: int) -> Map:
+    """Return the median of maps ``(C, h, w)`` in each region, ``(count, C)``.
+
+    A region without a pixel at this size gets the value at its first pixel.
+    """
+    rows, columns = maps.shape[1:]
+    regions = drawing.resized((rows, columns)).regions.ravel()
+    values = maps.flatten(1).numpy()
+    counts = np.bincount(regions, minlength=count)
+    middles = np.maximum(np.cumsum(counts) - 1 - counts // 2, 0)  # of the sorted values of each region
+    medians = np.zeros((count, len(values)), np.float32)
+    for channel, plane in enumerate(values):
+        medians[:, channel] = plane[np.lexsort((plane, regions))][middles]
+    for region in np.flatnonzero(counts == 0):  # too small for the size of the maps
+        row, column = drawing.first_pixels[region]
+        height, width = drawing.regions.shape
+        medians[region] = maps[:, row * rows // height, column * columns // width].numpy()
+    return medians
+
+
+def to_lab(colors: Map) -> Tensor:
+    """Convert colors ``(n, 3)`` from sRGB to Lab ``(3, n)``."""
+    return rgb_to_lab(torch.from_numpy(colors).T.reshape(1, 3, -1, 1))[0, :, :, 0]
+
+
+def to_rgb(lab: Tensor) -> Map:
+    """Convert Lab ``(3, n)`` to sRGB colors ``(n, 3)``, clipped to [0, 1]."""
+    return lab_to_rgb(lab.reshape(1, 3, -1, 1)).clamp(0, 1)[0, :, :, 0].T.contiguous().numpy()
 
 
 def remove_lines(lab: Tensor, weight: Tensor, drawing: Drawing) -> Tensor:
@@ -642,19 +637,6 @@ def remove_lines(lab: Tensor, weight: Tensor, drawing: Drawing) -> Tensor:
     is_paper = transmission.min(2, keepdims=True) > _VOTE
     below = np.where(is_paper, rgb / transmission.clip(_VOTE), fitted[regions]).clip(0, 1)
     return rgb_to_lab(torch.from_numpy(below).permute(2, 0, 1)[None])[0]
-
-
-def scale_chroma(flats: FlatColors, factor: float) -> FlatColors:
-    """Multiply the chroma of the colors, the shading and the change by a factor; set regions keep colors."""
-    lab = rgb_to_lab(torch.from_numpy(flats.colors).T.reshape(1, 3, -1, 1))
-    lab[:, 1:] *= factor
-    rgb = lab_to_rgb(lab).clamp(0, 1)[0, :, :, 0].T.contiguous().numpy()
-    if flats.is_set is not None:
-        rgb[flats.is_set] = flats.colors[flats.is_set]
-    factors = torch.tensor([1, factor, factor]).view(3, 1, 1)
-    shading = None if flats.shading is None else factors * flats.shading
-    change = None if flats.change is None else factors * flats.change
-    return replace(flats, colors=rgb, shading=shading, change=change)
 
 
 def palette_colors(palette: Sequence[str]) -> Tensor | None:

@@ -8,7 +8,7 @@ network output.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -107,7 +107,7 @@ def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor
     return torch.where(points.mask > 0, points.ab, ab + change)
 
 
-def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, is_hinted: Tensor, extent: Extent) -> Tensor:
+def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, mask: Tensor, extent: Extent) -> Tensor:
     """Restrict each point to its reach, the area that its color can change.
 
     Outside the reach, the prediction without the point is used. Inside the reach, the prediction is shifted
@@ -121,13 +121,13 @@ def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, is_hinted: Tenso
         ab: Prediction ``(1, 2, h, w)`` with all points, in CIE units.
         base_ab: Prediction ``(1, 2, h, w)`` without the points of limited reach, in CIE units.
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        is_hinted: ``(1, 1, h, w)`` bool, pixels of all points.
+        mask: ``(1, 1, h, w)``, positive at the pixels of all points.
         extent: Pixels to which the points with limited reach apply.
 
     Returns:
         Colors ``(1, 2, h, w)`` that equal ``ab`` at the hinted pixels.
     """
-    change, weight = ab - base_ab, extent.weight
+    change, weight, is_hinted = ab - base_ab, extent.weight, mask > 0
     # mean color and mean color change of the pixels of each point
     is_home = extent.homes >= 0
     point = extent.homes[is_home]  # number of the point at each hinted pixel
@@ -242,7 +242,7 @@ def correct_points(
     ab: Tensor,
     lightness: Tensor | FullLightness,
     *,
-    strength: float,
+    changes: Sequence[tuple[Callable[[Tensor], Tensor], Tensor | None]] = (),
     locked: Tensor | None = None,
 ) -> list[Overlay]:
     """Compute corrections that restore the exact colors of points in an upsampled prediction.
@@ -254,7 +254,8 @@ def correct_points(
             and points with a strength below 1 are ignored. A point with the strength 0 covers no other point.
         ab: Prediction ``(2, h, w)`` in CIE units.
         lightness: Lightness ``(H, W)`` of the image in [0, 100].
-        strength: Factor applied to the chroma of the points.
+        changes: Changes of the colors after the points: functions of ab ``(2, ...)``, each with its weight
+            ``(h, w)``, or None for the whole image. They also apply to the exact colors.
         locked: Mask ``(h, w)`` of locked colors in [0, 1]; None without locks.
 
     Returns:
@@ -295,7 +296,7 @@ def correct_points(
     deviations = (distances / _APART).clamp(min=_NARROWEST, max=_WIDEST * cell_size)
     deviations = torch.minimum(deviations, (lock_distances[corrected] / _CUT).clamp(min=_NARROWEST))
     corrected_hints = [hints[index] for index in corrected.tolist()]
-    missing_ab = _missing_ab(corrected_hints, ab, lightness, (rows, columns), strength)
+    missing_ab = _missing_ab(corrected_hints, ab, lightness, (rows, columns), changes)
     # weight of the correction of point j (column) at point i (row)
     weights = torch.exp(-0.5 * squared_distances / deviations.square())
     # amounts whose weighted sum at each point is approximately the missing color (Gauss-Seidel)
@@ -352,7 +353,7 @@ def _missing_ab(
     ab: Tensor,
     lightness: Tensor | FullLightness,
     pixels: tuple[Tensor, Tensor],
-    strength: float,
+    changes: Sequence[tuple[Callable[[Tensor], Tensor], Tensor | None]],
 ) -> Tensor:
     """Return the difference ``(K, 2)`` between the colors of points and the upsampled prediction.
 
@@ -361,7 +362,7 @@ def _missing_ab(
         ab: Prediction ``(2, h, w)`` in CIE units.
         lightness: Lightness ``(H, W)`` of the image in [0, 100].
         pixels: Rows ``(K,)`` and columns ``(K,)`` of the points.
-        strength: Factor applied to the chroma of the points.
+        changes: See `correct_points`.
     """
     # a `#rrggbb` color is moved to the lightness at constant hue; an exact ab is clipped to sRGB
     point_lightness = lightness[pixels][None, :, None]
@@ -371,15 +372,20 @@ def _missing_ab(
     moved_lab = at_lightness(chosen_lab, point_lightness)
     exact_lab = reduce_chroma(torch.cat([point_lightness, exact_ab]))
     lab = torch.where(is_exact, exact_lab, moved_lab)
-    lab[1:] *= strength
-    target_ab = reduce_chroma(lab)[1:, :, 0].T
-    # upsample the prediction only at the points
+    # upsample maps only at the points
     rows, columns = pixels
     height, width = lightness.shape
     row_weights = bicubic_matrix(ab.shape[1], height)[rows]
     column_weights = bicubic_matrix(ab.shape[2], width)[columns]
-    upsampled_ab = torch.einsum("kh,chw,kw->kc", row_weights, ab, column_weights)
-    return target_ab - upsampled_ab
+
+    def upsampled(maps: Tensor) -> Tensor:
+        return torch.einsum("kh,chw,kw->ck", row_weights, maps, column_weights)
+
+    for change, where in changes:
+        weight = 1 if where is None else upsampled(where[None]).clamp(0, 1)
+        target = lab[1:, :, 0]
+        lab[1:, :, 0] = target + weight * (change(target) - target)
+    return (reduce_chroma(lab)[1:, :, 0] - upsampled(ab)).T
 
 
 def _lock_distances(locked: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:

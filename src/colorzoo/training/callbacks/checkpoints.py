@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NoReturn, cast
+from typing import IO, Any, Literal, NoReturn, cast
 
+import fsspec
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
@@ -20,8 +23,10 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, WeightAvera
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import distributed
 
+from colorzoo.errors import WeightsError
 from colorzoo.files import remove_leftovers, write_atomic
 from colorzoo.training.loggers import run_folder
+from colorzoo.weights.load import torch_errors
 
 SAVE_EVERY = 1000
 """Default number of steps between updates of ``last.ckpt``."""
@@ -222,7 +227,8 @@ class SignalCheckpoint(Checkpoint):
             if self._received:
                 raise KeyboardInterrupt
             text = "\ncolorzoo: finishing this step, then saving; press Ctrl+C again to end without saving\n"
-            os.write(sys.stderr.fileno(), text.encode())  # print is not reentrant
+            with suppress(AttributeError, OSError, ValueError):  # no standard error
+                os.write(sys.stderr.fileno(), text.encode())  # print is not reentrant
         self._received = max(self._received, number, key=_PRIORITIES.index)
 
     def _reduce(self) -> int:
@@ -234,8 +240,29 @@ class SignalCheckpoint(Checkpoint):
         return int(_PRIORITIES[int(priority)])
 
 
+def read_checkpoint(file: IO[bytes], name: str, *, weights_only: bool = True) -> dict[str, Any]:
+    """Read a checkpoint of ``fit`` into the memory of the CPU.
+
+    Args:
+        file: File that is open for reading.
+        name: Path or URL of the file in error messages.
+        weights_only: Whether to refuse files that execute code when they are loaded.
+
+    Raises:
+        WeightsError: The file is damaged, executes code, or is not a checkpoint.
+    """
+    with torch_errors(name):
+        if zipfile.is_zipfile(file) and (part := zipfile.ZipFile(file).testzip()):  # torch ignores checksums
+            raise ValueError(f"wrong checksum of {part}")
+        file.seek(0)
+        content = torch.load(file, map_location="cpu", weights_only=weights_only)
+    if not isinstance(content, dict) or "pytorch-lightning_version" not in content:
+        raise WeightsError(f"{name} is not a checkpoint of `colorzoo fit`. Load weights with --init_from.")
+    return content
+
+
 class CheckpointFile(TorchCheckpointIO):
-    """Checkpoint plugin that writes checkpoints atomically.
+    """Checkpoint plugin that writes checkpoints atomically, and reports files that cannot be loaded.
 
     Lightning moves checkpoints from the system's temporary folder. If this folder is on another file system,
     a process killed during the move leaves a truncated checkpoint. The plugin writes the temporary file to
@@ -263,6 +290,22 @@ class CheckpointFile(TorchCheckpointIO):
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         write_atomic(Path(path), buffer.getbuffer())
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Load a checkpoint into the memory of the CPU.
+
+        Args:
+            path: A file, or a URL such as ``s3://bucket/run/last.ckpt``.
+            map_location: Not used.
+            weights_only: False also loads files that execute code.
+
+        Raises:
+            WeightsError: The file is damaged, executes code, or is not a checkpoint.
+        """
+        with fsspec.open(str(path), "rb") as file:
+            return read_checkpoint(file, str(path), weights_only=weights_only is not False)
 
 
 def missing_checkpoints(

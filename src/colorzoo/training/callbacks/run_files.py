@@ -8,56 +8,64 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from colorzoo._machine import describe_run
 from colorzoo.data import ImageDataModule
 from colorzoo.errors import ColorzooError
+from colorzoo.files import lock_file
 from colorzoo.options import plain_arguments
-from colorzoo.training.loggers import RECORD, run_folder, write_text
+from colorzoo.training.loggers import LOCK, RECORD, run_folder, write_text
 from colorzoo.training.module import ColorizationModule
 
 _TIMEOUT = 5.0  # seconds, enough for the worker processes of a killed run to end
 
 
 class RunLock(Callback):
-    """Callback that locks the run folder during training.
+    """Callback that ends all processes if another run uses the run folder.
 
-    The operating system releases the locks of killed processes. Run folders in a bucket are not locked.
+    Run folders in a bucket are not locked.
     """
 
     def __init__(self) -> None:
         self._lock: FileLock | None = None
+        self._problem = ""
+
+    def acquire(self, trainer: Trainer) -> bool:
+        """Lock the run folder; return False if `setup` will raise an error.
+
+        The first process must call this method before ``trainer.fit``, where loggers change files before any
+        callback runs.
+        """
+        folder = run_folder(trainer)
+        if "://" in folder:
+            return True
+        path = Path(folder) / LOCK
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = lock_file(path, _TIMEOUT)
+        except TimeoutError as error:
+            self._problem = (
+                f"{error}, which trains in this folder. End it, or set another --trainer.default_root_dir."
+            )
+        except OSError as error:
+            self._problem = f"{path} cannot be created: {error.strerror}"
+        return not self._problem
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Lock the run folder.
+        """End all processes if the first process could not lock the folder.
 
         Raises:
-            ColorzooError: Another run uses the folder. All processes raise the error.
+            ColorzooError: Another run uses the folder, or it cannot be created.
         """
-        folder, problem = run_folder(trainer), ""
-        if trainer.is_global_zero and "://" not in folder:
-            path = Path(folder) / "run.lock"
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._lock = FileLock(path)
-                self._lock.acquire(timeout=_TIMEOUT)
-            except Timeout:
-                problem = f"another process trains in {folder}. Set another --trainer.default_root_dir."
-            except OSError as error:  # reported in all processes, because other processes wait in broadcast
-                problem = f"{path} cannot be created: {error.strerror}"
-        if problem := trainer.strategy.broadcast(problem):
+        if problem := trainer.strategy.broadcast(self._problem):
             raise ColorzooError(problem)
 
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    def release(self) -> None:
         """Unlock the run folder."""
         if self._lock is not None:
             self._lock.release()
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Unlock the run folder."""
-        self.teardown(trainer, pl_module, "fit")
 
 
 class RunRecord(Callback):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Weights
+from colorzoo.card import PHOTO_LICENSES, ContractTestConfig, ModelCard, Weights
 
 _TRIAL = {
     "features": "zhang2016_small",
@@ -60,6 +60,7 @@ SMALL = replace(
             size=1_047_804,
             license="Apache-2.0",
             file="chen2023_small.safetensors",
+            data_license=PHOTO_LICENSES,
             trained_on="7,700 photos, about 1,100 steps on a CPU; see the model page.",
         )
     },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Weights
+from colorzoo.card import DRAWING_LICENSES, ContractTestConfig, ModelCard, Weights
 
 # mean error of g in each segment without a hint, measured on training images
 _MEASURED = {0: 0.0317, 1: 0.0825, 2: 0.0846, 11: 0.0691, 24: 0.0672, 27: 0.0807}
@@ -55,6 +55,7 @@ SMALL = replace(
             size=1_106_186,
             license="Apache-2.0",
             file="cho2023_small.safetensors",
+            data_license=DRAWING_LICENSES,
             trained_on="9,061 openly licensed drawings, 9,000 steps; see the model page and NOTICE.",
         )
     },
@@ -91,6 +92,7 @@ POINTS_SMALL = replace(
             size=632_422,
             license="Apache-2.0",
             file="cho2023_points_small.safetensors",
+            data_license=DRAWING_LICENSES,
             trained_on="9,061 openly licensed drawings, 4,000 steps; see the model page and NOTICE.",
         )
     },

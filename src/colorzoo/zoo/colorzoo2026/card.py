@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ContractTestConfig, ModelCard, Weights
+from colorzoo.card import PHOTO_LICENSES, ContractTestConfig, ModelCard, Weights
 
 COLORZOO = ModelCard(
     name="colorzoo2026",
@@ -20,6 +20,7 @@ COLORZOO = ModelCard(
             size=8164410,
             license="Apache-2.0",
             file="colorzoo2026.safetensors",
+            data_license=PHOTO_LICENSES,
             trained_on="211,277 photos, 3,864,768 crops, together with an EfficientNet-Lite2 (ImageNet, "
             "Apache-2.0, a separate file). PSNR over gray at 0, 10 and 100 points: +2.03, +6.72 and "
             "+9.59 dB.",

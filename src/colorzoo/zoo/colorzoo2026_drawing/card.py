@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ContractTestConfig, ModelCard, Weights
+from colorzoo.card import DRAWING_LICENSES, ContractTestConfig, ModelCard, Weights
 
 DRAWING = ModelCard(
     name="colorzoo2026_drawing",
@@ -22,6 +22,7 @@ DRAWING = ModelCard(
             size=5009986,
             license="Apache-2.0",
             file="colorzoo2026_drawing.safetensors",
+            data_license=DRAWING_LICENSES,
             trained_on="10,683 openly licensed drawings (see NOTICE), 402,304 crops of 128 to 256 pixels.",
         )
     },

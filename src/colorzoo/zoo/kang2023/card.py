@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Weights
+from colorzoo.card import PHOTO_LICENSES, ContractTestConfig, ModelCard, Weights
 
 _HUB = "https://huggingface.co/piddnad"
 _NO_HASH = "The hash on the page of the file could not be read when this card was written."
@@ -110,6 +110,7 @@ SMALL = replace(
             size=1_207_954,
             license="Apache-2.0",
             file="kang2023_small.safetensors",
+            data_license=PHOTO_LICENSES,
             trained_on="15,762 photos, 103,992 crops on a CPU; see the model page.",
         )
     },

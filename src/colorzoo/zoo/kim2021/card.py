@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Weights
+from colorzoo.card import PHOTO_LICENSES, ContractTestConfig, ModelCard, Weights
 
 _TINY = {"backbone": "zhang2017_local_small", "hidden": (8,), "propagation": 0}
 _NEAR = {"reach": 12, "propagation": 12}
@@ -39,6 +39,7 @@ SMALL = replace(
             size=572_348,
             license="Apache-2.0",
             file="kim2021_small.safetensors",
+            data_license=PHOTO_LICENSES,
             trained_on="44,000 crops of photos, on CPUs; see the model page.",
         )
     },
@@ -59,6 +60,7 @@ ON_ZHANG2016 = replace(
             size=404_560,
             license="Apache-2.0",
             file="kim2021_zhang2016_small.safetensors",
+            data_license=PHOTO_LICENSES,
             trained_on="4,000 crops of photos, on a CPU; see the model page.",
         )
     },
@@ -87,6 +89,7 @@ ON_SU2020 = replace(
             size=571_148,
             license="Apache-2.0",
             file="kim2021_su2020_small.safetensors",
+            data_license=PHOTO_LICENSES,
             trained_on="Weights of kim2021_small, without further training, because both backbones have "
             "equal feature maps.",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Weights
+from colorzoo.card import DRAWING_LICENSES, ContractTestConfig, ModelCard, Weights
 
 FULL = ModelCard(
     name="lee2020",
@@ -41,6 +41,7 @@ SMALL = replace(
             size=1_778_470,
             license="Apache-2.0",
             file="lee2020_small.safetensors",
+            data_license=DRAWING_LICENSES,
             trained_on="9,061 openly licensed drawings, 8,000 steps; see the model page and NOTICE.",
         )
     },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Weights
+from colorzoo.card import PHOTO_LICENSES, ContractTestConfig, ModelCard, Weights
 
 FULL = ModelCard(
     name="su2020",
@@ -36,6 +36,7 @@ SMALL = replace(
             size=693_592,
             license="Apache-2.0",
             file="su2020_small.safetensors",
+            data_license=PHOTO_LICENSES,
             trained_on="Random boxes in images, 24,000 and 4,800 crops; see the model page.",
         )
     },

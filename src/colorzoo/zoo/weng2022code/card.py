@@ -1,6 +1,6 @@
 """Model card of Weng et al. 2022 (L-CoDe)."""
 
-from colorzoo.card import ContractTestConfig, ModelCard, Weights
+from colorzoo.card import PHOTO_LICENSES, ContractTestConfig, ModelCard, Weights
 
 SMALL = ModelCard(
     name="weng2022code_small",
@@ -18,6 +18,7 @@ SMALL = ModelCard(
             size=641_808,
             license="Apache-2.0",
             file="weng2022code_small.safetensors",
+            data_license=PHOTO_LICENSES,
             trained_on="2,716 images with class maps and 1,487 photos; see the model page.",
         )
     },

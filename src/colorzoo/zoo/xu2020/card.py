@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Weights
+from colorzoo.card import PHOTO_LICENSES, ContractTestConfig, ModelCard, Weights
 
 XU = ModelCard(
     name="xu2020",
@@ -37,6 +37,7 @@ XU_SMALL = replace(
             size=547_414,
             license="Apache-2.0",
             file="xu2020_small.safetensors",
+            data_license=PHOTO_LICENSES,
             trained_on="Transfer sub-net: 800 steps of 8 images. The colorization sub-net is "
             "zhang2017_local_small. See the model page.",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Weights
+from colorzoo.card import PHOTO_LICENSES, ContractTestConfig, ModelCard, Weights
 
 FULL = ModelCard(
     name="zhang2016",
@@ -46,6 +46,7 @@ SMALL = replace(
             size=2_080_950,
             license="Apache-2.0",
             file="zhang2016_small.safetensors",
+            data_license=PHOTO_LICENSES,
             trained_on="7,700 images; see the model page.",
         )
     },

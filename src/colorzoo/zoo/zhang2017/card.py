@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Weights
+from colorzoo.card import PHOTO_LICENSES, ContractTestConfig, ModelCard, Weights
 
 LOCAL = ModelCard(
     name="zhang2017_local",
@@ -50,6 +50,7 @@ LOCAL_SMALL = replace(
             size=4_549_970,
             license="Apache-2.0",
             file="zhang2017_local_small.safetensors",
+            data_license=PHOTO_LICENSES,
             trained_on="15,762 images, 6,950 steps and 234,896 crops; PSNR over gray at 0, 10 and 100 "
             "points: +1.11, +5.76 and +8.15 dB.",
         )
@@ -94,6 +95,7 @@ GLOBAL_SMALL = replace(
             size=191_576,
             license="Apache-2.0",
             file="zhang2017_global_small.safetensors",
+            data_license=PHOTO_LICENSES,
             trained_on="400 crops, with the frozen layers of zhang2017_local_small; see the model page.",
         )
     },

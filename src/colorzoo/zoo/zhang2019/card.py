@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Weights
+from colorzoo.card import PHOTO_LICENSES, ContractTestConfig, ModelCard, Weights
 
 _TRIAL = {
     "features": "zhang2016_small",
@@ -63,6 +63,7 @@ SMALL = replace(
             size=37_278,
             license="Apache-2.0",
             file="zhang2019_small.safetensors",
+            data_license=PHOTO_LICENSES,
             trained_on="15,562 images, 4,525 steps, with layers of chen2023_small; see the model page.",
         )
     },

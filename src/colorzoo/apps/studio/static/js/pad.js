@@ -267,9 +267,9 @@ class Pad {
     this.toasts.add(text, kind, action);
   }
 
-  /** Show a note of the backend, which starts with a lower-case letter. */
+  /** Show a note of the backend, which starts with a lower-case word or with the name of a file or field. */
   note(text) {
-    this.toast(text.charAt(0).toUpperCase() + text.slice(1));
+    this.toast(/^[a-z]+[ ,]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text);
   }
 
   /**

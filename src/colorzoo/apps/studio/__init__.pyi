@@ -1,3 +1,0 @@
-from .widget import Pad as Pad
-
-__all__ = ["Pad"]

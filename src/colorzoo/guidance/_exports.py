@@ -1,0 +1,29 @@
+"""Public names of `colorzoo.guidance`, which the package imports when they are used."""
+
+from colorzoo.guidance.areas import Area as Area
+from colorzoo.guidance.color_statistics import statistics_of as statistics_of
+from colorzoo.guidance.edits import ColorReplacement as ColorReplacement
+from colorzoo.guidance.edits import Crop as Crop
+from colorzoo.guidance.edits import PaintStroke as PaintStroke
+from colorzoo.guidance.hints import Boxes as Boxes
+from colorzoo.guidance.hints import ClassMap as ClassMap
+from colorzoo.guidance.hints import Exemplar as Exemplar
+from colorzoo.guidance.hints import GlobalStatistics as GlobalStatistics
+from colorzoo.guidance.hints import Guidance as Guidance
+from colorzoo.guidance.hints import Points as Points
+from colorzoo.guidance.hints import Regions as Regions
+from colorzoo.guidance.hints import Scribbles as Scribbles
+from colorzoo.guidance.kinds import GuidanceKind as GuidanceKind
+from colorzoo.guidance.kinds import decode_text as decode_text
+from colorzoo.guidance.kinds import register_kind as register_kind
+from colorzoo.guidance.objects import BoxHint as BoxHint
+from colorzoo.guidance.objects import ClassHints as ClassHints
+from colorzoo.guidance.objects import ExemplarHint as ExemplarHint
+from colorzoo.guidance.objects import PointHint as PointHint
+from colorzoo.guidance.objects import ReferenceFile as ReferenceFile
+from colorzoo.guidance.objects import RegionColor as RegionColor
+from colorzoo.guidance.objects import StatisticsHint as StatisticsHint
+from colorzoo.guidance.objects import Stroke as Stroke
+from colorzoo.guidance.recipe import DrawingSettings as DrawingSettings
+from colorzoo.guidance.recipe import Recipe as Recipe
+from colorzoo.guidance.recipe import recipe_schema as recipe_schema

@@ -1,0 +1,31 @@
+"""Public names of `colorzoo.image_io`, which the package imports when they are used."""
+
+from colorzoo.image_io.layers import color_png as color_png
+from colorzoo.image_io.layers import encode_layers as encode_layers
+from colorzoo.image_io.layers import encode_psd as encode_psd
+from colorzoo.image_io.layers import gray_levels as gray_levels
+from colorzoo.image_io.metadata import Metadata as Metadata
+from colorzoo.image_io.metadata import without_positions as without_positions
+from colorzoo.image_io.provenance import ImageProvenance as ImageProvenance
+from colorzoo.image_io.provenance import add_provenance as add_provenance
+from colorzoo.image_io.provenance import foreign_sidecar as foreign_sidecar
+from colorzoo.image_io.provenance import read_provenance as read_provenance
+from colorzoo.image_io.provenance import update_sidecar as update_sidecar
+from colorzoo.image_io.raster_image import IN_COLOR as IN_COLOR
+from colorzoo.image_io.raster_image import RasterImage as RasterImage
+from colorzoo.image_io.raster_image import chroma_note as chroma_note
+from colorzoo.image_io.raster_image import fill_hidden as fill_hidden
+from colorzoo.image_io.raster_image import is_gray as is_gray
+from colorzoo.image_io.raster_image import quantized as quantized
+from colorzoo.image_io.raster_image import resample_visible as resample_visible
+from colorzoo.image_io.read import check_image as check_image
+from colorzoo.image_io.read import read_file as read_file
+from colorzoo.image_io.read import read_image as read_image
+from colorzoo.image_io.read import stored_format as stored_format
+from colorzoo.image_io.write import NOT_SAVED as NOT_SAVED
+from colorzoo.image_io.write import encode as encode
+from colorzoo.image_io.write import output_bit_depth as output_bit_depth
+from colorzoo.image_io.write import output_format as output_format
+from colorzoo.image_io.write import to_pil as to_pil
+from colorzoo.image_io.write import write_image as write_image
+from colorzoo.image_io.write import write_notes as write_notes

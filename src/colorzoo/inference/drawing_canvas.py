@@ -1,0 +1,192 @@
+"""Colors of a drawing while layers change them: one color for each region, below the lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from colorzoo.abilities import DrawingModel
+from colorzoo.guidance import DrawingSettings
+from colorzoo.inference.canvas import AnyLightness, Canvas, Change, RegionShare, Where
+from colorzoo.inference.edit import Edit
+from colorzoo.inference.network import NetworkRunner
+from colorzoo.inference.steps.drawing import (
+    Drawing,
+    FlatColors,
+    add_change,
+    mean_colors,
+    palette_colors,
+    region_medians,
+    region_votes,
+    soft_shading,
+    to_lab,
+    to_rgb,
+)
+from colorzoo.prediction import Prediction, RgbPrediction
+
+
+@dataclass(frozen=True, eq=False)
+class DrawingCanvas(Canvas):
+    """Colors of a drawing.
+
+    Attributes:
+        changed: Region colors after the changes of layers; None for the prediction without points.
+        filled: Weight ``(h, w)`` in [0, 1] of colors that areas set; None without filled areas.
+        unmatched: Number of regions for which no sheet or earlier drawing has a color; None without sheets.
+    """
+
+    changed: FlatColors | None = None
+    filled: Tensor | None = None
+    unmatched: int | None = None
+    is_drawing = True
+
+    @cached_property
+    def flats(self) -> FlatColors:
+        """Region colors."""
+        return predicted_flats(self.edit, self.edit.predict()) if self.changed is None else self.changed
+
+    @cached_property
+    def shown(self) -> Tensor:
+        """Lab ``(1, 3, h, w)`` of the drawing with its lines, at the size of the network input."""
+        return self.flats.at_network_size(self.edit.map_size)
+
+    @property
+    def ab(self) -> Tensor:
+        """Colors ``(1, 2, h, w)`` in CIE units."""
+        return self.shown[:, 1:]
+
+    def shown_lightness(self) -> Tensor | None:
+        """Return the lightness ``(1, 1, h, w)`` of the colorized drawing."""
+        return self.shown[:, :1]
+
+    @property
+    def lab(self) -> Tensor:
+        """Colors ``(3, h, w)`` below the lines in CIE Lab."""
+        return replace(self.flats, has_lines=False).at_network_size(self.edit.map_size)[0]
+
+    @property
+    def lines(self) -> Drawing | None:
+        """Drawing whose lines the result contains; None for flat colors without lines."""
+        return self.flats.drawing if self.flats.has_lines else None
+
+    @property
+    def scalable(self) -> Where:
+        """Where the strength applies: outside regions and areas that a person filled."""
+        flats = self.flats
+        is_set = np.zeros(len(flats.colors), bool) if flats.is_set is None else flats.is_set
+        pixels = torch.ones(self.edit.map_size) if self.filled is None else 1 - self.filled
+        regions = region_medians(pixels[None], flats.drawing, len(flats.colors))[:, 0]
+        own = flats.drawing.resized(self.edit.map_size).regions
+        return RegionShare(
+            pixels.masked_fill(torch.from_numpy(is_set[own]), 0), np.where(is_set, np.float32(0), regions)
+        )
+
+    def settled(self) -> Self:
+        """Return the canvas with computed colors, which no longer need the cache of the edit."""
+        return replace(self, changed=self.flats)
+
+    def map(self, change: Change, where: Where = None) -> Self:
+        """Change the colors of regions, of their parts and of their shading.
+
+        Args:
+            change: Function of ab ``(2, ...)``.
+            where: Weight of the change; None for the whole drawing.
+        """
+        flats, size = self.flats, self.edit.map_size
+        count = len(flats.colors)
+        if where is None:
+            pixels, regions = torch.ones(size), np.ones(count, np.float32)
+        elif isinstance(where, RegionShare):
+            pixels, regions = where.pixels, where.regions
+        else:
+            pixels, regions = where, region_medians(where[None], flats.drawing, count)[:, 0]
+        # colors of whole regions
+        lab = to_lab(flats.colors)  # (3, n)
+        goal = lab.clone()
+        goal[1:] += torch.from_numpy(regions) * (change(lab[1:]) - lab[1:])
+        colors = np.where(regions[:, None] > 0, to_rgb(goal), flats.colors)
+        # changes of parts of regions
+        own = torch.from_numpy(flats.drawing.resized(size).regions.astype(np.int64))
+        before = lab[:, own] if flats.change is None else lab[:, own] + flats.change
+        after = before.clone()
+        after[1:] += pixels * (change(before[1:]) - before[1:])
+        rest = after - to_lab(colors)[:, own]
+        # the shading is a difference from the flat color
+        shading = flats.shading
+        if shading is not None:
+            flat = lab[1:, own]
+            shade = change(flat + shading[1:]) - change(flat)
+            shading = torch.cat([shading[:1], shading[1:] + pixels * (shade - shading[1:])])
+        parts = rest if flats.change is not None or (rest.abs() > _NO_CHANGE).any() else None
+        changed = replace(flats, colors=colors, shading=shading, change=parts)
+        return replace(self, changed=changed)
+
+    def lock(self, lab: Tensor, share: Tensor) -> Self:
+        """Set the colors ``(3, h, w)`` below the lines and the mask ``(h, w)`` of locked colors."""
+        return replace(self, changed=add_change(self.flats, lab - self.lab), locked=share)
+
+    def compose(self, lightness: AnyLightness, depth: int | None) -> NDArray[Any]:
+        """Return the image ``(H, W, 3)``: the flat colors, changes at full size and the lines.
+
+        Args:
+            lightness: Lightness ``(H, W)``, of which only the size is used.
+            depth: Bit depth of the result, 8 or 16; None for float32 in [0, 1].
+        """
+        size = lightness.shape[0], lightness.shape[1]
+        return self.flats.over(size).compose(depth, self.overlays(size))
+
+    def stack(self) -> Iterator[tuple[str, Self]]:
+        """Yield the layers of an export: their names, and the canvas with all layers up to each layer."""
+        flats = replace(self.flats, has_lines=False)
+        below = replace(self, changed=flats)
+        name = "Flats"
+        if flats.shading is not None:
+            _, unpainted = next(below.painted(name))
+            yield name, replace(unpainted, changed=replace(flats, shading=None))
+            name = "Shading"
+        yield from below.painted(name)
+        if self.flats.has_lines:
+            yield "Lines", self
+
+
+_NO_CHANGE = 1e-3  # largest rounding error in CIE units of the conversion between sRGB and Lab
+
+
+def predicted_flats(edit: Edit, prediction: Prediction) -> FlatColors:
+    """Choose the color of each region from a prediction, within the palette and variant of the recipe."""
+    assert edit.drawing is not None, "the edit of a drawing has its regions"
+    assert isinstance(prediction, RgbPrediction)
+    settings = edit.recipe.drawing or DrawingSettings()
+    sketch = edit.network_input
+    colors = edit.run(
+        choose_colors, edit.network, prediction, edit.drawing, sketch, settings.palette, settings.variant
+    )
+    shading = edit.run(soft_shading, prediction.rgb, edit.drawing, sketch) if settings.shading else None
+    return FlatColors(edit.drawing, colors, shading, has_lines=not settings.flats)
+
+
+def choose_colors(
+    network: NetworkRunner,
+    prediction: RgbPrediction,
+    drawing: Drawing,
+    sketch: Tensor,
+    palette: tuple[str, ...],
+    variant: int,
+) -> NDArray[np.float32]:
+    """Return the color ``(n, 3)`` of each region; see `DrawingModel.region_colors`.
+
+    Models without this ability give each region its mean predicted color.
+    """
+    if not isinstance(network.model, DrawingModel):
+        return mean_colors(prediction.rgb, drawing, sketch)
+    votes = region_votes(prediction, drawing, sketch)
+    with network.session() as model:
+        found: Tensor = model.region_colors(prediction, votes, palette_colors(palette), variant)
+    return found.cpu().numpy()

@@ -1,0 +1,595 @@
+"""The faults that issue 114 lists, row by row, on images that the tests make."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from pads import DirectPad
+from PIL import Image
+from skimage.color import rgb2lab
+
+from colorzoo import create_model, model_card
+from colorzoo.apps.studio.film import Film
+from colorzoo.apps.studio.studio import Studio
+from colorzoo.apps.video.run import colorize_video
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Guidance, Points
+from colorzoo.weights import save_weights
+from edits import (
+    AREA,
+    FILLED,
+    GAP_LEFT,
+    GAP_RIGHT,
+    GRAY,
+    HALF,
+    HEIGHT,
+    JOIN_LEFT,
+    JOIN_RIGHT,
+    LOCK,
+    MODELS,
+    MULTIPLY,
+    PAINT,
+    SPLIT,
+    UNTOUCHED,
+    WIDTH,
+    Levels,
+    Place,
+    box_around,
+    colorizer,
+    drawing,
+    photo,
+    pixels,
+    reference_files,
+    rgb,
+    run_command,
+    scene,
+)
+
+CPU = ("--device", "cpu", "--precision", "float32")
+
+
+def wrong(row: int, why: str) -> Any:
+    """Mark a test that fails today."""
+    return pytest.mark.xfail(strict=True, reason=f"issue 114 row {row}: {why}")
+
+
+def point(place: Place, color: str, **more: Any) -> dict[str, Any]:
+    """Return a point at the center of a pixel."""
+    return {"x": place[0] + 0.5, "y": place[1] + 0.5, "color": color, **more}
+
+
+def _corners(box: tuple[int, int, int, int]) -> list[list[int]]:
+    left, top, right, bottom = box
+    return [[left, top], [right, top], [right, bottom], [left, bottom]]
+
+
+def area(action: str, place: Place, half: int, **more: Any) -> dict[str, Any]:
+    """Return a square area."""
+    return {"action": action, "path": _corners(box_around(place, half)), **more}
+
+
+def colored(kind: Any, **recipe: Any) -> Levels:
+    """Color a scene in memory."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return np.asarray(colorizer(kind)(scene(kind), {"version": 2, "border": "none", **recipe}))
+
+
+def apart(one: Levels, other: Levels) -> NDArray[np.int64]:
+    """Return the largest difference of each pixel in levels."""
+    return np.asarray(abs(one.astype(int) - other).max(2))
+
+
+def outside(*boxes: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+    """Return the pixels outside boxes."""
+    mask = np.ones((HEIGHT, WIDTH), bool)
+    for left, top, right, bottom in boxes:
+        mask[top:bottom, left:right] = False
+    return mask
+
+
+def save(levels: Levels, path: Path) -> Path:
+    """Write an image file."""
+    path.parent.mkdir(exist_ok=True, parents=True)
+    Image.fromarray(levels).save(path)
+    return path
+
+
+def write_recipe(path: Path, **fields: Any) -> Path:
+    """Write a recipe."""
+    path.write_text(json.dumps({"version": 2, **fields}))
+    return path
+
+
+# row 1
+
+
+def by_context(tmp_path: Path, context: str, recipe: dict[str, Any], *options: str) -> Levels:
+    """Color the drawing with 0 to 2 references, or after another page of the same characters."""
+    file = write_recipe(tmp_path / "recipe.json", model=MODELS["drawing"], **recipe)
+    words: list[object] = ["--recipe", file, *options, *CPU]
+    if context == "same characters":
+        save(drawing()[::-1, ::-1], tmp_path / "in" / "a.png")
+        save(drawing(), tmp_path / "in" / "b.png")
+        run_command("colorize", tmp_path / "in", "-o", tmp_path / "out", "--same-characters", *words)
+        return pixels(tmp_path / "out" / "b.png")
+    for path in reference_files("drawing")[: int(context[0])]:
+        words += ["--reference", path]
+    run_command("colorize", save(drawing(), tmp_path / "a.png"), "-o", tmp_path / "b.png", *words)
+    return pixels(tmp_path / "b.png")
+
+
+CONTEXTS = [
+    "0 references",
+    "1 reference",
+    pytest.param("2 references", marks=wrong(1, "recalled colors replace what a person set")),
+    pytest.param("same characters", marks=wrong(1, "recalled colors replace what a person set")),
+]
+WHOLE = HALF + 2
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_row_1_filled_areas_keep_their_color(tmp_path: Path, context: str) -> None:
+    found = by_context(tmp_path, context, {"areas": [area("color", AREA, WHOLE, color="#ff00ff")]})
+    assert found[AREA[1], AREA[0]].tolist() == [255, 0, 255]
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_row_1_gray_areas_stay_gray(tmp_path: Path, context: str) -> None:
+    found = by_context(tmp_path, context, {"areas": [area("gray", GRAY, WHOLE)]})
+    assert np.ptp(found[GRAY[1], GRAY[0]].astype(int)) <= 1
+
+
+@pytest.mark.parametrize("context", CONTEXTS[:3])
+def test_row_1_palettes_limit_the_flats(tmp_path: Path, context: str) -> None:
+    palette = ["#d04020", "#2040a0"]
+    found = by_context(tmp_path, context, {"drawing": {"palette": palette}}, "--flats")
+    assert {f"#{r:02x}{g:02x}{b:02x}" for r, g, b in np.unique(found.reshape(-1, 3), axis=0)} <= set(palette)
+
+
+# row 2
+
+
+@pytest.mark.parametrize(
+    "references", [1, pytest.param(2, marks=wrong(2, "matches_sheets is set by the command"))]
+)
+@pytest.mark.parametrize("route", ["colorize", "colorize_file", "serve", "Colorizer"])
+def test_row_2_references_give_the_colors_of_the_command_line(references: int, route: str) -> None:
+    from edits import cell, result
+
+    each = cell("drawing", references=references)
+    difference = apart(result(each, route), result(each, "command line"))
+    assert difference.max() == 0, f"{(difference > 0).mean():.0%} differ by up to {difference.max()}"
+
+
+# row 3
+
+
+def film_folder(tmp_path: Path, kind: Any, count: int = 2) -> Path:
+    """Write a film of equal frames."""
+    for number in range(count):
+        save(scene(kind), tmp_path / "film" / f"f{number}.png")
+    return tmp_path / "film"
+
+
+def film_frame(tmp_path: Path, kind: Any, **recipe: Any) -> Levels:
+    """Return the first frame of a film with a recipe for this frame; without fields, the automatic frame."""
+    film = film_folder(tmp_path, kind)
+    out = tmp_path / f"out{len(recipe)}"
+    keys = {0: write_recipe(tmp_path / "key.json", border="none", **recipe)} if recipe else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        colorize_video(
+            film, out, keys=keys, model=MODELS[kind], border="none", device="cpu", precision="float32"
+        )
+    return pixels(out / "f0.png")
+
+
+POINT = [point(FILLED, "#b05a40")]
+STROKE = [
+    {
+        "path": [[PAINT[0] - 4, PAINT[1] + 0.5], [PAINT[0] + 5, PAINT[1] + 0.5]],
+        "color": "#805090",
+        "size": 12,
+        "hardness": 1,
+    }
+]
+FRAME_EDITS: dict[str, dict[str, Any]] = {
+    "paint": {"paint": STROKE},
+    "replacement": {"replacements": [{"old": "#b05a40", "new": "#4060b0", "range": 60}]},
+    "finish": {"finish": {"temperature": 60}},
+}
+
+
+@pytest.mark.parametrize("name", FRAME_EDITS)
+@pytest.mark.parametrize("points", [(), [{**POINT[0], "reach": 0}]], ids=["alone", "beside a point"])
+@wrong(3, "the key of a frame compares colors before overlays")
+def test_row_3_frame_recipes_act_in_films(tmp_path: Path, name: str, points: list[Any]) -> None:
+    """Compare the pixels that the edit changes by more than 8 levels in an image."""
+    base = {"points": points} if points else {}
+    image, before = colored("photo", **base, **FRAME_EDITS[name]), colored("photo", **base)
+    changed = apart(image, before) > 8
+    assert changed.any()
+    found = film_frame(tmp_path, "photo", **base, **FRAME_EDITS[name])
+    assert np.median(apart(found, image)[changed]) <= 4
+
+
+@wrong(3, "statistics alone end in an error")
+def test_row_3_statistics_act_in_films(tmp_path: Path) -> None:
+    statistics = {"saturation": 0.7}
+    image, before = colored("photo", statistics=statistics), colored("photo")
+    assert apart(image, before).max() > 8
+    changed = apart(image, before) > 8
+    assert np.median(apart(film_frame(tmp_path, "photo", statistics=statistics), image)[changed]) <= 4
+
+
+@pytest.mark.parametrize("kind", ["photo", "drawing"])
+@wrong(3, "the crop moves every color, or changes the size of a frame")
+def test_row_3_a_crop_moves_no_color_of_a_film(tmp_path: Path, kind: Any) -> None:
+    crop = {"x": 10, "y": 8, "width": 80, "height": 120}
+    plain = film_frame(tmp_path, kind, points=POINT)
+    cropped = film_frame(tmp_path, kind, points=POINT, crop=crop)
+    assert cropped.shape == plain.shape
+    assert apart(cropped, plain).max() <= 2
+
+
+# row 4
+
+
+@pytest.fixture
+def film_pad(tmp_path: Path) -> Iterator[DirectPad]:
+    """Open a drawn film in the pad."""
+    studio = Studio(device="cpu")
+    studio.film = Film(film_folder(tmp_path, "drawing"), device="cpu")
+    yield DirectPad(studio)
+    studio.close()
+
+
+def stored_keys(tmp_path: Path) -> list[Any]:
+    """Return the keys of the film recipe that the pad wrote."""
+    found = list(tmp_path.glob("*.film.json"))
+    return list(json.loads(found[0].read_text())["keys"]) if found else []
+
+
+ACROSS = [[SPLIT[0], SPLIT[1] - 9], [SPLIT[0], SPLIT[1] + 9]]
+SAVED: dict[str, dict[str, Any]] = {
+    "palette": {"drawing": {"palette": ["#d04020", "#2040a0"]}},
+    "variant": {"drawing": {"variant": 1}},
+    "split": {"divisions": [{"path": ACROSS}]},
+    "join": {"divisions": [{"path": [[*JOIN_LEFT], [*JOIN_RIGHT]], "join": True}]},
+    "gap": {"drawing": {"gap": 80}},
+    "shading": {"drawing": {"shading": True}},
+    "healing": {
+        "healing": [{"path": [[FILLED[0], FILLED[1] - 12], [FILLED[0] + 3, FILLED[1] - 12]], "width": 6}]
+    },
+}
+
+
+@pytest.mark.parametrize("name", SAVED)
+@wrong(4, "edits without hints are dropped")
+def test_row_4_pads_of_films_store_each_edit(tmp_path: Path, film_pad: DirectPad, name: str) -> None:
+    recipe = film_pad.call("frame", frame=0).body["recipe"] | SAVED[name]
+    reply = film_pad.call("save_frame", frame=0, recipe=recipe)
+    assert reply.type == "saved", reply.body
+    (key,) = stored_keys(tmp_path)
+    assert {name: key["recipe"].get(name) for name in SAVED[name]}
+    assert all(key["recipe"].get(field) for field in SAVED[name])
+
+
+@pytest.mark.parametrize(
+    "statistics", [{"saturation": 0.7}, {"histogram": [1 / 313] * 313}], ids=["saturation", "histogram"]
+)
+@wrong(4, "edits without hints are dropped")
+def test_row_4_pads_of_films_store_statistics(tmp_path: Path, statistics: dict[str, Any]) -> None:
+    studio = Studio(device="cpu")
+    studio.film = Film(film_folder(tmp_path, "photo"), device="cpu", size=64)
+    try:
+        pad = DirectPad(studio)
+        recipe = pad.call("frame", frame=0).body["recipe"] | {"statistics": statistics}
+        assert pad.call("save_frame", frame=0, recipe=recipe).type == "saved"
+        (key,) = stored_keys(tmp_path)
+        assert key["recipe"]["statistics"]
+    finally:
+        studio.close()
+
+
+@wrong(4, "edits without hints are dropped")
+def test_row_4_pads_of_films_store_a_reference_of_a_frame(tmp_path: Path) -> None:
+    studio = Studio(device="cpu")
+    studio.film = Film(film_folder(tmp_path, "photo"), device="cpu", size=64)
+    try:
+        pad = DirectPad(studio)
+        content = reference_files("photo")[0].read_bytes()
+        digest = pad.call("attach", content, name="own.png", model=MODELS["photo"]).body["sha256"]
+        recipe = pad.call("frame", frame=0).body["recipe"] | {
+            "exemplar": {"path": "own.png", "sha256": digest}
+        }
+        assert pad.call("save_frame", content, frame=0, recipe=recipe).type == "saved"
+        (key,) = stored_keys(tmp_path)
+        assert key["recipe"]["exemplar"]["sha256"] == digest
+    finally:
+        studio.close()
+
+
+@wrong(4, "edits without hints are dropped")
+def test_row_4_deleting_the_last_point_keeps_palette_and_splits(tmp_path: Path, film_pad: DirectPad) -> None:
+    recipe = film_pad.call("frame", frame=0).body["recipe"] | SAVED["palette"] | SAVED["split"]
+    film_pad.call("save_frame", frame=0, recipe={**recipe, "points": POINT})
+    film_pad.call("save_frame", frame=0, recipe={**recipe, "points": []})
+    (key,) = stored_keys(tmp_path)
+    assert key["recipe"]["drawing"]["palette"] == SAVED["palette"]["drawing"]["palette"]
+    assert len(key["recipe"]["divisions"]) == 1
+
+
+# row 5
+
+
+@wrong(5, "the hash of a frame recipe does not cover its reference image")
+def test_row_5_a_film_depends_on_the_content_of_the_references_of_a_frame(tmp_path: Path) -> None:
+    film = film_folder(tmp_path, "photo")
+    key = write_recipe(tmp_path / "key.json", exemplar={"path": "ref.png"}, points=POINT)
+    first, second = reference_files("photo")
+    options: dict[str, Any] = {"keys": {0: key}, "device": "cpu", "size": 64, "border": "none"}
+    shutil.copy(first, tmp_path / "ref.png")
+    colorize_video(film, tmp_path / "out", **options)
+    before = pixels(tmp_path / "out" / "f0.png")
+    shutil.copy(second, tmp_path / "ref.png")
+    summary = colorize_video(film, tmp_path / "out", **options, overwrite=True)
+    assert summary["status"] == "colored"
+    assert not summary["resumed"]
+    fresh = colorize_video(film, tmp_path / "fresh", **options)
+    assert fresh["status"] == "colored"
+    assert np.array_equal(pixels(tmp_path / "out" / "f0.png"), pixels(tmp_path / "fresh" / "f0.png"))
+    assert apart(before, pixels(tmp_path / "fresh" / "f0.png")).max() > 0
+
+
+# row 6
+
+
+@pytest.mark.parametrize("references", [0, 2])
+@wrong(6, "a resumed run reads finished images as sheets")
+def test_row_6_a_stopped_run_of_the_same_characters_continues_as_if_fresh(
+    tmp_path: Path, references: int
+) -> None:
+    for number, page in enumerate((drawing(), drawing()[::-1], drawing()[:, ::-1])):
+        save(page, tmp_path / "in" / f"{number}.png")
+    words: list[object] = ["--same-characters", "--model", MODELS["drawing"], *CPU]
+    for path in reference_files("drawing")[:references]:
+        words += ["--reference", path]
+    run_command("colorize", tmp_path / "in", "-o", tmp_path / "fresh", *words)
+    run_command("colorize", tmp_path / "in", "-o", tmp_path / "again", *words)
+    for name in ("1.png", "2.png"):  # as if the run had been stopped after the first page
+        (tmp_path / "again" / name).unlink()
+    run_command("colorize", tmp_path / "in", "-o", tmp_path / "again", *words)
+    for name in ("1.png", "2.png"):
+        difference = apart(*(pixels(tmp_path / folder / name) for folder in ("again", "fresh")))
+        assert difference.max() == 0, (
+            f"{name}: {(difference > 8).mean():.1%} of the pixels differ by more than 8"
+        )
+
+
+# rows 7, 8 and 9
+
+FILLS = [point(FILLED, "#d03020"), point(LOCK, "#20a0a0")]
+BETWEEN = 34
+"""A row and a column between shapes."""
+BACKGROUND = (BETWEEN, 2 * BETWEEN - 2)
+ROW = [[1, BETWEEN], [WIDTH - 2, BETWEEN]]
+STRIP = (BETWEEN - 4, BETWEEN - 4, BETWEEN + 4, HEIGHT - 26)
+"""A strip that crosses the lines of many shapes."""
+JOINED = {"path": [[*JOIN_LEFT], [*JOIN_RIGHT]], "join": True}
+LASSO: dict[str, Any] = {
+    "divisions": [{"path": _corners(STRIP), "closed": True}],
+    "points": [*FILLS, point((BETWEEN, 98), "#3050c0")],
+}
+CHANGES: dict[str, tuple[dict[str, Any], list[Any]]] = {
+    "lasso": (LASSO, [(STRIP[0] - 1, STRIP[1] - 1, STRIP[2] + 2, STRIP[3] + 2)]),
+    "split": ({"divisions": [{"path": ROW}]}, []),
+    "join": ({"divisions": [JOINED]}, [box_around(place, WHOLE) for place in (JOIN_LEFT, JOIN_RIGHT)]),
+    "gap": ({"drawing": {"gap": 80}}, []),
+}
+
+
+@pytest.mark.parametrize("base", ["no points", "all points"])
+@pytest.mark.parametrize("name", CHANGES)
+@wrong(7, "votes and colors run over all new regions")
+def test_row_7_fills_change_only_their_region_with_updates_off(name: str, base: str) -> None:
+    settings = {"base_points": [] if base == "no points" else FILLS}
+    before = colored("drawing", points=FILLS, drawing=settings)
+    change, boxes = CHANGES[name]
+    recipe = {"points": FILLS, **change, "drawing": {**settings, **change.get("drawing", {})}}
+    difference = apart(colored("drawing", **recipe), before)[outside(*boxes)]
+    assert difference.max() <= 1, f"{(difference > 1).mean():.1%} of the pixels outside changed"
+
+
+DIVIDED: dict[str, tuple[Place, dict[str, Any]]] = {
+    "above": ((2, 2), {"divisions": [{"path": ROW}]}),
+    "below": (BACKGROUND, {"divisions": [{"path": ROW}]}),
+    "left of the gap": (GAP_LEFT, {"drawing": {"gap": 80}}),
+    "right of the gap": (GAP_RIGHT, {"drawing": {"gap": 80}}),
+}
+
+
+@pytest.mark.parametrize("updates", [False, pytest.param(True, id="updates")])
+@pytest.mark.parametrize("name", DIVIDED)
+@pytest.mark.parametrize("color", ["#804020", "#20a0e0"])
+def test_row_8_both_parts_of_a_divided_region_keep_the_fill(
+    name: str, color: str, updates: bool, request: pytest.FixtureRequest
+) -> None:
+    if not updates or name in ("above", "below"):  # similar parts copy the color of a point with updates
+        request.applymarker(wrong(8, "a division discards the fill of one part"))
+    place, change = DIVIDED[name]
+    settings: dict[str, Any] = {} if updates else {"base_points": []}
+    points = [*FILLS, point(place, color)]
+    before = colored("drawing", points=points, drawing=settings)
+    after = colored(
+        "drawing", points=points, **{**change, "drawing": {**settings, **change.get("drawing", {})}}
+    )
+    is_filled = (before == rgb(color).astype(np.uint8)).all(2)
+    assert is_filled.any()
+    assert apart(after, before)[is_filled].max() <= 1
+
+
+def test_row_9_a_region_that_looks_like_the_filled_color_keeps_it() -> None:
+    """Fill one shape, then another: shapes that look like the first must not change."""
+    found = []
+    for first in ("#d0a080", "#c08060", "#a06080", "#8070a0"):
+        before = colored("drawing", points=[point(FILLED, first)])
+        after = colored("drawing", points=[point(FILLED, first), point(UNTOUCHED[1], "#e01010")])
+        like = apart(before, np.broadcast_to(rgb(first).astype(np.uint8), before.shape)) <= 8
+        found.append((apart(after, before) > 8)[like].mean())
+    assert max(found) == 0, found
+
+
+# row 10
+
+TINY, HALF_SHAPE, INSIDE = 3, 7, 9
+
+
+@pytest.mark.parametrize("shading", [False, True], ids=["flat", "shaded"])
+@pytest.mark.parametrize("strength", [1, 0.4])
+@pytest.mark.parametrize("half", [TINY, HALF_SHAPE, INSIDE, WHOLE], ids=["tiny", "half", "inside", "whole"])
+@pytest.mark.parametrize("color", ["#ff0000", "#d030a0"])
+def test_row_10_areas_of_drawings_have_their_color(
+    color: str, half: int, strength: float, shading: bool, request: pytest.FixtureRequest
+) -> None:
+    if strength != 1 or half == TINY or (color == "#ff0000" and half != WHOLE):
+        request.applymarker(wrong(10, "a change of a part of a region is clamped, soft and scaled"))
+    recipe = {"strength": strength, "drawing": {"shading": shading}}
+    found = colored("drawing", areas=[area("color", AREA, half, color=color)], **recipe)
+    assert abs(found[AREA[1], AREA[0]] - rgb(color)).max() <= 2, found[AREA[1], AREA[0]].tolist()
+
+
+@pytest.mark.parametrize("color", ["#ff0000", "#d030a0"])
+@pytest.mark.parametrize("top", [40, 150])
+def test_row_10_white_paper_outside_an_area_stays_white(
+    color: str, top: int, request: pytest.FixtureRequest
+) -> None:
+    """Fill more and less than half of the background."""
+    if (top, color) == (150, "#ff0000"):
+        request.applymarker(wrong(10, "the median change of a region is not what was applied after clamping"))
+    white = {"palette": ["#ffffff"]}
+    filled = {"action": "color", "path": _corners((0, top, WIDTH, HEIGHT)), "color": color}
+    found = colored("drawing", areas=[filled], drawing=white)
+    difference = apart(found, colored("drawing", drawing=white))[: top - 8]
+    assert difference.max() <= 1, f"{(difference > 1).mean():.1%} differ by up to {difference.max()}"
+
+
+# row 11
+
+
+@wrong(11, "points are computed again from the recipe and the strength")
+def test_row_11_a_change_of_the_colors_of_a_result_also_changes_points() -> None:
+    result = colorizer("photo").colorize(photo(), {"version": 2, "points": POINT, "border": "none"})
+    pale = replace(result, colors=result.colors.scaled(0.3))
+    chroma = [
+        float(np.hypot(*rgb2lab(each.levels()[FILLED[1], FILLED[0]] / 255)[1:])) for each in (pale, result)
+    ]
+    assert chroma[0] / chroma[1] == pytest.approx(0.3, abs=0.05)
+
+
+# row 12
+
+
+@wrong(12, "films call color_frames without the runner")
+def test_row_12_films_with_a_prediction_that_is_not_finite_end_in_an_error(tmp_path: Path) -> None:
+    model = create_model("zhang2019_small").model
+    weights = {
+        name: 1e30 * each if each.is_floating_point() else each for name, each in model.state_dict().items()
+    }
+    file = tmp_path / "huge.safetensors"
+    save_weights(
+        file,
+        weights,
+        {"model": "zhang2019_small", "hparams": json.dumps(model_card("zhang2019_small").hparams)},
+    )
+    with pytest.raises(ColorzooError, match="finite"):
+        colorize_video(
+            film_folder(tmp_path, "photo"),
+            tmp_path / "out",
+            references=[reference_files("photo")[0]],
+            model="zhang2019_small",
+            weights=str(file),
+            device="cpu",
+            size=64,
+            border="none",
+        )
+
+
+# row 13
+
+
+@wrong(13, "the shading changes the paper")
+def test_row_13_soft_shading_keeps_the_paper() -> None:
+    flat, soft = (colored("drawing", drawing={"shading": shading}) for shading in (False, True))
+    paper = flat.min(2) > 240
+    assert paper.any()
+    assert (apart(flat, soft)[paper] > 10).mean() == 0
+
+
+def test_row_13_soft_shading_keeps_filled_colors() -> None:
+    filled = [point(place, "#c08060") for place in (FILLED, AREA, SPLIT)]
+    soft = colored("drawing", points=filled, drawing={"shading": True})
+    for x, y in (FILLED, AREA, SPLIT):
+        assert soft[y, x].tolist() == list(rgb("#c08060"))
+
+
+@pytest.mark.parametrize("layer", ["Shading", "Painted shading"])
+@wrong(13, "shading is a normal layer of baked colors")
+def test_row_13_shading_layers_are_multiplied(tmp_path: Path, layer: str) -> None:
+    x, y = MULTIPLY
+    stroke = {"path": [[x - 4, y], [x + 4, y]], "color": "#a0c8d0", "blend": "multiply"}
+    recipe = write_recipe(
+        tmp_path / "r.json", drawing={"shading": True}, paint=[stroke], model=MODELS["drawing"]
+    )
+    run_command(
+        "colorize", save(drawing(), tmp_path / "a.png"), "-o", tmp_path / "a.ora", "--recipe", recipe, *CPU
+    )
+    with zipfile.ZipFile(tmp_path / "a.ora") as file:
+        stack = ElementTree.fromstring(file.read("stack.xml"))
+    (found,) = (each for each in stack.iter("layer") if each.get("name") == layer)
+    assert found.get("composite-op") == "svg:multiply"
+
+
+# row 14
+
+
+@pytest.mark.parametrize("action", ["lock", "gray", "only"])
+@wrong(14, "a point without effect has no message")
+def test_row_14_a_point_inside_a_protected_area_has_a_message(action: str) -> None:
+    place = LOCK if action != "only" else UNTOUCHED[0]
+    protected = area(action, LOCK, WHOLE)
+    with pytest.warns(UserWarning, match="point"):
+        colorizer("photo")(
+            photo(),
+            {"version": 2, "border": "none", "areas": [protected], "points": [point(place, "#d03020")]},
+        )
+
+
+@pytest.mark.parametrize(
+    "step",
+    [4, pytest.param(2, marks=wrong(14, "more than 2,048 pixels as tensors are not exact, without a note"))],
+)
+def test_row_14_many_points_as_tensors_are_exact_or_have_a_note(step: int) -> None:
+    mask = torch.zeros(1, 1, HEIGHT, WIDTH)
+    mask[..., 2:-2:step, 2:-2:step] = 1
+    assert (mask.sum() > 2048) == (step == 2)
+    ab = torch.tensor([12.0, -10.0]).view(1, 2, 1, 1) * mask
+    with warnings.catch_warnings(record=True) as issued:
+        warnings.simplefilter("always")
+        found = np.asarray(colorizer("photo")(photo(), Guidance(points=Points(ab, mask))))
+    error = abs(rgb2lab(found / 255)[..., 1:] - ab[0].permute(1, 2, 0).numpy()).max(2)
+    worst = error[np.asarray(mask[0, 0]) > 0].max()
+    assert worst < 1 or any("2,048" in str(each.message) for each in issued), worst
