@@ -25,8 +25,9 @@ from colorzoo.apps.video.run import written_files as written_by_video
 from colorzoo.batch import FileColorizer
 from colorzoo.errors import ColorzooError
 from colorzoo.files import check_outputs
-from colorzoo.image_io import read_image, read_provenance, sidecar_path
+from colorzoo.image_io import read_image, read_provenance
 from colorzoo.inference import read_recipe
+from colorzoo.pixels.results import sidecar_path
 from tiny_model import NAME, Refused, Run, gray_image
 from tiny_video import scene, write_video
 
