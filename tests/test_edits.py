@@ -1,6 +1,6 @@
 """Each layer of a recipe beside each other layer, in each context, by each route: one meaning.
 
-What is wrong today is marked as an expected failure, with the row of issue 114.
+The rows of issue 114 that are still wrong are in `test_edit_rows`.
 """
 
 from __future__ import annotations
@@ -295,28 +295,13 @@ REFERRED = [replace(each, references=count) for count in (1, 2) for each in ALON
 SAME = [replace(each, same=True) for each in ALONE if each.kind == "drawing"]
 
 
-def known(each: Cell, what: str, name: str) -> str | None:
-    """Return what is wrong today in a cell; None for a cell that is right."""
-    if each.kind == "photo" or what != "set":
-        return None
-    if name == "area" and each.strength != 1:
-        return "row 10: the strength changes areas of drawings"
-    if (each.references > 1 and name in ("weak point", "area", "gray", "palette")) or (
-        each.same and name in ("area", "gray")
-    ):
-        return "row 1: recalled colors replace what a person set"
-    return None
-
-
 def items(cells: list[Cell]) -> list[Any]:
-    """Return the parameters of the properties of cells, with the marks of `known`."""
-    found = []
-    for each in cells:
-        for what, name in properties(each):
-            reason = known(each, what, name)
-            marks = [pytest.mark.xfail(strict=True, reason=f"issue 114 {reason}")] if reason else []
-            found.append(pytest.param(each, what, name, id=f"{each}: {what} {name}", marks=marks))
-    return found
+    """Return the parameters of the properties of cells."""
+    return [
+        pytest.param(each, what, name, id=f"{each}: {what} {name}")
+        for each in cells
+        for what, name in properties(each)
+    ]
 
 
 @pytest.mark.parametrize(("each", "what", "name"), items([*ALONE, *PALE, *PAIRS]))
@@ -389,6 +374,5 @@ def test_triples(kind: Kind, first: str) -> None:
             try:
                 check(each, what, name)
             except AssertionError as error:
-                if known(each, what, name) is None:
-                    found.append(f"{each}: {what} {name}: {error}".splitlines()[0])
+                found.append(f"{each}: {what} {name}: {error}".splitlines()[0])
     assert found == []

@@ -153,7 +153,7 @@ def test_similar_regions_copy_the_exact_color_of_the_earliest_point() -> None:
     flats = FlatColors(plan, np.ones((4, 3), np.float32))
     red, blue = PointHint(20, 20, color="#c04020"), PointHint(60, 20, color="#2040c0")
     for points in ((red,), (red, blue)):  # the later point changes no copy of the earlier point
-        colors = copy_points(flats, similarity, points, (160, 40), np.zeros(4, bool)).colors
+        colors = copy_points(flats, similarity, points, (160, 40)).colors
         assert (colors[at[2]] * 255).round().tolist() == [192, 64, 32]
         assert colors[at[3]].tolist() == [1, 1, 1]
     assert colors[at[1]].tolist() == [1, 1, 1]  # a region with a point copies no other point
@@ -166,7 +166,7 @@ def test_similar_regions_copy_the_earliest_of_two_points_in_one_region() -> None
     similarity[first, other] = 0.95
     points = (PointHint(10, 20, color="#c04020"), PointHint(30, 20, color="#20c040"))
     flats = FlatColors(plan, np.ones((4, 3), np.float32))
-    colors = copy_points(flats, similarity, points, (160, 40), np.zeros(4, bool)).colors
+    colors = copy_points(flats, similarity, points, (160, 40)).colors
     assert (colors[other] * 255).round().tolist() == [192, 64, 32]
 
 

@@ -50,7 +50,10 @@ class DrawingCanvas(Canvas):
     @cached_property
     def flats(self) -> FlatColors:
         """Region colors."""
-        return predicted_flats(self.edit, self.edit.predict()) if self.changed is None else self.changed
+        if self.changed is not None:
+            return self.changed
+        assert self.edit.drawing is not None, "the edit of a drawing has its regions"
+        return predicted_flats(self.edit, self.edit.predict()).inherited(self.edit.drawing)
 
     @cached_property
     def shown(self) -> Tensor:
@@ -159,17 +162,28 @@ class DrawingCanvas(Canvas):
 _NO_CHANGE = 1e-3  # largest rounding error in CIE units of the conversion between sRGB and Lab
 
 
-def predicted_flats(edit: Edit, prediction: Prediction) -> FlatColors:
-    """Choose the color of each region from a prediction, within the palette and variant of the recipe."""
+def colored_drawing(edit: Edit) -> Drawing:
+    """Return the drawing whose regions the model colors.
+
+    If points change only their own regions (`DrawingSettings.base_points`), these are the regions before a
+    person divided or joined them, so that such a change gives no other region another color.
+    """
     assert edit.drawing is not None, "the edit of a drawing has its regions"
+    settings = edit.recipe.drawing
+    keeps_colors = settings is not None and settings.base_points is not None
+    return edit.drawing.base or edit.drawing if keeps_colors else edit.drawing
+
+
+def predicted_flats(edit: Edit, prediction: Prediction) -> FlatColors:
+    """Choose the color of each region of `colored_drawing` within the palette and variant of the recipe."""
     assert isinstance(prediction, RgbPrediction)
     settings = edit.recipe.drawing or DrawingSettings()
-    sketch = edit.network_input
+    drawing, sketch = colored_drawing(edit), edit.network_input
     colors = edit.run(
-        choose_colors, edit.network, prediction, edit.drawing, sketch, settings.palette, settings.variant
+        choose_colors, edit.network, prediction, drawing, sketch, settings.palette, settings.variant
     )
-    shading = edit.run(soft_shading, prediction.rgb, edit.drawing, sketch) if settings.shading else None
-    return FlatColors(edit.drawing, colors, shading, has_lines=not settings.flats)
+    shading = edit.run(soft_shading, prediction.rgb, drawing, sketch) if settings.shading else None
+    return FlatColors(drawing, colors, shading, has_lines=not settings.flats)
 
 
 def choose_colors(

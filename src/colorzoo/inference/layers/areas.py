@@ -15,7 +15,7 @@ from colorzoo.inference.canvas import AnyCanvas, PhotoCanvas
 from colorzoo.inference.edit import Edit, extent_of
 from colorzoo.inference.full_size import LightnessShift
 from colorzoo.inference.layers.points import enforced
-from colorzoo.inference.steps.areas import DrawnArea, plant_seeds, points_inside, seed_hints
+from colorzoo.inference.steps.areas import DrawnArea, area_map, plant_seeds, points_inside, seed_hints
 from colorzoo.inference.steps.color_tables import ab_at_lightness
 from colorzoo.inference.steps.points import fit_points
 from colorzoo.inference.steps.reach import Extent
@@ -92,7 +92,10 @@ class FilledAreas:
         lab = before
         filled = torch.zeros(edit.map_size) if canvas.filled is None else canvas.filled
         for each in edit.draw(self.areas):
-            share = free * each.area.opacity * each.share
+            # the outline is not aligned to edges, because colors end at the lines
+            outline = area_map(each.area, edit.image_size, edit.map_size)
+            inside = each.share if each.area.feather > 0 else torch.from_numpy(outline)
+            share = free * each.area.opacity * inside
             color = torch.tensor(color_lab(cast(str, each.area.color))).view(3, 1, 1)
             lab = lab + share * (color - lab)
             filled = filled + share * (1 - filled)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -89,19 +90,18 @@ class ColorPoints:
         hints = filled if self.base_points is None else _strong_points(edit, self.base_points)
         prediction = edit.predict(edit.rasterize(hints))
         flats = predicted_flats(edit, prediction)
-        is_kept = torch.zeros(len(flats.colors), dtype=torch.bool).numpy()
-        if canvas.changed is not None:  # regions whose color an earlier layer, such as a sheet, set
-            plain = predicted_flats(edit, edit.predict())
-            is_kept = (canvas.changed.colors != plain.colors).any(1)
-            colors = flats.colors.copy()
-            colors[is_kept] = canvas.changed.colors[is_kept]
-            flats = replace(flats, colors=colors)
         if hints and isinstance(edit.network.model, DrawingModel):
             # probability that each region and the region of a point have one color, predicted without points,
             # so that a later point does not change which regions copy earlier points
             numbers = {flats.drawing.region_at(hint.x, hint.y, edit.image_size) for hint in hints}
             similarity = region_similarity(edit, tuple(sorted(numbers)))
-            flats = timed(edit.log, copy_points, flats, similarity, hints, edit.image_size, is_kept)
+            flats = timed(edit.log, copy_points, flats, similarity, hints, edit.image_size)
+        assert edit.drawing is not None, "the edit of a drawing has its regions"
+        flats = flats.inherited(edit.drawing)
+        if canvas.changed is not None:  # regions whose color an earlier layer, such as a sheet, set
+            plain = predicted_flats(edit, edit.predict()).inherited(edit.drawing)
+            is_kept = (canvas.changed.colors != plain.colors).any(1, keepdims=True)
+            flats = replace(flats, colors=np.where(is_kept, canvas.changed.colors, flats.colors))
         flats = timed(edit.log, fill_points, flats, filled, edit.image_size)
         return replace(canvas, prediction=prediction, changed=flats)
 
@@ -178,14 +178,13 @@ def region_similarity(edit: Edit, regions: tuple[int, ...]) -> dict[int, Tensor]
     Returns:
         Probability of each region ``(n,)``, by the number of the region with which it is compared.
     """
+    from colorzoo.inference.drawing_canvas import colored_drawing
     from colorzoo.inference.steps.drawing import region_votes
 
-    plain = edit.without_hints()
-    own = plain.predict()
-    assert edit.drawing is not None, "the edit of a drawing has its regions"
+    own = edit.without_hints().predict()
     model = edit.network.model
     assert isinstance(model, DrawingModel), "callers test the ability"
-    votes = region_votes(own, edit.drawing, edit.network_input)
+    votes = region_votes(own, colored_drawing(edit), edit.network_input)
     with edit.network.session():
         found = model.region_similarity(own, votes, torch.tensor(regions, device=votes.device)).cpu()
     return dict(zip(regions, found, strict=True))

@@ -61,11 +61,27 @@ class Drawing:
         art: Lines at full size.
         regions: ``(H, W)`` int32, number of the region of each pixel, the largest region first.
         notes: Notes for the user.
+        base: The drawing before a person divided or joined regions, or changed the gap to close; None if the
+            regions did not change.
     """
 
     art: LineArt
     regions: Labels
     notes: tuple[str, ...] = ()
+    base: Drawing | None = None
+
+    @cached_property
+    def parents(self) -> NDArray[np.int64]:
+        """Number of the region of `base` that shares most pixels with each region, ``(n,)``."""
+        assert self.base is not None, "callers test the base"
+        shape = len(self.areas), len(self.base.areas)
+        pairs = np.ravel_multi_index((self.regions.ravel(), self.base.regions.ravel()), shape)
+        shared, counts = np.unique(pairs, return_counts=True)
+        order = np.argsort(counts, kind="stable")
+        parents = np.zeros(shape[0], np.int64)
+        children, found = np.unravel_index(shared[order], shape)
+        parents[children] = found  # the last assignment counts
+        return parents
 
     @cached_property
     def areas(self) -> Map:
@@ -108,7 +124,9 @@ class Drawing:
         if size not in self._copies:
             levels = cv2.resize(self.art.levels, size[::-1], interpolation=cv2.INTER_AREA)
             regions = cv2.resize(self.regions, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-            self._copies[size] = replace(self, art=replace(self.art, levels=levels), regions=regions)
+            self._copies[size] = replace(
+                self, art=replace(self.art, levels=levels), regions=regions, base=None
+            )
         return self._copies[size]
 
     def votes(self, sketch: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -166,6 +184,12 @@ class FlatColors:
     change: Tensor | None = None
     has_lines: bool = True
     is_set: NDArray[np.bool_] | None = None
+
+    def inherited(self, drawing: Drawing) -> FlatColors:
+        """Return the colors of the regions of a drawing whose `Drawing.base` has these colors."""
+        if drawing is self.drawing:
+            return self
+        return replace(self, drawing=drawing, colors=self.colors[drawing.parents])
 
     def over(self, size: tuple[int, int]) -> FlatColors:
         """Return the colors of a copy of the drawing of another size (height, width)."""
@@ -276,7 +300,10 @@ def read_drawing(levels: Levels, gap: float = GAP, divisions: Sequence[Division]
         notes = (PHOTO_NOTE,)
     if (art.darkness >= INK).mean() < FEWEST_INK:
         notes = (*notes, BLANK_NOTE)
-    return divide_regions(Drawing(art, find_regions(art.darkness, gap), notes), divisions)
+    drawing = Drawing(art, find_regions(art.darkness, GAP), notes)
+    if gap != GAP:
+        drawing = replace(drawing, regions=find_regions(art.darkness, gap), base=drawing)
+    return divide_regions(drawing, divisions)
 
 
 def divide_regions(drawing: Drawing, divisions: Sequence[Division]) -> Drawing:
@@ -314,7 +341,7 @@ def divide_regions(drawing: Drawing, divisions: Sequence[Division]) -> Drawing:
         is_used = np.bincount(regions.ravel()) > 0
         if not is_used.all():
             regions = (np.cumsum(is_used) - 1).astype(np.int32)[regions]
-        drawing = replace(drawing, regions=regions)
+        drawing = replace(drawing, regions=regions, base=drawing.base or drawing)
     return drawing
 
 
@@ -534,7 +561,6 @@ def copy_points(
     similarity: Mapping[int, Tensor],
     points: Sequence[PointHint],
     image_size: tuple[int, int],
-    is_kept: NDArray[np.bool_],
 ) -> FlatColors:
     """Give regions without a point the exact color of the earliest point in a similar region.
 
@@ -546,15 +572,13 @@ def copy_points(
             number of the region of the point.
         points: Points in pixels of the image.
         image_size: Width and height of the image.
-        is_kept: ``(n,)``, regions that copy no point.
     """
     colors: dict[int, Map] = {}
     for point in points:
         region = flats.drawing.region_at(point.x, point.y, image_size)
         colors.setdefault(region, _rgb(point.color))  # the color of the earliest point in the region
     copied = flats.colors.copy()
-    # regions with a point, regions that copy a point, and regions that keep their colors
-    taken = {*colors, *np.flatnonzero(is_kept).tolist()}
+    taken = set(colors)  # regions with a point, and regions that copy a point
     for region, color in colors.items():
         similar = (similarity[region] >= _COPIED).nonzero()[:, 0].tolist()
         new = sorted(set(similar) - taken)
