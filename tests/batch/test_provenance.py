@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 
 import colorzoo
@@ -238,8 +239,10 @@ def test_settings_hash_of_drawings_depends_on_the_network_that_matches_regions(
 ) -> None:
     """Several references, and pages with the same characters, use the encoder of colorzoo2026."""
 
+    Image.new("RGB", (16, 24), "#c04020").save("sheet.png")
+
     def hashes(name: str) -> list[str]:
-        options: tuple[Any, ...] = ({}, {"reference": [photo, photo]}, {"same_characters": True})
+        options: tuple[Any, ...] = ({}, {"reference": ["sheet.png", "sheet.png"]}, {"same_characters": True})
         return [FileColorizer(model=name, **each).provenance().settings for each in options]
 
     drawing, photo = hashes("colorzoo2026_drawing"), hashes("zhang2017_local_small")
