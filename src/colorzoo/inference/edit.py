@@ -224,7 +224,7 @@ class Edit:
         drawn = self.draw(objects)
         with_boxes = self.run(boxes_of_areas, guidance, drawn)
         boxed = self.run(network.run_network, self.network_input, with_boxes, self.states)
-        return restrict_to_areas(boxed, prediction, drawn)
+        return self.run(restrict_to_areas, boxed, prediction, drawn)
 
     def guidance(self, points: Points | None) -> Guidance:
         """Return the guidance of a prediction: points, and the other kinds that the model accepts."""
