@@ -22,7 +22,7 @@ from colorzoo.guidance import Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.layers.pages import NOTHING_TO_COLOR
+from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
 from colorzoo.pixels.raster import Levels
 
 FOLDERS = (Path("data/photos/val"), Path("data/photos/val_people"), Path("data/coco_sample/images"))

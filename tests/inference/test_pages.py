@@ -9,7 +9,7 @@ import pytest
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.result import NOTHING_TO_COLOR
+from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
 from inference.pages import PAGES
 from tiny_model import tiny_model
 

@@ -6,10 +6,11 @@ network input. A drawing keeps its lines, and the canvas stores one color for ea
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 import torch
@@ -28,8 +29,8 @@ from colorzoo.inference.full_size import (
 from colorzoo.inference.steps.points import correct_points
 from colorzoo.prediction import Prediction
 
-if TYPE_CHECKING:  # photos do not need this module
-    from colorzoo.inference.drawing_canvas import DrawingCanvas
+if TYPE_CHECKING:  # photos do not need these stages
+    from colorzoo.inference.steps.drawing import Drawing
 
 AnyLightness = FullLightness | Tensor
 Change = Callable[[Tensor], Tensor]
@@ -54,15 +55,24 @@ Where = Tensor | RegionShare | None
 
 
 class FullSizeLayer(Protocol):
-    """Layer that changes the colors at full size, such as paint."""
+    """Layer that changes the colors at full size, such as paint.
 
-    def overlay(self, canvas: AnyCanvas, size: tuple[int, int]) -> Overlay:
+    Attributes:
+        title: Name of the layer in an export; empty for a change that is part of the colors.
+    """
+
+    @property
+    def title(self) -> str:
+        """Name of the layer in an export."""
+        ...
+
+    def overlay(self, canvas: Canvas, size: tuple[int, int]) -> Overlay:
         """Return the change of an image of ``size`` (height, width)."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
-class Canvas:
+class Canvas(ABC):
     """Base class of both canvases.
 
     Attributes:
@@ -81,6 +91,58 @@ class Canvas:
     strength: float = 1.0
     notes: tuple[str, ...] = ()
 
+    is_drawing: ClassVar[bool]
+
+    @property
+    @abstractmethod
+    def ab(self) -> Tensor:
+        """Colors ``(1, 2, h, w)`` in CIE units."""
+
+    @property
+    @abstractmethod
+    def lab(self) -> Tensor:
+        """Colors ``(3, h, w)`` in CIE Lab, below the lines of a drawing; L is 0 for a photo."""
+
+    @property
+    @abstractmethod
+    def lines(self) -> Drawing | None:
+        """Drawing whose lines the result contains; None for photos, and for flat colors without lines."""
+
+    @property
+    @abstractmethod
+    def scalable(self) -> Where:
+        """Where the strength applies; None for everywhere."""
+
+    @abstractmethod
+    def settled(self) -> Self:
+        """Return the canvas with computed colors, which no longer need the cache of the edit."""
+
+    @abstractmethod
+    def map(self, change: Change, where: Where = None) -> Self:
+        """Change the colors, and the exact colors of points.
+
+        Args:
+            change: Function of ab ``(2, ...)``.
+            where: Weight of the change; None for the whole image.
+        """
+
+    @abstractmethod
+    def lock(self, lab: Tensor, share: Tensor) -> Self:
+        """Set the colors ``(3, h, w)`` (see `lab`) and the mask ``(h, w)`` of locked colors."""
+
+    @abstractmethod
+    def compose(self, lightness: AnyLightness, depth: int | None) -> NDArray[Any]:
+        """Return the image ``(H, W, 3)`` at full size.
+
+        Args:
+            lightness: Lightness ``(H, W)`` in [0, 100].
+            depth: Bit depth of the result, 8 or 16; None for float32 in [0, 1].
+        """
+
+    @abstractmethod
+    def stack(self) -> Iterator[tuple[str, Self]]:
+        """Yield the layers of an export: their names, and the canvas with all layers up to each layer."""
+
     def finished_by(self, layer: FullSizeLayer) -> Self:
         """Return the canvas with a further change at full size."""
         return replace(self, finishing=(*self.finishing, layer))
@@ -95,14 +157,11 @@ class Canvas:
 
     def overlays(self, size: tuple[int, int]) -> tuple[Overlay, ...]:
         """Return the changes at full size for an image of ``size`` (height, width)."""
-        canvas: Any = self
-        return tuple(layer.overlay(canvas, size) for layer in self.finishing)
+        return tuple(layer.overlay(self, size) for layer in self.finishing)
 
     def painted(self, name: str) -> Iterator[tuple[str, Self]]:
         """Yield the canvas without paint and its name, then the canvas with each layer of paint."""
-        from colorzoo.inference.layers.paint import Paint  # few images have paint
-
-        paint = [layer for layer in self.finishing if isinstance(layer, Paint)]
+        paint = [layer for layer in self.finishing if layer.title]
         for count in range(len(paint) + 1):
             hidden = paint[count:]
             shown = tuple(layer for layer in self.finishing if not any(layer is each for each in hidden))
@@ -146,7 +205,7 @@ class PhotoCanvas(Canvas):
     points: tuple[PointHint, ...] = ()
     changes: tuple[tuple[Change, Tensor | None], ...] = ()
     shift: LightnessShift | None = None
-    is_drawing = False
+    is_drawing: ClassVar[bool] = False
 
     @cached_property
     def ab(self) -> Tensor:
@@ -213,9 +272,6 @@ class PhotoCanvas(Canvas):
     def stack(self) -> Iterator[tuple[str, Self]]:
         """Yield the layers of an export: their names, and the canvas with all layers up to each layer."""
         yield from self.painted("Colors")
-
-
-AnyCanvas: TypeAlias = "PhotoCanvas | DrawingCanvas"
 
 
 def _shifted(lightness: AnyLightness, shift: LightnessShift) -> AnyLightness:

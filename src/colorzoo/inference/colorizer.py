@@ -23,8 +23,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from colorzoo.abilities import DrawingModel
-from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning, WeightsError
-from colorzoo.factory import create_coloring_model
+from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.files import digest_of
 from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
@@ -38,6 +37,7 @@ from colorzoo.inference.border import crop_recipe, select_part
 from colorzoo.inference.choice import choose_model
 from colorzoo.inference.edit import Edit, FullSize, GuidanceLike, read_guidance, recipe_folder
 from colorzoo.inference.full_size import FullLightness, map_size, preprocess
+from colorzoo.inference.load import load_model
 from colorzoo.inference.network import NetworkRunner, States, choose_device
 from colorzoo.inference.pipeline import colorize_edit
 from colorzoo.inference.references import (
@@ -51,12 +51,9 @@ from colorzoo.inference.references import (
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.stages import StageRun, timed
 from colorzoo.inference.steps.points import MOST_CORRECTED
-from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.pixels.raster import composite_on_paper
 from colorzoo.prediction import Prediction
-from colorzoo.registry import model_card
 from colorzoo.settings import Engine, Precision
-from colorzoo.weights.catalog import find_weights
 
 if TYPE_CHECKING:  # photos do not need these modules
     from colorzoo.inference.layers.sheets import Sheets
@@ -71,10 +68,6 @@ _WHOLE_IMAGE = (
 _UNREAD_REFERENCES = (
     "the references of the recipe were ignored, because their paths are relative to a recipe file. Set "
     "'guidance' to the path of this file, or set 'reference'."
-)
-_UNTRAINED = (
-    "{} is untrained: its weights are random. "
-    "Set --allow-untrained (Python: allow_untrained=True) to colorize with random weights."
 )
 
 
@@ -564,51 +557,3 @@ def as_image(image: ImageLike) -> RasterImage:
             image = image.movedim(0, -1)
         image = np.ascontiguousarray((image.float() if image.is_floating_point() else image).numpy())
     return image if isinstance(image, RasterImage) else read_image(image)
-
-
-def load_model(
-    model: str | nn.Module,
-    weights: str | Path | None,
-    settings: dict[str, Any],
-    *,
-    allow_untrained: bool,
-) -> ColoringModel:
-    """Load a registered model, or wrap a custom module.
-
-    Args:
-        model: Registered name or custom module.
-        weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
-            Ignored for a custom module.
-        settings: Settings of a registered model; must be empty for a custom module.
-        allow_untrained: Whether to accept random weights.
-
-    Raises:
-        WeightsError: The weights are missing or untrained.
-        ColorzooError: The model or a setting is unknown, or a custom module is not a coloring model.
-    """
-    if isinstance(model, nn.Module):
-        if settings:
-            raise ColorzooError(
-                f"'model' must be a registered name if {', '.join(settings)} is set, got a module "
-                f"({type(model).__name__})"
-            )
-        loaded = coloring_model(model)
-        if not (loaded.trained or allow_untrained):
-            raise WeightsError(_UNTRAINED.format(type(model).__name__))
-        return loaded
-    card = model_card(model)
-    file, why_no_file = find_weights(card, weights)  # downloads the file if necessary
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UntrainedWarning)  # the error below contains the reason
-        loaded = create_coloring_model(model, file, **settings)
-    if loaded.trained or allow_untrained:
-        return loaded
-    if why_no_file:
-        reason = f"{model} is untrained here: {why_no_file}"
-    elif loaded.untrained_reason:  # the file contains only a part of the weights
-        reason = loaded.untrained_reason
-    else:  # weights=None requests random weights
-        raise WeightsError(_UNTRAINED.format(model))
-    if not card.weights:  # the user cannot download or train them
-        reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
-    raise WeightsError(reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -45,7 +45,7 @@ class DrawingCanvas(Canvas):
     changed: FlatColors | None = None
     filled: Tensor | None = None
     unmatched: int | None = None
-    is_drawing = True
+    is_drawing: ClassVar[bool] = True
 
     @cached_property
     def flats(self) -> FlatColors:

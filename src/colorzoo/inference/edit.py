@@ -46,8 +46,6 @@ from colorzoo.pixels.raster import AlphaArray
 from colorzoo.prediction import Prediction
 
 if TYPE_CHECKING:  # photos do not need these modules
-    from colorzoo.inference.layers import Layer
-    from colorzoo.inference.layers.sheets import Sheets
     from colorzoo.inference.steps.drawing import Drawing
 
 T = TypeVar("T")
@@ -109,7 +107,8 @@ class Edit:
         full_size: Image at full size. None if it is not available; pass its lightness to
             `ColorizedImage.over`.
         drawing: Lines and regions of a drawing, at any size; None for photos.
-        sheets: Colored drawings whose region colors a drawing copies; None without sheets.
+        sheets: Layer of colored drawings whose region colors a drawing copies (`layers.sheets.Sheets`); None
+            without sheets.
         detects_pages: Whether a blank page or a page of text stays gray if the edit has no guidance. Video
             frames are always colorized.
         log: Record of each stage, in order.
@@ -126,7 +125,7 @@ class Edit:
     notes: tuple[str, ...] = ()
     full_size: FullSize | None = None
     drawing: Drawing | None = None
-    sheets: Sheets | None = None
+    sheets: object | None = None
     detects_pages: bool = True
     log: list[StageRun] = field(default_factory=list)
     cache: MutableMapping[Hashable, Any] = field(default_factory=dict)
@@ -152,13 +151,6 @@ class Edit:
             self.log.append(StageRun(stage_name(stage), cached=True))
         self.cache[key] = result  # also after a hit, because the size of some results grows
         return result
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """Changes of the predicted colors, in the order of application."""
-        from colorzoo.inference.layers import ORDER  # imports this module
-
-        return tuple(layer for kind in ORDER for layer in kind.of(self))
 
     @property
     def map_size(self) -> tuple[int, int]:

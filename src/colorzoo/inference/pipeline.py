@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from colorzoo.abilities import DrawingModel, ExemplarModel, RegionModel
 from colorzoo.guidance.kinds import guidance_kind
-from colorzoo.inference.canvas import AnyCanvas, PhotoCanvas
 from colorzoo.inference.edit import Edit, proposed_regions
+from colorzoo.inference.layers import layers_of
+from colorzoo.inference.layers.prediction import predict
 from colorzoo.inference.result import ColorizedImage
 
 
@@ -32,7 +33,7 @@ def colorize_edit(edit: Edit) -> ColorizedImage:
         ColorzooError: The prediction is not finite.
     """
     canvas = predict(edit)
-    for layer in edit.layers:
+    for layer in layers_of(edit):
         canvas = layer.apply(canvas)
     prediction = edit.predict() if canvas.prediction is None else canvas.prediction
     about = () if edit.drawing is None else edit.drawing.notes
@@ -40,31 +41,6 @@ def colorize_edit(edit: Edit) -> ColorizedImage:
     # without the cached stage results, which need memory
     canvas = replace(canvas.settled(), edit=replace(edit, cache={}))
     return ColorizedImage(canvas, notes=notes, prediction=prediction)
-
-
-def predict(edit: Edit) -> AnyCanvas:
-    """Return the canvas of an image with the colors that the model predicts without points.
-
-    The model runs when a layer, or the result, reads these colors.
-    """
-    if edit.drawing is None:
-        return PhotoCanvas(edit)
-    from colorzoo.inference.drawing_canvas import DrawingCanvas  # photos do not need it
-
-    return DrawingCanvas(edit)
-
-
-def automatic_canvas(edit: Edit) -> AnyCanvas:
-    """Return the colors of an image before a person changes them, with sheets but without the strength."""
-    plain = edit.without_hints()
-    recipe = replace(
-        plain.recipe, areas=edit.areas("thing"), paint=(), replacements=(), finish=None, strength=1.0
-    )
-    plain = replace(plain, recipe=recipe, detects_pages=False)
-    canvas = predict(plain)
-    for layer in plain.layers:
-        canvas = layer.apply(canvas)
-    return canvas
 
 
 def guidance_notes(edit: Edit) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,9 +23,6 @@ from colorzoo.inference.full_size import working_size
 from colorzoo.model import ColoringModel
 from colorzoo.pixels.find import explain_irregular_file
 from colorzoo.pixels.raster import unit_range
-
-if TYPE_CHECKING:
-    from colorzoo.inference.layers.sheets import Sheets
 
 _PALETTE_SIDE = 256  # longer side in pixels of the copy from which `main_colors` are taken
 _MAX_BYTES = 4 << 30  # maximum size of a reference file
@@ -56,10 +53,10 @@ class SheetExemplar(Exemplar):
     """Several references of a drawing, whose regions also copy the exact colors of the references.
 
     Attributes:
-        sheets: Regions of the references.
+        sheets: Layer with the regions of the references (`layers.sheets.Sheets`).
     """
 
-    sheets: Sheets | None = None
+    sheets: object | None = None
 
 
 def equal_or_given(weights: Sequence[float] | None, count: int) -> Sequence[float]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -27,11 +27,12 @@ from colorzoo.feature_extraction import features
 from colorzoo.files import digest_of
 from colorzoo.guidance import Guidance
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import map_size
+from colorzoo.inference.load import load_model
 from colorzoo.inference.references import require_color
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.steps.drawing import Drawing, read_drawing, region_votes
+from colorzoo.model import ColoringModel
 from colorzoo.pixels.raster import composite_on_paper, unit_range
 from colorzoo.registry import model_card
 from colorzoo.weights.catalog import find_weights
@@ -67,6 +68,18 @@ class RegionEntry:
     colors: Map
 
 
+class DrawingColorizer(Protocol):
+    """A model for drawings on its device, such as `Colorizer`."""
+
+    name: str
+    model: ColoringModel
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the model."""
+        ...
+
+
 class RegionMemory:
     """Colors of the regions of drawings, which similar regions of other drawings copy.
 
@@ -74,9 +87,10 @@ class RegionMemory:
         colorizer: Colorizer with a model whose predictions contain embeddings.
     """
 
-    def __init__(self, colorizer: Colorizer) -> None:
+    def __init__(self, colorizer: DrawingColorizer) -> None:
         self._colorizer = colorizer
-        self._encoder = Colorizer(_ENCODER, device=str(colorizer.device), precision="float32").model
+        encoder = load_model(_ENCODER, "default", {}, allow_untrained=False)
+        self._encoder = encoder.float().to(colorizer.device).eval()
         self._fixed: list[RegionEntry] = []
         self._automatic: list[RegionEntry] = []
         self._recent: tuple[tuple[Drawing, Tensor, Tensor], ...] = ()  # with their features and areas

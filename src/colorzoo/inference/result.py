@@ -14,11 +14,11 @@ from torch.nn import functional as F
 
 from colorzoo.guidance.objects import Rectangle
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.inference.canvas import AnyCanvas, AnyLightness
+from colorzoo.inference.canvas import AnyLightness, Canvas
 from colorzoo.inference.edit import Edit, FullSize
 from colorzoo.inference.full_size import compose_image
-from colorzoo.inference.layers.pages import NOTHING_TO_COLOR
 from colorzoo.inference.stages import StageRun
+from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
 from colorzoo.pixels.raster import composite_on_paper
 from colorzoo.precision import distances
 from colorzoo.prediction import Distribution, Prediction
@@ -45,7 +45,7 @@ class ColorizedImage:
             to free memory.
     """
 
-    canvas: AnyCanvas
+    canvas: Canvas
     notes: tuple[str, ...] = ()
     prediction: Prediction | None = None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol, Self
 
-from colorzoo.inference.canvas import AnyCanvas
+from colorzoo.inference.canvas import Canvas
 from colorzoo.inference.edit import Edit
 from colorzoo.inference.layers.areas import FilledAreas
 from colorzoo.inference.layers.finish import Adjustment
@@ -30,7 +30,7 @@ class Layer(Protocol):
         """Return the layers of this kind of an edit; nothing if the recipe does not have this change."""
         ...
 
-    def apply(self, canvas: AnyCanvas) -> AnyCanvas:
+    def apply(self, canvas: Canvas) -> Canvas:
         """Return the canvas with the change."""
         ...
 
@@ -47,3 +47,8 @@ ORDER: tuple[type[Layer], ...] = (
     Adjustment,
 )
 """Kinds of layers in the order of application."""
+
+
+def layers_of(edit: Edit) -> tuple[Layer, ...]:
+    """Return the changes of the predicted colors, in the order of application."""
+    return tuple(layer for kind in ORDER for layer in kind.of(edit))

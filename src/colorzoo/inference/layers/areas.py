@@ -11,7 +11,7 @@ from torch import Tensor
 
 from colorzoo.guidance import Area, PointHint
 from colorzoo.guidance.hints import color_lab
-from colorzoo.inference.canvas import AnyCanvas, PhotoCanvas
+from colorzoo.inference.canvas import Canvas, PhotoCanvas
 from colorzoo.inference.edit import Edit, extent_of
 from colorzoo.inference.full_size import LightnessShift
 from colorzoo.inference.layers.points import enforced
@@ -45,10 +45,13 @@ class FilledAreas:
         areas = edit.areas("color")
         return (cls(areas, edit.recipe.points),) if areas else ()
 
-    def apply(self, canvas: AnyCanvas) -> AnyCanvas:
+    def apply(self, canvas: Canvas) -> Canvas:
         """Fill the areas."""
         if isinstance(canvas, PhotoCanvas):
             return self._fill_photo(canvas)
+        from colorzoo.inference.drawing_canvas import DrawingCanvas  # photos do not need it
+
+        assert isinstance(canvas, DrawingCanvas), "there are two kinds of canvases"
         return self._fill_drawing(canvas)
 
     def _fill_photo(self, canvas: PhotoCanvas) -> PhotoCanvas:

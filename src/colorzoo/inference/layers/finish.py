@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from colorzoo.guidance.edits import Finish
-from colorzoo.inference.canvas import AnyCanvas, outside_locks
+from colorzoo.inference.canvas import Canvas, outside_locks
 from colorzoo.inference.edit import Edit
 from colorzoo.inference.full_size import Overlay
 
@@ -23,17 +24,18 @@ class Adjustment:
     """Adjustment of the recipe field ``finish``; locked colors do not change."""
 
     finish: Finish
+    title: ClassVar[str] = ""
 
     @classmethod
     def of(cls, edit: Edit) -> tuple[Adjustment, ...]:
         """Return the layer of an edit; nothing without an adjustment."""
         return () if edit.recipe.finish is None else (cls(edit.recipe.finish),)
 
-    def apply(self, canvas: AnyCanvas) -> AnyCanvas:
+    def apply(self, canvas: Canvas) -> Canvas:
         """Add the adjustment to the changes at full size."""
         return canvas.finished_by(self)
 
-    def overlay(self, canvas: AnyCanvas, size: tuple[int, int]) -> Overlay:
+    def overlay(self, canvas: Canvas, size: tuple[int, int]) -> Overlay:
         """Return the change of an image of ``size`` (height, width)."""
         return outside_locks(partial(_adjust_colors, self.finish), canvas.locked, size)
 

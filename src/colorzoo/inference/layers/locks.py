@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from colorzoo.guidance import Area
-from colorzoo.inference.canvas import AnyCanvas
+from colorzoo.inference.canvas import Canvas
 from colorzoo.inference.edit import Edit
 from colorzoo.inference.full_size import map_size
+from colorzoo.inference.layers.prediction import automatic_canvas
 from colorzoo.inference.steps.areas import DrawnArea, decode_locked_colors, locked_share
 
 if TYPE_CHECKING:  # photos do not need these stages
@@ -32,10 +33,8 @@ class Locks:
         areas = edit.areas("gray", "only", "lock")
         return (cls(areas),) if areas else ()
 
-    def apply(self, canvas: AnyCanvas) -> AnyCanvas:
+    def apply(self, canvas: Canvas) -> Canvas:
         """Restore or remove the colors of locked areas."""
-        from colorzoo.inference.pipeline import automatic_canvas
-
         edit, lab = canvas.edit, canvas.lab
         own = None  # the automatic colors, for areas without stored colors
         if any(area.kept is None and area.action != "gray" for area in self.areas):

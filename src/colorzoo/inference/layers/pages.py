@@ -6,16 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from colorzoo.inference.canvas import AnyCanvas
+from colorzoo.inference.canvas import Canvas
 from colorzoo.inference.edit import Edit
-from colorzoo.inference.steps.pages import detect_page
-from colorzoo.registry import DEFAULT_MODELS
-
-NOTHING_TO_COLOR = (
-    "nothing to color: a blank page, text, lines or a color target; for a drawing, set the model to "
-    f"{DEFAULT_MODELS['sketch']}"
-)
-"""Note for images without content to colorize; see `detect_page`."""
+from colorzoo.inference.steps.pages import NOTHING_TO_COLOR, detect_page
 
 
 @dataclass(frozen=True)
@@ -32,7 +25,7 @@ class BlankPage:
         is_possible = edit.detects_pages and edit.drawing is None and not edit.recipe.areas
         return (cls(),) if is_possible and not used else ()
 
-    def apply(self, canvas: AnyCanvas) -> AnyCanvas:
+    def apply(self, canvas: Canvas) -> Canvas:
         """Remove the colors of a page."""
         if not canvas.edit.run(detect_page, canvas.edit.lightness):
             return canvas

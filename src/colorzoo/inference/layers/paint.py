@@ -16,7 +16,7 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.guidance import PaintStroke, PointHint
 from colorzoo.guidance.hints import color_lab
-from colorzoo.inference.canvas import AnyCanvas
+from colorzoo.inference.canvas import Canvas
 from colorzoo.inference.edit import Edit, extent_of
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay
 from colorzoo.inference.steps.color_tables import look_up, shaded_table
@@ -57,12 +57,12 @@ class Paint:
         """Name of the layer in an export."""
         return "Painted shading" if self.strokes[0].blend == "multiply" else "Paint"
 
-    def apply(self, canvas: AnyCanvas) -> AnyCanvas:
+    def apply(self, canvas: Canvas) -> Canvas:
         """Add the strokes to the changes at full size."""
         reaches = tuple(_reach(canvas.edit, stroke) for stroke in self.strokes)
         return canvas.finished_by(replace(self, reaches=reaches))
 
-    def overlay(self, canvas: AnyCanvas, size: tuple[int, int]) -> Overlay:
+    def overlay(self, canvas: Canvas, size: tuple[int, int]) -> Overlay:
         """Return the change of an image of ``size`` (height, width)."""
         limits = tuple(
             None if reach is None else BicubicUpsampler(reach[None], size) for reach in self.reaches

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from colorzoo.abilities import DrawingModel
 from colorzoo.guidance import PointHint, Points
-from colorzoo.inference.canvas import AnyCanvas, PhotoCanvas
+from colorzoo.inference.canvas import Canvas, PhotoCanvas
 from colorzoo.inference.edit import Edit, extent_of, paths_from
+from colorzoo.inference.layers.prediction import automatic_canvas
 from colorzoo.inference.stages import timed
 from colorzoo.inference.steps.points import (
     MOST_CORRECTED,
@@ -56,10 +57,13 @@ class ColorPoints:
             return ()
         return (cls(edit.recipe.points, base),)
 
-    def apply(self, canvas: AnyCanvas) -> AnyCanvas:
+    def apply(self, canvas: Canvas) -> Canvas:
         """Color the image with the points."""
         if isinstance(canvas, PhotoCanvas):
             return self._color_photo(canvas)
+        from colorzoo.inference.drawing_canvas import DrawingCanvas  # photos do not need it
+
+        assert isinstance(canvas, DrawingCanvas), "there are two kinds of canvases"
         return self._color_drawing(canvas)
 
     def _color_photo(self, canvas: PhotoCanvas) -> PhotoCanvas:
@@ -157,7 +161,6 @@ def _strong_points(edit: Edit, points: Hints) -> Hints:
     depends on no points, palette or variant, so that later edits do not change the region. Points with the
     strength 0 are left out.
     """
-    from colorzoo.inference.pipeline import automatic_canvas
     from colorzoo.inference.steps.drawing import apply_ab, mix_point
 
     hints = tuple(apply_ab(hint) for hint in points if hint.strength > 0)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from colorzoo.guidance import ColorReplacement
 from colorzoo.guidance.hints import color_lab
-from colorzoo.inference.canvas import AnyCanvas, outside_locks
+from colorzoo.inference.canvas import Canvas, outside_locks
 from colorzoo.inference.edit import Edit
 from colorzoo.inference.full_size import Overlay
 
@@ -25,17 +26,18 @@ class Replacements:
     """Color replacements of the recipe field ``replacements``; locked colors do not change."""
 
     replacements: tuple[ColorReplacement, ...]
+    title: ClassVar[str] = ""
 
     @classmethod
     def of(cls, edit: Edit) -> tuple[Replacements, ...]:
         """Return the layer of an edit; nothing without replacements."""
         return (cls(edit.recipe.replacements),) if edit.recipe.replacements else ()
 
-    def apply(self, canvas: AnyCanvas) -> AnyCanvas:
+    def apply(self, canvas: Canvas) -> Canvas:
         """Add the replacements to the changes at full size."""
         return canvas.finished_by(self)
 
-    def overlay(self, canvas: AnyCanvas, size: tuple[int, int]) -> Overlay:
+    def overlay(self, canvas: Canvas, size: tuple[int, int]) -> Overlay:
         """Return the change of an image of ``size`` (height, width)."""
         return outside_locks(partial(_replace_colors, self.replacements), canvas.locked, size)
 

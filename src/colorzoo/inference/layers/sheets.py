@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from colorzoo.guidance import DrawingSettings
-from colorzoo.inference.canvas import AnyCanvas, PhotoCanvas
+from colorzoo.inference.canvas import Canvas
 from colorzoo.inference.edit import Edit
 
 if TYPE_CHECKING:
@@ -32,13 +32,15 @@ class Sheets:
     @classmethod
     def of(cls, edit: Edit) -> tuple[Sheets, ...]:
         """Return the layer of an edit; nothing without sheets."""
-        return () if edit.sheets is None or edit.drawing is None else (edit.sheets,)
+        sheets = edit.sheets
+        return (sheets,) if isinstance(sheets, cls) and edit.drawing is not None else ()
 
-    def apply(self, canvas: AnyCanvas) -> AnyCanvas:
+    def apply(self, canvas: Canvas) -> Canvas:
         """Copy the colors of matching regions; regions without a match keep their automatic colors."""
-        assert not isinstance(canvas, PhotoCanvas), "only drawings have sheets"
-        from colorzoo.inference.steps.drawing import palette_colors, to_lab  # photos do not need them
+        from colorzoo.inference.drawing_canvas import DrawingCanvas  # photos do not need these modules
+        from colorzoo.inference.steps.drawing import palette_colors, to_lab
 
+        assert isinstance(canvas, DrawingCanvas), "only drawings have sheets"
         edit, flats = canvas.edit, canvas.flats
         colors, is_matched = self.memory.match(flats.drawing, flats.colors, self.previous)
         palette = palette_colors((edit.recipe.drawing or DrawingSettings()).palette)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from colorzoo.inference.canvas import AnyCanvas
+from colorzoo.inference.canvas import Canvas
 from colorzoo.inference.edit import Edit
 
 
@@ -25,7 +25,7 @@ class Strength:
         """Return the layer of an edit; nothing for the factor 1."""
         return () if edit.recipe.strength == 1 else (cls(edit.recipe.strength),)
 
-    def apply(self, canvas: AnyCanvas) -> AnyCanvas:
+    def apply(self, canvas: Canvas) -> Canvas:
         """Multiply the chroma."""
 
         def scale(ab: Tensor) -> Tensor:

@@ -14,6 +14,14 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from colorzoo.registry import DEFAULT_MODELS
+
+NOTHING_TO_COLOR = (
+    "nothing to color: a blank page, text, lines or a color target; for a drawing, set the model to "
+    f"{DEFAULT_MODELS['sketch']}"
+)
+"""Note for images without content to colorize; see `detect_page`."""
+
 _PAGE_LINE = 0.04  # maximum line width, as a fraction of the shorter side
 _PAGE_EVEN = 8.0  # maximum range in L of a uniform background, between its 1st and 99th percentile
 _PAGE_FLAT = 3.0  # maximum range in L of 3 x 3 pixels within a patch, after a 3 x 3 mean filter
