@@ -371,8 +371,7 @@ class Colorizer:
         sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
         if drawing is None and self._network.is_sketch:
             drawing = _drawing_in(lightness)
-        if sheets is None and isinstance(reference, SheetExemplar):
-            sheets = reference.sheets
+        own_sheets = reference.sheets if isinstance(reference, SheetExemplar) else None
         return Edit(
             self._network,
             lightness,
@@ -381,7 +380,7 @@ class Colorizer:
             tensors,
             reference,
             drawing=drawing,
-            sheets=sheets,
+            sheets=own_sheets if sheets is None else sheets,
             detects_pages=detects_pages,
         )
 
