@@ -249,3 +249,34 @@ def test_sound_that_mp4_cannot_copy_is_converted(tmp_path: Path) -> None:
     assert "converted to aac" in convert(source, out)
     with av.open(str(out)) as container:
         assert container.streams.audio[0].codec_context.name == "aac"
+
+
+@pytest.mark.parametrize("extension", [".mkv", ".mp4"])
+def test_excerpt_contains_the_subtitles_that_are_shown_in_it(tmp_path: Path, extension: str) -> None:
+    source, out = tmp_path / f"in{extension}", tmp_path / f"out{extension}"
+    cues = {"ends": (0, 100), "lasts": (100, 240), "inside": (240, 280), "leaves": (280, 470)}
+    cues["late"] = (470, 480)
+    with av.open(str(source), "w") as container:
+        film = container.add_stream("mpeg4", rate=25)
+        film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
+        codec = "subrip" if extension == ".mkv" else "mov_text"
+        subtitle = container.add_mux_stream(codec)
+        for image in IMAGES:
+            container.mux(film.encode(gray_frame(image, "yuv420p")))
+        container.mux(film.encode())
+        for text, (first, last) in cues.items():
+            size = b"" if extension == ".mkv" else len(text).to_bytes(2, "big")
+            packet = av.Packet(size + text.encode())
+            packet.pts = packet.dts = first
+            packet.duration, packet.time_base, packet.stream = last - first, Fraction(1, 1000), subtitle
+            container.mux(packet)
+    convert(source, out, selected=range(4, 9))  # 160 to 360 ms
+    with av.open(str(out)) as container:
+        packets = [packet for packet in container.demux(subtitles=0) if packet.size > 2]
+        found = {
+            bytes(packet).decode().strip("\0\5\6\7"): [
+                round(1000 * time * packet.time_base) for time in (packet.pts, packet.duration)
+            ]
+            for packet in packets
+        }
+    assert found == {"lasts": [0, 80], "inside": [80, 40], "leaves": [120, 80]}

@@ -275,7 +275,14 @@ def join_parts(
                     video_packets, other_packets, key=lambda each: Fraction(each.dts * each.time_base)
                 ):
                     if is_excerpt:
-                        if not start <= packet.pts * packet.time_base < end:
+                        shown = packet.pts * packet.time_base
+                        stop = shown + (packet.duration or 0) * packet.time_base
+                        if packet.stream.type == "subtitle" and shown < end and start < stop:
+                            # cut the time of a subtitle to the excerpt
+                            shown = max(shown, start)
+                            packet.pts = packet.dts = round(shown / packet.time_base)
+                            packet.duration = round((min(stop, end) - shown) / packet.time_base)
+                        elif not start <= shown < end:
                             continue
                         offset = round(start / packet.time_base)
                         packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
