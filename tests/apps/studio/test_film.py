@@ -23,9 +23,11 @@ from colorzoo.apps.studio.film import Film
 from colorzoo.apps.studio.models import ModelPool
 from colorzoo.apps.studio.protocol import StudioError
 from colorzoo.apps.studio.studio import Studio
+from colorzoo.apps.video.film_recipe import FilmRecipe
 from colorzoo.apps.video.parts import parts_path
 from colorzoo.apps.video.run import colorize_video, write_frame
 from colorzoo.errors import ColorzooError
+from colorzoo.files import sha256_of
 from tiny_video import lightness_planes, scene, write_video
 
 SCENES = [scene(n, seed) for seed in (0, 7, 9) for n in range(12)]
@@ -70,7 +72,9 @@ def film_of(pad: DirectPad) -> Film:
 
 def edit(pad: DirectPad, frame: int, **hints: Any) -> dict[str, Any]:
     """Open a frame and store hints for it, as the drawing pad does; return its recipe."""
-    recipe: dict[str, Any] = pad.call("frame", frame=frame).body["recipe"] | hints
+    opened = pad.call("frame", frame=frame)
+    assert opened.type == "frame", opened.body
+    recipe: dict[str, Any] = opened.body["recipe"] | hints
     reply = pad.call("save_frame", frame=frame, recipe=recipe)
     assert reply.type == "saved", reply.body
     return recipe
@@ -89,6 +93,10 @@ def apply(pad: DirectPad, **fields: Any) -> dict[str, Any]:
     assert reply.type == "applied", reply.body
     job: dict[str, Any] = wait_for(pad, lambda film: film["job"]["state"] != "running")["job"]
     return job
+
+
+def key_frames(film: Path) -> Any:
+    return FilmRecipe.from_json(film.with_name("old.film.json")).keys
 
 
 def keys_of(film: Path) -> list[Any]:
@@ -151,6 +159,79 @@ def test_own_reference_of_a_frame_is_sent_once(film_path: Path, open_film: OpenF
     reply = pad.call("frame", frame=2)
     assert reply.buffers[1] == content
     assert reply.body["recipe"]["exemplar"]["sha256"] == digest
+
+
+def write_reference(path: Path, *color: int) -> str:
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.full((8, 8, 3), color, np.uint8)).save(path)
+    return sha256_of(path)
+
+
+def test_references_with_equal_names_are_kept(
+    film_path: Path, open_film: OpenFilm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exported frames of several folders, and several references of one frame."""
+    monkeypatch.chdir(film_path.parent)
+    first, second = (write_reference(Path(name, "frame.png"), 200, 90, int(name[1])) for name in ("a0", "b9"))
+    one = {"points": POINTS, "exemplar": {"path": "frame.png"}}
+    for folder in ("a0", "b9"):
+        Path(folder, "frame.recipe.json").write_text(json.dumps({"version": 2, **one}))
+    two = {
+        "points": POINTS,
+        "exemplar": {"path": "a0/frame.png", "more": [{"path": "b9/frame.png", "weight": 3}]},
+    }
+    keys = [
+        {"frame": number, "recipe": f"{folder}/frame.recipe.json"}
+        for number, folder in ((2, "a0"), (14, "b9"))
+    ]
+    Path("old.film.json").write_text(
+        json.dumps({"keys": [*keys, {"frame": 30, "recipe": {"version": 2, **two}}]})
+    )
+    pad = open_film(film_path)
+    for number in (14, 2, 30):
+        edit(pad, number, points=[*POINTS, {"x": 40, "y": 30, "color": "#2040c0"}])
+    found = [
+        [sha256_of(Path(file.path)) for file in key.recipe.exemplar.files] for key in key_frames(film_path)
+    ]
+    assert found == [[first], [second], [first, second]]
+    assert [file.weight for file in key_frames(film_path)[2].recipe.exemplar.files] == [None, 3]
+
+
+def test_paths_of_the_pad_are_not_stored(film_path: Path, open_film: OpenFilm) -> None:
+    pad = open_film(film_path)
+    other = film_path.with_name("secret.png")
+    digest = write_reference(other, 200, 90, 30)
+    exemplar = {"path": "own.png", "sha256": digest, "more": [{"path": str(other)}]}
+    recipe = {"points": POINTS, "exemplar": exemplar, "classes": {"file": str(other)}}
+    assert pad.call("save_frame", other.read_bytes(), frame=2, recipe=recipe).type == "saved"
+    assert other.name not in film_path.with_name("old.film.json").read_text()
+
+
+def test_own_reference_named_like_a_frame_is_an_edit(film_path: Path, open_film: OpenFilm) -> None:
+    digest = write_reference(film_path.with_name("frame-2-final.png"), 200, 90, 30)
+    content = film_path.with_name("frame-2-final.png").read_bytes()
+    pad = open_film(film_path)
+    recipe = {"exemplar": {"path": "frame-2-final.png", "sha256": digest}}
+    assert pad.call("save_frame", content, frame=2, recipe=recipe).body["edited"] == [2]
+
+
+def test_label_images_are_relative_to_the_recipe_of_a_frame(
+    film_path: Path, open_film: OpenFilm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    labels = {"version": 2, "points": POINTS, "classes": {"file": "a.png", "reference_file": "b.png"}}
+    for folder in ("frames", "elsewhere"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "frames" / "two.recipe.json").write_text(json.dumps(labels))
+    keys = [{"frame": 2, "recipe": "frames/two.recipe.json"}, {"frame": 30, "recipe": labels}]
+    (tmp_path / "old.film.json").write_text(json.dumps({"keys": keys}))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    files = [path for path in FilmRecipe.from_json(tmp_path / "old.film.json").files if path.suffix == ".png"]
+    assert files == [tmp_path / name for name in ("frames/a.png", "frames/b.png", "a.png", "b.png")]
+    for file in files:
+        Image.fromarray(np.zeros((48, 64), np.uint8)).save(file)
+    edit(open_film(film_path), 2, points=[*POINTS, {"x": 40, "y": 30, "color": "#2040c0"}])
+    kept = {"file": "frames/a.png", "reference_file": "frames/b.png"}
+    assert [key["recipe"]["classes"] for key in keys_of(film_path)] == [kept, labels["classes"]]
 
 
 def test_apply_gives_the_result_of_the_command_line(

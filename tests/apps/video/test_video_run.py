@@ -15,10 +15,12 @@ from torch import Tensor
 
 from colorzoo.apps.video.encoding import choose_codec
 from colorzoo.apps.video.file import VideoFile
+from colorzoo.apps.video.film_recipe import FilmRecipe
 from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import ReadIssues, VideoError
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path
 from colorzoo.apps.video.run import color_shots
+from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from tiny_video import StubColorer, lightness_planes, scene, write_video
 
@@ -237,3 +239,16 @@ def test_video_deletes_the_parts_of_a_run_without_finished_shots(tmp_path: Path)
     (parts.path / "shot-00000000-00000000.nut").touch()
     assert color(source, out, StubColorer()) == 0
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("out")] == ["out.mp4"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_recipes_of_frames_have_the_encodings_of_other_recipes(tmp_path: Path, encoding: str) -> None:
+    """Notepad and PowerShell write a byte order mark, and UTF-16."""
+    text = '{"version": 2, "points": [{"x": 3, "y": 4, "color": "#c04020"}]}'
+    (tmp_path / "key.recipe.json").write_text(text, encoding=encoding)
+    (tmp_path / "plain.recipe.json").write_text(text, encoding="utf-8")
+    found, plain = (
+        FilmRecipe.read(None, {2: tmp_path / f"{name}.recipe.json"}, ()).keys[0] for name in ("key", "plain")
+    )
+    assert found.recipe == Recipe(points=(PointHint(3, 4, color="#c04020"),))
+    assert found.sha256 == plain.sha256

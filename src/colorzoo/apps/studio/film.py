@@ -62,6 +62,7 @@ _MAX_THUMBNAILS = 512
 _DEFAULT_RATE = 25.0
 _LATER = 73  # later frames of a shot on which the colors of a frame can depend, see `color_frame`
 _INDEX_EVERY, _PROGRESS_EVERY = 1.0, 0.25  # seconds between two messages
+_COLORS = "frame-{}-film-colors.png"  # name of a frame in the colors of the film; a hash is added
 _CLOSE_SECONDS = 60.0
 _SAVE_SECONDS = 5.0  # maximum time for the edits that the drawing pad has not sent yet
 
@@ -189,6 +190,9 @@ class Film:
 
     def _edits(self) -> FilmRecipe:
         return FilmRecipe.from_json(self._recipe_path) if self._recipe_path.exists() else FilmRecipe()
+
+    def _key(self, number: int) -> KeyFrame | None:
+        return next((key for key in self._edits().keys if key.frame == number), None)
 
     # frames
 
@@ -364,7 +368,7 @@ class Film:
                 raise StudioError("cancelled", "cancelled")
             stop_if_cancelled()
 
-        key = next((key for key in self._edits().keys if key.frame == number), None)
+        key = self._key(number)
         if key is not None and key.image is not None:
             raise StudioError(
                 "unsupported",
@@ -376,11 +380,11 @@ class Film:
         if frame is None or frame.number != number:
             raise VideoError(f"frame {number} of {self.path.name} is damaged")
         image = frame.rgb_image() if self._is_drawn else gray_image(frame)
-        recipe = Recipe(border="none") if key is None or key.recipe is None else key.recipe
+        recipe = Recipe(border="none") if key is None else key.recipe_in(self._recipe_path.parent)
         reference = None if key is None else _stored_reference(key)
         if reference is None and not self._is_drawn and (key is None or not recipe.exemplar.files):
             data = _png(self._colors(number, ctx.pool, check))
-            reference = f"frame-{number}-{sha256(data).hexdigest()[:8]}.png", data
+            reference = _hashed_name(_COLORS.format(number), sha256(data).hexdigest()), data
         self._shown = reference
         if reference is not None:
             name, data = reference
@@ -392,13 +396,28 @@ class Film:
     def _save_frame(self, ctx: Context) -> Iterator[Message]:
         """Store the recipe of a frame in the film recipe; a recipe without edits is removed."""
         number = ctx.message.fields().read("frame", NonNegativeInt, MISSING)
-        recipe = replace(ctx.recipe(), sha256=None)  # the hash of the PNG file depends on the encoder
+        # paths of the drawing pad must not be opened, except paths that the film recipe already contains
+        sent, recipe, key = ctx.full_recipe(), ctx.recipe(), self._key(number)
+        known = Recipe() if key is None else key.recipe_in(self._recipe_path.parent)
+        labels = {
+            name: path
+            for name in ("file", "reference_file")
+            if (path := getattr(known.classes, name)) == getattr(sent.classes, name)
+        }
+        more = tuple(file for file in recipe.exemplar.more if file in known.exemplar.more)
+        recipe = replace(
+            recipe,
+            exemplar=replace(recipe.exemplar, more=more),
+            classes=replace(recipe.classes, **labels),
+            sha256=None,  # the hash of the PNG file depends on the encoder
+        )
         self._shot(number, stop_if_cancelled)  # raises an error if the frame does not exist
         if (frame := next(self.frames_from(number), None)) is not None:
             height, width = frame.gray().shape
             recipe.check_inside(width, height)
         # the colors of the film, which are the reference of a new frame, are not an edit
-        has_own_reference = not Path(recipe.exemplar.path).name.startswith(f"frame-{number}-")
+        shown_name = _hashed_name(_COLORS.format(number), recipe.exemplar.sha256 or "")
+        has_own_reference = Path(recipe.exemplar.path).name != shown_name
         edited = replace(recipe, width=None, height=None, model=None, border="automatic", extra={})
         if not has_own_reference:
             edited = replace(edited, exemplar=ExemplarHint())
@@ -413,6 +432,7 @@ class Film:
                     self._references.mkdir(parents=True, exist_ok=True)
                     write_atomic(target, data)
                 references.append((f"{self._references.name}/{name}", file.sha256))
+            references += [(file.path, file.sha256) for file in recipe.exemplar.files[1:]]
             stored = recipe.with_references(references) if references else recipe
         try:
             set_key_recipe(self._recipe_path, number, stored)
@@ -436,10 +456,7 @@ class Film:
         """
         if self._shown is not None and self._shown[0] == name:
             return self._shown
-        path = Path(name)
-        short = (digest or "")[:8]
-        if not path.stem.endswith(f"-{short}"):
-            name = f"{path.stem}-{short}{path.suffix}"
+        name = _hashed_name(name, digest or "")
         if (self._references / name).exists():
             return name, b""
         if not ctx.message.buffers and "upload" not in ctx.message.body:
@@ -538,11 +555,18 @@ def _stored_reference(key: KeyFrame) -> tuple[str, bytes] | None:
         return None
     path = key.folder / files[0].path
     try:
-        return path.name, path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise VideoError(
             f"the reference of frame {key.frame} cannot be read: {path}: {error.strerror}"
         ) from error
+    return _hashed_name(path.name, sha256(data).hexdigest()), data
+
+
+def _hashed_name(name: str, digest: str) -> str:
+    """Return a file name with a hash, because references of several frames are in one folder."""
+    path, suffix = Path(name), f"-{digest[:8]}"
+    return name if path.stem.endswith(suffix) else f"{path.stem}{suffix}{path.suffix}"
 
 
 def _pil(image: RasterImage, side: int | None = None) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, replace
@@ -59,7 +60,7 @@ class KeyFrame:
             ColorzooError: The file is missing, or the recipe is invalid.
         """
         if isinstance(source, dict):
-            recipe = Recipe.from_json(source)
+            recipe = _read_recipe(source, folder)
             return cls(frame, None, recipe, folder, _recipe_digest(source, recipe, folder))
         path = folder / source
         try:
@@ -67,10 +68,22 @@ class KeyFrame:
         except OSError as error:
             raise VideoError(f"{error.filename}: {error.strerror}") from error
         if path.suffix.lower() == ".json":
-            recipe = Recipe.from_json(path)
-            digest = _recipe_digest(json.loads(path.read_text("utf-8-sig")), recipe, path.parent)
+            recipe = _read_recipe(path, path.parent)
+            digest = _recipe_digest(json.loads(path.read_bytes()), recipe, path.parent)
             return cls(frame, None, recipe, path.parent, digest, path)
         return cls(frame, path, None, folder, digest, path)
+
+    def recipe_in(self, folder: Path) -> Recipe:
+        """Return the recipe with paths relative to another folder; an empty recipe for a color image."""
+        if self.recipe is None:
+            return Recipe()
+        references = [
+            (path if Path(path).is_absolute() else os.path.relpath(self.folder / path, folder), file.sha256)
+            for file in self.recipe.exemplar.files
+            for path in [file.path]
+        ]
+        labels = (os.path.relpath(name, folder) for name in self.recipe.classes.label_files)
+        return self.recipe.with_references(references).with_label_files(labels)
 
 
 @dataclass(frozen=True)
@@ -226,6 +239,12 @@ def set_key_recipe(path: Path, frame: int, recipe: Recipe | None) -> None:
         keys.sort(key=lambda key: int(key["frame"]))
     if keys != earlier:
         write_atomic(path, json.dumps(document | {"keys": keys}, indent=1).encode())
+
+
+def _read_recipe(source: Path | dict[str, Any], folder: Path) -> Recipe:
+    """Read a recipe whose label images are relative to a folder; `KeyFrame.folder` completes references."""
+    recipe = Recipe.from_json(source)
+    return recipe.with_label_files(str(folder / name) for name in recipe.classes.label_files)
 
 
 def _recipe_digest(document: Mapping[str, Any], recipe: Recipe, folder: Path) -> str:

@@ -805,18 +805,8 @@ def write_frame(
     colorizer = Colorizer(
         name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
     )
-    # the hints of the frame; the paths of their references become relative to the new recipe
-    edit = Recipe()
-    for key in edits.keys:
-        if key.frame == number and key.recipe is not None:
-            paths = [
-                file.path
-                if Path(file.path).is_absolute()
-                else os.path.relpath(key.folder / file.path, recipe_path.parent)
-                for file in key.recipe.exemplar.files
-            ]
-            hashes = [file.sha256 for file in key.recipe.exemplar.files]
-            edit = key.recipe.with_references(zip(paths, hashes, strict=True))
+    # the hints of the frame
+    edit = next((key.recipe_in(recipe_path.parent) for key in edits.keys if key.frame == number), Recipe())
     # color the frame, and add its colors to the hints
     levels: NDArray[Any]
     if isinstance(colorizer.model, DrawingModel):
