@@ -324,16 +324,27 @@ time.sleep(300)
     assert "from an earlier run" in apply(open_film(film_path), replace=True)["text"]
 
 
+@pytest.mark.parametrize("name", ["old.color.mp4", "old.color.mp4.colorzoo.xmp"])
 def test_result_of_another_run_is_replaced_only_after_a_question(
-    film_path: Path, open_film: OpenFilm
+    film_path: Path, open_film: OpenFilm, name: str
 ) -> None:
-    out = film_path.with_name("old.color.mp4")
-    out.write_bytes(b"of another program")
+    existing = film_path.with_name(name)
+    existing.write_bytes(b"of another program")
     pad = open_film(film_path)
     reply = pad.call("apply")
-    assert (reply.body["code"], out.read_bytes()) == ("exists", b"of another program")
+    assert (reply.body["code"], existing.read_bytes()) == ("exists", b"of another program")
+    assert name in reply.body["message"]
     assert apply(pad, replace=True)["state"] == "done"
-    assert len(lightness_planes(out)) == len(SCENES)
+    assert len(lightness_planes(film_path.with_name("old.color.mp4"))) == len(SCENES)
+
+
+def test_folders_with_dots_have_their_own_film_recipes(tmp_path: Path, open_film: OpenFilm) -> None:
+    for name in ("scene.1", "scene.2"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(SCENES[0]).save(tmp_path / name / "0.png")
+    edit(open_film(tmp_path / "scene.1"), 0, points=POINTS)
+    other = film_of(open_film(tmp_path / "scene.2")).describe()
+    assert (other["edited"], Path(other["recipe"]).name) == ([], "scene.2.film.json")
 
 
 def test_second_drawing_pad_gets_one_line(film_path: Path, open_film: OpenFilm) -> None:

@@ -48,7 +48,7 @@ from colorzoo.apps.video.run import (
 from colorzoo.errors import ColorzooError
 from colorzoo.files import lock_file, write_atomic
 from colorzoo.guidance import ExemplarHint, Recipe
-from colorzoo.image_io import RasterImage, quantized, read_provenance
+from colorzoo.image_io import RasterImage, foreign_sidecar, quantized, read_provenance
 from colorzoo.inference import choose_model
 from colorzoo.pixels.find import result_name
 from colorzoo.pixels.raster import composite_on_white
@@ -94,7 +94,8 @@ class Film:
         self.path, self._options = path, options
         self._film = open_film(path)
         named = path.resolve()
-        self._recipe_path = recipe_path or named.with_name(f"{named.stem}.film.json")
+        stem = named.name if path.is_dir() else named.stem  # folders such as scene.1 have no extension
+        self._recipe_path = recipe_path or named.with_name(f"{stem}.film.json")
         extension = named.suffix if named.suffix.lower() in CONTAINERS else ".mkv"
         out_name = f"{named.name}_color" if path.is_dir() else f"{named.stem}.color{extension}"
         self.out = self._recipe_path.parent / out_name
@@ -470,8 +471,9 @@ class Film:
         """Start to colorize the film in the background."""
         if self._job["state"] == "running":
             raise StudioError("busy", "the film is already being colorized")
-        if not self._is_own and os.path.lexists(self.out) and not ctx.message.fields().take("replace"):
-            raise StudioError("exists", f"{self.out.name} already exists.")
+        found = self.out if os.path.lexists(self.out) else foreign_sidecar(self.out)
+        if found is not None and not (self._is_own or ctx.message.fields().take("replace")):
+            raise StudioError("exists", f"{found.name} already exists.")
         self._cancel.clear()
         self._job = {"state": "running", "step": "finding shots", "done": 0}
         self._threads[1:] = [threading.Thread(target=self._run, name="film-run", daemon=True)]
