@@ -41,21 +41,26 @@ class ResultBucket:
                 f"({first_words(error)})"
             ) from error
 
-    def require_writable(self, name: str) -> None:
+    def require_writable(self, name: str, content: bytes) -> None:
         """Write and remove a test object to check the permissions.
 
         Args:
-            name: Name of the test object, relative to the output folder. An existing object with this name is
-                deleted.
+            name: Name of the test object, relative to the output folder.
+            content: Content of the test object. An existing object that begins with it is deleted.
 
         Raises:
-            DataError: The object cannot be written or removed.
+            DataError: The object cannot be written or removed, or exists with another beginning.
         """
+        key = f"{self._root}/{name}"
         try:
-            self._fs.pipe_file(f"{self._root}/{name}", b"")
-            self._fs.rm_file(f"{self._root}/{name}")
+            is_foreign = self._fs.exists(key) and not self._fs.cat_file(key).startswith(content)
+            if not is_foreign:
+                self._fs.pipe_file(key, content)
+                self._fs.rm_file(key)
         except Exception as error:
             raise DataError(f"--output {self.address!r} cannot be written ({first_words(error)})") from error
+        if is_foreign:
+            raise DataError(f"{self.address}/{name} already exists and lists no failed images. Choose another --output.")
 
     def read_provenance(self, path: Path) -> ImageProvenance | None:
         """Return the provenance record of an uploaded result.

@@ -207,7 +207,7 @@ def test_failures_are_listed_and_do_not_stop_the_run(album, tmp_path, capsys):
     (album / "b" / "empty.png").write_bytes(b"")
     assert predict(album, out) == 1
     assert sorted(results(out)) == sorted([*IMAGES[1:], "failed.txt"])
-    lines, errors = (out / "failed.txt").read_text().splitlines(), capsys.readouterr().err
+    (_, *lines), errors = (out / "failed.txt").read_text().splitlines(), capsys.readouterr().err
     assert all(f"colorzoo: error: {line}\n" in errors for line in lines)
     for line, name in zip(sorted(lines), ("a/x.jpg", "b/empty.png"), strict=True):
         assert str(album / name) in line
@@ -217,10 +217,22 @@ def test_failures_are_listed_and_do_not_stop_the_run(album, tmp_path, capsys):
     assert sorted(results(out)) == IMAGES
 
 
+@pytest.mark.parametrize("is_complete", [True, False])
+def test_file_of_a_person_with_the_name_of_the_list_is_kept(album, tmp_path, is_complete):
+    if not is_complete:
+        (album / "a" / "x.jpg").write_bytes(b"no image")
+    own = tmp_path / "out" / "failed.txt"
+    own.parent.mkdir()
+    own.write_text("scan 12 again\n")
+    with pytest.raises(DataError, match="failed"):
+        predict(album, tmp_path / "out")
+    assert results(tmp_path / "out") == {"failed.txt": b"scan 12 again\n"}
+
+
 def test_failures_of_names_with_line_breaks_take_one_line(album, tmp_path, capsys):
     (album / "x\ny.png").write_bytes(b"no image")
     assert predict(album, tmp_path / "out") == 1
-    (line,) = (tmp_path / "out" / "failed.txt").read_text().splitlines()
+    _, line = (tmp_path / "out" / "failed.txt").read_text().splitlines()
     assert f"colorzoo: error: {line}\n" in capsys.readouterr().err
 
 
@@ -351,6 +363,10 @@ def test_interrupted_predict_resumes_in_a_bucket(album, bucket, tmp_path, colore
     (album / "b" / "tall.webp").unlink()
     assert predict(album, "s3://bucket/out") == 0
     assert "failed.txt" not in objects(bucket)
+    bucket.put_object(Key="out/failed.txt", Body=b"scan 12 again")
+    with pytest.raises(DataError, match="failed"):
+        predict(album, "s3://bucket/out")
+    assert objects(bucket)["failed.txt"] == b"scan 12 again"
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

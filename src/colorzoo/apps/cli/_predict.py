@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule
 
+from colorzoo._files import begins_with
 from colorzoo.batch.bucket import ResultBucket
 from colorzoo.batch.runner import FileColorizer
 from colorzoo.batch.settings import ColorSettings
@@ -31,6 +32,7 @@ from colorzoo.training.module import ColorizationModule
 
 FAILED = "failed.txt"
 """File in the output folder that lists failed images; absent if no image failed."""
+_TITLE = b"# Images that colorzoo predict could not colorize\n"  # distinguishes the list from other files
 
 
 class PredictCLI(ZooCLI):
@@ -114,7 +116,8 @@ class FullSizePrediction(LightningModule):
         """Find the images and check the output folder.
 
         Raises:
-            DataError: There are no images, or the output folder is invalid.
+            DataError: There are no images, the output folder is invalid, or it contains a file with the name
+                `FAILED` that is not a list of failed images.
         """
         # all processes must call run_folder together
         output = self.output or f"{run_folder(self.trainer)}/predictions"
@@ -211,7 +214,8 @@ class FullSizePrediction(LightningModule):
         if lines:
             for line in lines:
                 print(f"colorzoo: error: {line}", file=sys.stderr)
-            write_atomic(failed, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+            text = "".join(f"{line}\n" for line in lines)
+            write_atomic(failed, _TITLE + text.encode("utf-8", "replace"))
             if self._bucket:
                 self._bucket.upload(failed)
 
@@ -223,9 +227,12 @@ class FullSizePrediction(LightningModule):
     def _find_originals(self) -> tuple[Originals, dict[int, Path]]:
         """Return the images, and the output paths of images whose names would be equal without case."""
         if self._bucket:
-            self._bucket.require_writable(FAILED)  # removes the list of an earlier run
+            self._bucket.require_writable(FAILED, _TITLE)  # removes the list of an earlier run
         else:
-            check_outputs([self.folder / FAILED], folders=[Path(self.data.hparams.root)])
+            failed = self.folder / FAILED
+            check_outputs([failed], folders=[Path(self.data.hparams.root)])
+            if failed.exists() and not begins_with(failed, _TITLE):
+                raise DataError(f"{failed} already exists and lists no failed images. Choose another --output.")
         found = self.data.originals()
         if not len(found):
             raise DataError(f"--data.root contains no image to colorize: {self.data.hparams.root!r}")
