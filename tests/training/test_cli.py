@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 from lightning.pytorch.demos.boring_classes import BoringModel
+from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
 
 from colorzoo.apps.cli._predict import PredictCLI
@@ -18,6 +19,7 @@ from colorzoo.testing.trainer import quiet_trainer
 from colorzoo.training.command import StepProgressBar
 from colorzoo.training.command import run_command as run
 from colorzoo.training.configs import find_config
+from colorzoo.training.loggers import keep_tables
 
 NAME = "zhang2017_local"
 WIDTH, WIDHT = "--model.width", "--model.widht=1"
@@ -133,6 +135,59 @@ def test_failed_start_leaves_no_run_folder(images, tmp_path):
     with pytest.raises(DataError, match="missing"):
         run(fit_words(tmp_path / "missing", tmp_path, *resumed))
     assert (tmp_path / "runs" / "version_0" / "checkpoints" / "last.ckpt").is_file()
+
+
+def short_run(images: Path, folder: Path, *more: str) -> list[str]:
+    return fit_words(images, folder, "--trainer.max_steps=1", "--trainer.limit_val_batches=0", *more)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "run.json", "own config.yaml"])
+def test_fit_keeps_a_file_of_a_person_in_the_run_folder(images, tmp_path, name):
+    """Without a logger, the run folder is the root folder, which is the working folder by default."""
+    file = tmp_path / name.rpartition(" ")[2]
+    file.write_text("# my settings\ntrainer:\n  logger: false\n")
+    words = [f"--config={file}"] if name.startswith("own") else ["--trainer.logger=false"]
+    with pytest.raises(ColorzooError, match=file.name):
+        run(short_run(images, tmp_path, *words))
+    assert file.read_text().startswith("# my settings")
+    assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("logger", ["none", "fixed"])
+def test_new_run_keeps_the_checkpoints_of_an_earlier_run(images, tmp_path, logger):
+    words = ["--trainer.logger=false"]
+    root = folder = tmp_path / "root"
+    if logger == "fixed":
+        folder = root / "logs" / "a"
+        settings = {"save_dir": "", "name": "logs", "version": "a"}
+        value = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": settings}
+        words = [f"--trainer.logger={json.dumps(value)}"]
+    assert run(short_run(images, root, *words)) == 0
+    last = folder / "checkpoints" / "last.ckpt"
+    before, backup = last.read_bytes(), tmp_path / "backup.ckpt"
+    backup.write_bytes(before)
+    for more in ([], [f"--ckpt_path={backup}"]):
+        with pytest.raises(ColorzooError, match=last.name):
+            run(short_run(images, root, *words, *more, "--seed_everything=5"))
+        assert last.read_bytes() == before
+    resumed = ["--trainer.max_steps=2", f"--ckpt_path={root}"]
+    assert run(short_run(images, root, *words, *resumed)) == 0
+    assert torch.load(last, weights_only=True)["global_step"] == 2
+
+
+def test_earlier_tables_are_kept_in_a_folder_with_brackets(tmp_path):
+    """The glob pattern ``run[1]`` does not match its own name."""
+    logger = CSVLogger(tmp_path, name="run[1]", version="a")
+    folder = Path(logger.log_dir)
+    folder.mkdir(parents=True)
+    (folder / "metrics-1.csv").write_text("1")
+    (folder / "metrics-3.csv").write_text("3")
+    for text in ("2", "4"):
+        (folder / "metrics.csv").write_text(text)
+        keep_tables([logger])
+    assert {each.name: each.read_text() for each in folder.iterdir()} == {
+        f"metrics-{number}.csv": f"{number}" for number in range(1, 5)
+    }
 
 
 def test_predict_writes_an_image_per_input(trained, images, tmp_path):

@@ -298,12 +298,13 @@ class ZooCLI(LightningCLI):
             print_once("compiling the training step, which takes a minute or more")
         trainer: Any = self.trainer
         locks = [each for each in trainer.callbacks if isinstance(each, RunLock) and trainer.is_global_zero]
+        configs = [Path(str(each)) for each in self.config[self._verb]["config"] or []]
         try:
             for lock in locks:
-                if not lock.acquire(trainer):
-                    trainer.loggers = []  # they would change the files of the other run
-                elif options.get("ckpt_path"):
+                if lock.acquire(trainer, configs, options.get("ckpt_path")):
                     keep_tables(trainer.loggers)
+                else:
+                    trainer.loggers = []  # they would change the files of the other run
             trainer.fit(model, **options)
         except Exception:
             if trainer.is_global_zero:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +68,15 @@ def default_loggers(root: str, version: str | None) -> list[Logger]:
 
 
 def keep_tables(loggers: Sequence[Logger]) -> None:
-    """Rename each ``metrics.csv`` of an interrupted run, because the CSV logger deletes it."""
+    """Rename each ``metrics.csv`` of an earlier run, because the CSV logger deletes it."""
     for logger in loggers:
         if isinstance(logger, CSVLogger):
             fs, path = url_to_fs(logger.log_dir)
             earlier = f"{path}/{TABLE}"
             if fs.isfile(earlier):
-                number = len(fs.glob(f"{path}/metrics-*.csv")) + 1
-                fs.mv(earlier, f"{path}/metrics-{number}.csv")
+                # not the number of files, because some can be missing
+                numbered = (f"{path}/metrics-{number}.csv" for number in count(1))
+                fs.mv(earlier, next(file for file in numbered if not fs.exists(file)))
 
 
 def remove_unstarted_run(loggers: Sequence[Logger]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,17 @@ from typing import Any
 from filelock import FileLock
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from colorzoo._files import begins_with
 from colorzoo._machine import describe_run
 from colorzoo.data import ImageDataModule
 from colorzoo.errors import ColorzooError
-from colorzoo.files import lock_file
+from colorzoo.files import check_outputs, lock_file
 from colorzoo.options import plain_arguments
 from colorzoo.training.loggers import LOCK, RECORD, run_folder, write_text
 from colorzoo.training.module import ColorizationModule
 
+_STARTS = {"config.yaml": b"# lightning.pytorch==", RECORD: b'{\n "stage"'}
+"""Beginning of each file that a run writes and that can have the name of a file that a person made."""
 _TIMEOUT = 5.0  # seconds, enough for the worker processes of a killed run to end
 
 
@@ -32,11 +36,20 @@ class RunLock(Callback):
         self._lock: FileLock | None = None
         self._problem = ""
 
-    def acquire(self, trainer: Trainer) -> bool:
+    def acquire(self, trainer: Trainer, configs: Iterable[Path], checkpoint: str | None) -> bool:
         """Lock the run folder; return False if `setup` will raise an error.
+
+        A run does not replace ``config.yaml`` or ``run.json`` if a person wrote the file. Unless it continues
+        from a checkpoint in the folder, it also replaces neither its own configurations nor checkpoints. All
+        these files can be in the run folder if the logger is disabled or has a fixed version.
 
         The first process must call this method before ``trainer.fit``, where loggers change files before any
         callback runs.
+
+        Args:
+            trainer: Trainer of the run.
+            configs: Configuration files of the command.
+            checkpoint: Checkpoint from which the run continues; None for a new run.
         """
         folder = run_folder(trainer)
         if "://" in folder:
@@ -51,6 +64,24 @@ class RunLock(Callback):
             )
         except OSError as error:
             self._problem = f"{path} cannot be created: {error.strerror}"
+        if self._problem:
+            return False
+        resumes = checkpoint is not None and path.parent.resolve() in Path(checkpoint).resolve().parents
+        own = {path.with_name(name): start for name, start in _STARTS.items()}
+        try:
+            check_outputs(own, [] if resumes else configs)
+        except ColorzooError as error:
+            self._problem = str(error)
+            return False
+        kept = [each for each, start in own.items() if each.exists() and not begins_with(each, start)]
+        if not resumes:
+            saved = [path.parent / "checkpoints" / name for name in ("last.ckpt", "interrupted.ckpt")]
+            kept += filter(Path.exists, saved)
+        if kept:
+            self._problem = (
+                f"{kept[0]} already exists. Set --ckpt_path to resume the run of this folder, or set another "
+                "--trainer.default_root_dir for a new run."
+            )
         return not self._problem
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
