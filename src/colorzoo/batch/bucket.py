@@ -60,7 +60,7 @@ class ResultBucket:
         except Exception as error:
             raise DataError(f"--output {self.address!r} cannot be written ({first_words(error)})") from error
         if is_foreign:
-            raise DataError(f"{self.address}/{name} already exists and lists no failed images. Choose another --output.")
+            raise DataError(f"{self.address}/{name} lists no failed images. Choose another --output.")
 
     def read_provenance(self, path: Path) -> ImageProvenance | None:
         """Return the provenance record of an uploaded result.

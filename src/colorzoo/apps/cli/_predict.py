@@ -232,7 +232,7 @@ class FullSizePrediction(LightningModule):
             failed = self.folder / FAILED
             check_outputs([failed], folders=[Path(self.data.hparams.root)])
             if failed.exists() and not begins_with(failed, _TITLE):
-                raise DataError(f"{failed} already exists and lists no failed images. Choose another --output.")
+                raise DataError(f"{failed} lists no failed images. Choose another --output.")
         found = self.data.originals()
         if not len(found):
             raise DataError(f"--data.root contains no image to colorize: {self.data.hparams.root!r}")
