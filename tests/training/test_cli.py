@@ -166,6 +166,7 @@ def test_new_run_keeps_the_checkpoints_of_an_earlier_run(images, tmp_path, logge
     last = folder / "checkpoints" / "last.ckpt"
     before, backup = last.read_bytes(), tmp_path / "backup.ckpt"
     backup.write_bytes(before)
+    (folder / "run.json").write_bytes(b"")  # by a full disk
     for more in ([], [f"--ckpt_path={backup}"]):
         with pytest.raises(ColorzooError, match=last.name):
             run(short_run(images, root, *words, *more, "--seed_everything=5"))

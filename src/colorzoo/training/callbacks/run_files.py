@@ -12,7 +12,6 @@ from typing import Any
 from filelock import FileLock
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from colorzoo._files import begins_with
 from colorzoo._machine import describe_run
 from colorzoo.data import ImageDataModule
 from colorzoo.errors import ColorzooError
@@ -68,20 +67,23 @@ class RunLock(Callback):
             return False
         resumes = checkpoint is not None and path.parent.resolve() in Path(checkpoint).resolve().parents
         own = {path.with_name(name): start for name, start in _STARTS.items()}
+        saved = [path.parent / "checkpoints" / name for name in ("last.ckpt", "interrupted.ckpt")]
         try:
             check_outputs(own, [] if resumes else configs)
-        except ColorzooError as error:
+            for each, start in own.items():
+                # a full disk can leave a part of an own file
+                if each.exists() and not start.startswith(each.read_bytes()[: len(start)]):
+                    self._problem = (
+                        f"{each} was not written by a run. Move this file, or set another "
+                        "--trainer.default_root_dir."
+                    )
+            for each in filter(Path.exists, [] if resumes else saved):
+                self._problem = (
+                    f"{each} already exists. Set --ckpt_path to resume its run, or set another "
+                    "--trainer.default_root_dir for a new run."
+                )
+        except (ColorzooError, OSError) as error:
             self._problem = str(error)
-            return False
-        kept = [each for each, start in own.items() if each.exists() and not begins_with(each, start)]
-        if not resumes:
-            saved = [path.parent / "checkpoints" / name for name in ("last.ckpt", "interrupted.ckpt")]
-            kept += filter(Path.exists, saved)
-        if kept:
-            self._problem = (
-                f"{kept[0]} already exists. Set --ckpt_path to resume the run of this folder, or set another "
-                "--trainer.default_root_dir for a new run."
-            )
         return not self._problem
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
