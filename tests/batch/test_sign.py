@@ -129,6 +129,20 @@ def test_second_run_signs_only_unsigned_results(run: Run, album: Path, tmp_path:
     assert {path: path.read_bytes() for path in out.iterdir()} == kept
 
 
+def test_link_to_an_earlier_result_is_not_replaced_by_a_signed_file(
+    run: Run, album: Path, tmp_path: Path, pem: Path
+) -> None:
+    out, kept = tmp_path / "out" / "a.png", tmp_path / "kept.png"
+    assert run(album / "a.png", "-o", kept)[0] == 0
+    out.parent.mkdir()
+    out.symlink_to(kept)
+    before = kept.read_bytes()
+    code, _, err = run(album / "a.png", "-o", f"{out.parent}/", "--sign", pem)
+    assert (code, str(out) in err) == (2, True)
+    assert out.is_symlink()
+    assert kept.read_bytes() == before
+
+
 def test_claim_of_a_changed_file_is_invalid(run: Run, album: Path, tmp_path: Path, pem: Path) -> None:
     assert run(album / "b.jpg", "-o", tmp_path / "b.jpg", "--sign", pem)[0] == 0
     content = bytearray((tmp_path / "b.jpg").read_bytes())

@@ -106,11 +106,11 @@ def colorize_images(args: ColorizeOptions) -> int:
             ending="-sheet.jpg",
             others=[path for path, _ in outputs],
         )
-    # compare the outputs with all inputs; earlier results are kept, and earlier sheets are written again
+    # compare the outputs with all inputs; earlier results are kept or signed, earlier sheets written again
     count = len(search.found)
     sheet_outputs = outputs[count * len(samples) :]
     replaced = [path for path, state in outputs if state == "missing"]
-    replaced += [path for path, state in sheet_outputs if state == "done"]
+    replaced += [path for path, state in (outputs if signer else sheet_outputs) if state == "done"]
     inputs = read_files(args, files, [image.path for image in search.found])
     check_outputs(written_files(args, replaced), inputs)
     for name in args.report:
