@@ -15,10 +15,8 @@ from torch import Tensor
 
 _SIDE = 48  # shorter side in pixels of compared frames; suppresses grain and slight motion
 _BLACK = 16.0  # multiplying the luminance by a factor multiplies L* + 16 by the cube root of the factor
-_FLICKER, _LIGHTING = (
-    1.25,
-    1.5,
-)  # factors up to which a change is flicker, and from which it is not stabilized
+_FLICKER = 1.25  # largest factor of a change that counts as flicker
+_LIGHTING = 1.5  # factor from which a change is not stabilized
 _USABLE = (4.0, 96.0)  # lightness range without black and clipped pixels
 _RETURN = 0.06  # fraction of an exposure change accepted per frame, to keep true lighting changes
 
