@@ -18,7 +18,18 @@ ROOT = Path(colorzoo.__path__[0])
 # packages and modules with examples, which use the names in the modules of their package
 PACKAGES = sorted(
     {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
-    - {"__init__", "__main__", "_machine", "abilities", "apps", "errors", "options", "zoo"}
+    - {
+        "__init__",
+        "__main__",
+        "_exports",
+        "_lazy",
+        "_machine",
+        "abilities",
+        "apps",
+        "errors",
+        "options",
+        "zoo",
+    }
 )
 PAGES = Path(__file__).parents[1] / "docs" / "api"
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

@@ -18,7 +18,8 @@ from colorzoo.inference.palette import (
     suggest_colors,
     weighted_clusters,
 )
-from colorzoo.inference.steps.pages import NOTHING_TO_COLOR, ColorizedImage
+from colorzoo.inference.result import ColorizedImage
+from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
 from colorzoo.prediction import AbPrediction, Distribution
 from colorzoo.testing import sample_image
 

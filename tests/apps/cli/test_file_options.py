@@ -40,7 +40,7 @@ NOT_FILES = {  # options with text that does not name a file
     "data verify": "layout",
     "models": "pattern guidance license",
     "studio": "model device host allow_host",
-    "serve": "token model device host allow_host",
+    "serve": "token model device host allow_host log",  # a log is only continued
     "weights fetch": "name tag",
     "weights verify": "name",
     "weights convert": "name set keep",

@@ -34,6 +34,7 @@ class FramesModel(ColoringModel, VideoModel):
 
     def __init__(self) -> None:
         super().__init__(torch.nn.Identity())
+        self.trained = True
 
     def color_frames(self, frames: Any, exemplar: Exemplar, previous: Any = None) -> Any:
         before = 0.0 if previous is None else float(previous[:, 1:].mean())
@@ -44,13 +45,11 @@ class FramesModel(ColoringModel, VideoModel):
 def frames_colorer(
     keys: dict[int, RasterImage], reference: Exemplar | None = None, strength: float = 1.0
 ) -> FrameColorer:
-    colorizer: Any = Colorizer(tiny_model(), device="cpu")
+    colorizer: Any = Colorizer(FramesModel(), device="cpu")
     colorizer.exemplar = lambda references: Exemplar(
         torch.from_numpy(references[0].source.rgb).permute(2, 0, 1)[None]
     )
-    colorer = FrameColorer(colorizer, keys, reference, strength)
-    colorizer.model = FramesModel()
-    return colorer
+    return FrameColorer(colorizer, keys, reference, strength)
 
 
 def test_frame_colorer_strength_scales_chroma() -> None:

@@ -99,8 +99,8 @@ def test_a_frame_has_the_colors_of_the_film_and_its_recipe_is_a_key(tmp_path: Pa
             assert tuple(levels[100, 60 + 6 * step]) == face
             assert tuple(levels[100, 160 + 6 * step]) == BLUE
     # a region has one point, also if the recipe of the frame has a point there
-    write_frame(film, frame, 3, keys={3: recipe}, device="cpu", overwrite=True)
-    found = json.loads(recipe.read_text())["points"]
+    other, _ = write_frame(film, tmp_path / "other.png", 3, keys={3: recipe}, device="cpu")
+    found = json.loads(other.read_text())["points"]
     assert sorted(each["color"] for each in found) == sorted(each["color"] for each in points)
 
 

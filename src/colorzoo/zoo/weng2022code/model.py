@@ -113,7 +113,8 @@ class TextEncoder(nn.Module):
 
     def forward(self, words: Tensor) -> EncodedText:
         """Encode word numbers ``(B, N)``, which are padded with zeros."""
-        features = F.relu(self.rnn(self.drop(self.embedding(words)))[0])
+        with torch.autocast(words.device.type, enabled=False):  # not every CPU has a bfloat16 LSTM
+            features = F.relu(self.rnn(self.drop(self.embedding(words)))[0])
         objects, colors = self.objects(features), self.colors(features)
         with_bias = F.pad(colors, (0, 1), value=1.0)
         correspondence = torch.einsum("bci,ij,boj->boc", with_bias, self.biaffine, objects)
