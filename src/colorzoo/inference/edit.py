@@ -189,11 +189,7 @@ class Edit:
         """
         points = self.tensors.points
         if points is None and hints:
-            # the fields on which the maps depend, so that another reach or strength changes nothing
-            squares = tuple(
-                PointHint(each.x, each.y, each.radius, color=each.color, ab=each.ab) for each in hints
-            )
-            points = self.run(rasterize_points, squares, *self.image_size, self.map_size)
+            points = self.run(rasterize_points, rasterized_fields(hints), *self.image_size, self.map_size)
         if points is not None and self.drawing is None:  # drawings have no lightness to fit colors to
             points = self.run(fit_points, points, self.lightness)
         return points
@@ -280,6 +276,14 @@ class Edit:
         drawn = self.run(draw_areas, self.lightness, opaque, image_size=self.image_size)
         pairs = zip(drawn, areas, strict=True)
         return tuple(replace(each, area=replace(each.area, opacity=area.opacity)) for each, area in pairs)
+
+
+def rasterized_fields(hints: Sequence[PointHint]) -> tuple[PointHint, ...]:
+    """Return points with only the fields on which their maps depend.
+
+    Another reach or strength then gives the same input of a stage, so its cached result is used.
+    """
+    return tuple(PointHint(each.x, each.y, each.radius, color=each.color, ab=each.ab) for each in hints)
 
 
 def extent_of(edit: Edit, hints: Sequence[PointHint]) -> Extent:

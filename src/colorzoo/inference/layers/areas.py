@@ -12,7 +12,7 @@ from torch import Tensor
 from colorzoo.guidance import Area, PointHint
 from colorzoo.guidance.hints import color_lab
 from colorzoo.inference.canvas import Canvas, PhotoCanvas
-from colorzoo.inference.edit import Edit, extent_of
+from colorzoo.inference.edit import Edit, extent_of, rasterized_fields
 from colorzoo.inference.full_size import LightnessShift
 from colorzoo.inference.layers.points import enforced
 from colorzoo.inference.steps.areas import DrawnArea, area_map, plant_seeds, points_inside, seed_hints
@@ -65,11 +65,8 @@ class FilledAreas:
         seeded = None
         if "points" in edit.network.model.accepts:
             opaque = edit.draw(tuple(replace(area, opacity=1.0) for area in self.areas))
-            hints = seed_hints(self.points, opaque, edit.image_size)
-            squares = tuple(
-                PointHint(each.x, each.y, each.radius, color=each.color, ab=each.ab) for each in hints
-            )
-            seeds = edit.run(plant_seeds, opaque, hints=squares, image_size=edit.image_size)
+            hints = rasterized_fields(seed_hints(self.points, opaque, edit.image_size))
+            seeds = edit.run(plant_seeds, opaque, hints=hints, image_size=edit.image_size)
             seeds = edit.run(fit_points, seeds, edit.lightness)
             seeded = enforced(edit, edit.predict(seeds), seeds)
         extent = extent_of(edit, inside) if inside else None
