@@ -68,7 +68,6 @@ from colorzoo.inference.edit import Edit
 from colorzoo.inference.layers.sheets import Sheets
 from colorzoo.inference.pipeline import colorize_edit
 from colorzoo.inference.references import reference_notes
-from colorzoo.inference.region_memory import RegionMemory
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.pixels.decode import MAX_PIXELS, open_source
 from colorzoo.pixels.raster import as_rgb, composite_on_paper
@@ -77,6 +76,7 @@ from colorzoo.weights.load import existing_file
 
 if TYPE_CHECKING:
     from colorzoo.batch.bucket import ResultBucket  # imports fsspec
+    from colorzoo.inference.region_memory import RegionMemory
 
 MOST_FRAMES = 20_000
 """Maximum number of frames or pages of a file."""
@@ -318,6 +318,8 @@ class FileColorizer:
         decisive = ["same characters"] if self.same_characters else []
         is_drawing = (loaded is None or loaded.is_registered) and model_card(name).input == "sketch"
         if is_drawing and (self.same_characters or len(self._references) > 1):
+            from colorzoo.inference.region_memory import RegionMemory
+
             decisive.append(RegionMemory.weights_hash())
         if decisive:
             digest = hashlib.sha256(" ".join([*decisive, record.settings]).encode()).hexdigest()
@@ -551,6 +553,8 @@ class FileColorizer:
         if not (self.same_characters and isinstance(colorizer.model, DrawingModel)):
             return colorize_edit(edit)
         if self._memory is None:
+            from colorzoo.inference.region_memory import RegionMemory  # most runs do not need it
+
             self._memory = RegionMemory(colorizer)
             for reference in colorizer.read_references(self.reference, self.guidance, self.folder):
                 self._memory.add_sheet(reference.source, reference.name)
