@@ -109,7 +109,7 @@ def write_vote(
         protocol = load_protocol(protocol)
     count = max(interaction_counts(protocol, interactions))
     page = folder / PAGE_FOLDER
-    pages = [page / "index.html", *(page / "images").glob("*")]
+    pages = [page / "index.html", *(page / "images").glob("[!.]*")]  # a killed run leaves hidden files
     check_outputs([folder / KEY_FILE, *pages], folders=[data], overwrite=False)
     selected, _ = select_images(data, protocol, pairs, limit)
     items, skipped = hash_all(selected)

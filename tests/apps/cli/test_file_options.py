@@ -391,6 +391,7 @@ def start(words: list[str], *more: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(1400)  # a static page takes four minutes on an idle machine
 @pytest.mark.parametrize(("command", "option"), list(OUTPUTS))
 def test_two_processes_write_whole_files(
     command: str, option: str, workshop: Path, capsys: pytest.CaptureFixture[str]
