@@ -482,6 +482,7 @@ def by_pad(each: Cell) -> Levels:
         for path in references[:1]:
             reply = pad.call("attach", path.read_bytes(), name=path.name, model=recipe["model"])
             assert reply.type == "attached", reply.body
+            recipe["exemplar"] = {"path": path.name, "sha256": reply.body["sha256"]}
         return pixels(pad.export({"image": opened["image"], **recipe}))
     finally:
         pad.studio.disconnect(pad.session)

@@ -327,14 +327,8 @@ def test_routes_have_equal_pixels(kind: Kind, group: int, route: str) -> None:
     assert_equal(result(each, route), result(each, IN_MEMORY))
 
 
-# issue 114: the pad differs from `Colorizer` for some layer, strength or reference; the cause is not known
-PAD = pytest.param("pad", marks=pytest.mark.xfail(reason="issue 114: the pad differs in a single layer"))
-
-
 @pytest.mark.nightly
-@pytest.mark.parametrize(
-    "route", [PAD if name == "pad" else name for name in ROUTES if name not in (IN_MEMORY, "film key")]
-)
+@pytest.mark.parametrize("route", [name for name in ROUTES if name not in (IN_MEMORY, "film key")])
 @pytest.mark.parametrize("kind", KINDS)
 def test_routes_have_equal_pixels_for_each_layer(kind: Kind, route: str) -> None:
     for name in NAMES:
