@@ -30,8 +30,6 @@ from colorzoo.weights import save_weights
 from edits import (
     AREA,
     FILLED,
-    GAP_LEFT,
-    GAP_RIGHT,
     GRAY,
     HALF,
     HEIGHT,
@@ -397,32 +395,72 @@ def test_row_7_fills_change_only_their_region_with_updates_off(name: str, base: 
     assert difference.max() <= 1, f"{(difference > 1).mean():.1%} of the pixels outside changed"
 
 
-DIVIDED: dict[str, tuple[Place, dict[str, Any]]] = {
-    "above": ((2, 2), {"divisions": [{"path": ROW}]}),
-    "below": (BACKGROUND, {"divisions": [{"path": ROW}]}),
-    "left of the gap": (GAP_LEFT, {"drawing": {"gap": 80}}),
-    "right of the gap": (GAP_RIGHT, {"drawing": {"gap": 80}}),
-}
+DIVIDED = {"above": (2, 2), "below": BACKGROUND}
+"""Points in the two parts of the background that `ROW` divides."""
 
 
 @pytest.mark.parametrize("updates", [False, pytest.param(True, id="updates")])
 @pytest.mark.parametrize("name", DIVIDED)
 @pytest.mark.parametrize("color", ["#804020", "#20a0e0"])
-def test_row_8_both_parts_of_a_divided_region_keep_the_fill(
-    name: str, color: str, updates: bool, request: pytest.FixtureRequest
-) -> None:
-    if not updates or name in ("above", "below"):  # similar parts copy the color of a point with updates
-        request.applymarker(wrong(8, "a division discards the fill of one part"))
-    place, change = DIVIDED[name]
+def test_row_8_both_parts_of_a_divided_region_keep_the_fill(name: str, color: str, updates: bool) -> None:
     settings: dict[str, Any] = {} if updates else {"base_points": []}
-    points = [*FILLS, point(place, color)]
+    points = [*FILLS, point(DIVIDED[name], color)]
     before = colored("drawing", points=points, drawing=settings)
-    after = colored(
-        "drawing", points=points, **{**change, "drawing": {**settings, **change.get("drawing", {})}}
-    )
+    after = colored("drawing", points=points, divisions=[{"path": ROW}], drawing=settings)
     is_filled = (before == rgb(color).astype(np.uint8)).all(2)
     assert is_filled.any()
     assert apart(after, before)[is_filled].max() <= 1
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_row_8_a_later_fill_changes_only_its_part(later: bool) -> None:
+    """The first point was set before the division, the second one after it; the order of the list is free."""
+    first, second = point(DIVIDED["above"], "#804020"), point((WIDTH - 3, 2), "#20a0e0", divisions=1)
+    points = [first, second] if later else [second, first]
+    found = colored("drawing", points=points, divisions=[{"path": ROW}], drawing={"base_points": []})
+    assert found[2, 2].tolist() == list(rgb("#20a0e0"))
+    assert found[HEIGHT - 3, 2].tolist() == list(rgb("#804020"))
+
+
+def test_row_8_a_point_after_a_division_colors_only_its_part() -> None:
+    divided = {"divisions": [{"path": ROW}], "drawing": {"base_points": []}}
+    automatic = colored("drawing", **divided)
+    found = colored("drawing", points=[point(DIVIDED["above"], "#804020", divisions=1)], **divided)
+    assert found[2, 2].tolist() == list(rgb("#804020"))
+    assert found[HEIGHT - 3, 2].tolist() == automatic[HEIGHT - 3, 2].tolist()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_row_8_a_pocket_behind_a_closed_gap_keeps_the_fill(turned: bool) -> None:
+    """Behind a gap that is closed later, only the smaller part keeps a fill; into the other it had leaked."""
+    page = np.full((160, 120), 255, np.uint8)
+    page[100:103, 20:90] = page[130:133, 20:90] = page[100:133, 20:23] = page[100:133, 87:90] = 0
+    page[100:103, 50:62] = 255  # the opening
+    page = page[::-1] if turned else page
+    row = 43 if turned else 116
+    inside, beyond = (60, row), (60, 80)
+
+    def fill(place: Place, gap: float) -> Levels:
+        recipe = {
+            "version": 2,
+            "points": [point(place, "#804020")],
+            "drawing": {"gap": gap, "base_points": []},
+        }
+        return np.asarray(colorizer("drawing")(page, recipe))
+
+    def is_filled(levels: Levels, place: Place) -> bool:
+        return levels[place[1], place[0]].tolist() == list(rgb("#804020"))
+
+    for place in (inside, beyond):  # the opening joins both parts
+        found = fill(place, 4)
+        assert is_filled(found, inside)
+        assert is_filled(found, beyond)
+    found = fill(beyond, 80)
+    assert is_filled(found, inside)
+    assert is_filled(found, beyond)
+    found = fill(inside, 80)
+    assert is_filled(found, inside)
+    assert not is_filled(found, beyond)
 
 
 def test_row_9_a_region_that_looks_like_the_filled_color_keeps_it() -> None:

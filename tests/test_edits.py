@@ -336,6 +336,14 @@ def test_routes_have_equal_pixels_for_each_layer(kind: Kind, route: str) -> None
             assert_equal(result(each, route), result(each, IN_MEMORY))
 
 
+@pytest.mark.parametrize("references", [0, 1])
+@pytest.mark.parametrize("group", range(len(GROUPS)))
+def test_a_key_frame_of_a_drawn_film_equals_the_image(group: int, references: int) -> None:
+    """A frame has no crop."""
+    each = cell("drawing", *GROUPS[group], references=references).without("crop")
+    assert_equal(result(each, "film key"), result(each, IN_MEMORY))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_cache_of_a_pad_does_not_change_results(kind: Kind) -> None:
     """Add the layers one group after another, and undo them again."""

@@ -93,6 +93,8 @@ class PointHint:
         strength: Weight of the point, from 0 (no effect) to 1.
         stroke: Number of the stroke to which the point belongs, or None. The drawing pad edits all points of
             a stroke together.
+        divisions: Number of entries of `Recipe.divisions` that existed when the point was set in a drawing,
+            or None; see `colorzoo.inference.steps.drawing.settle_points`.
         extra: Unrecognized fields, kept when the recipe is saved.
     """
 
@@ -104,6 +106,7 @@ class PointHint:
     reach: Reach = DEFAULT_REACH
     strength: Fraction = 1.0
     stroke: PositiveInt | None = None
+    divisions: NonNegativeInt | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def scaled(self, x_scale: float, y_scale: float) -> Self:

@@ -371,6 +371,10 @@ class Colorizer:
         sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
         if drawing is None and self._network.is_sketch:
             drawing = _drawing_in(lightness)
+        if drawing is not None and drawing.base is not None:
+            from colorzoo.inference.steps.drawing import settle_points  # photos do not need it
+
+            sized = replace(sized, points=settle_points(sized.points, drawing, sized.divisions, image_size))
         own_sheets = reference.sheets if isinstance(reference, SheetExemplar) else None
         return Edit(
             self._network,

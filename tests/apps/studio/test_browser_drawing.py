@@ -24,7 +24,7 @@ from colorzoo.inference.steps.drawing import read_drawing
 pytestmark = pytest.mark.browser
 
 ROOMS = [(100, 140), (300, 140), (100, 360), (300, 360)]  # centers of four rooms in a row of two
-RED, BLUE = "#c04020", "#2040c0"
+RED, BLUE, GREEN = "#c04020", "#2040c0", "#208040"
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +230,26 @@ def test_split_and_join_change_regions_and_undo(pad: BrowserPad, tmp_path: Path)
     assert "divisions" not in pad.recipe()
     fill(pad, BLUE, (100, 200))  # the same region as before the split
     assert list(colors(pad).values()) == [BLUE]
+
+
+def test_parts_of_a_split_region_keep_the_fill_until_they_are_filled(pad: BrowserPad, tmp_path: Path) -> None:
+    def halves(name: str) -> list[str]:
+        image = shown(pad, tmp_path / f"{name}.png")
+        return ["#{:02x}{:02x}{:02x}".format(*image[y, 60]) for y in (60, 220)]
+
+    fill(pad, RED, ROOMS[0])
+    pad.page.keyboard.press("d")
+    pad.drag((5, 170), (195, 170))
+    pad.settle()
+    assert halves("split") == [RED, RED]
+    fill(pad, BLUE, ROOMS[0])  # the part with the point of the first fill
+    assert halves("upper") == [BLUE, RED]
+    fill(pad, GREEN, (100, 200))
+    assert halves("lower") == [BLUE, GREEN]
+    pad.page.keyboard.press("Control+z")
+    pad.page.keyboard.press("Control+z")
+    pad.settle()
+    assert halves("undone") == [RED, RED]
 
 
 def test_fill_and_server_agree_on_the_region_beside_a_line(

@@ -177,6 +177,8 @@ def _read_edits(
         else:
             recipe = replace(key.recipe or Recipe(), crop=None)  # a key frame is a whole frame
             exemplar = colorizer.exemplar_of(None, recipe, key.folder)
+            if exemplar is None and edits.references:  # as for an image with these references
+                exemplar = colorizer.exemplar_of([*edits.references], recipe, None)
             found[key.frame] = colorizer.colorize(image, recipe, reference=exemplar)
     if missing := sorted(set(keys).difference(found)):
         raise VideoError(f"key frame {missing[0]} does not exist in {film.path}; frames are counted from 0")

@@ -63,25 +63,36 @@ class Drawing:
         notes: Notes for the user.
         base: The drawing before a person divided or joined regions, or changed the gap to close; None if the
             regions did not change.
+        divided: For each division, the number of each region before it, ``(n,)`` for the n regions after it.
     """
 
     art: LineArt
     regions: Labels
     notes: tuple[str, ...] = ()
     base: Drawing | None = None
+    divided: tuple[NDArray[np.int64], ...] = ()
 
     @cached_property
     def parents(self) -> NDArray[np.int64]:
         """Number of the region of `base` that shares most pixels with each region, ``(n,)``."""
         assert self.base is not None, "callers test the base"
-        shape = len(self.areas), len(self.base.areas)
-        pairs = np.ravel_multi_index((self.regions.ravel(), self.base.regions.ravel()), shape)
-        shared, counts = np.unique(pairs, return_counts=True)
-        order = np.argsort(counts, kind="stable")
-        parents = np.zeros(shape[0], np.int64)
-        children, found = np.unravel_index(shared[order], shape)
-        parents[children] = found  # the last assignment counts
-        return parents
+        return _parents(self.regions, self.base.regions)
+
+    @cached_property
+    def ancestors(self) -> list[NDArray[np.int64]]:
+        """Number that each region had after 0, 1, ... and all divisions, ``(n,)`` each."""
+        found = [np.arange(len(self.areas))]
+        for before in reversed(self.divided):
+            found.append(before[found[-1]])
+        return found[::-1]
+
+    @cached_property
+    def closed(self) -> tuple[NDArray[np.int64], Map]:
+        """Region of `base` that contains each region before the divisions, and areas, ``(n,)`` each."""
+        assert self.base is not None, "callers test the base"
+        first = self.ancestors[0]
+        areas = np.bincount(first, self.areas, minlength=first.max() + 1)
+        return _parents(first[self.regions], self.base.regions), areas.astype(np.float32)
 
     @cached_property
     def areas(self) -> Map:
@@ -117,6 +128,17 @@ class Drawing:
         column = min(max(int(x * columns / image_size[0]), 0), columns - 1)
         return int(self.regions[row, column])
 
+    def middle_of(self, region: int, image_size: tuple[int, int]) -> tuple[float, float]:
+        """Return x and y of the pixel of a region that is farthest from other regions."""
+        is_inside = self.regions == region
+        top, left = (int(is_inside.any(axis).argmax()) for axis in (1, 0))
+        part = np.pad(is_inside[top:, left:], 1).astype(np.uint8)
+        distance = cv2.distanceTransform(part, cv2.DIST_L2, 5)[1:-1, 1:-1]
+        row, column = np.unravel_index(distance.argmax(), distance.shape)
+        rows, columns = self.regions.shape
+        x, y = (left + column + 0.5) * image_size[0] / columns, (top + row + 0.5) * image_size[1] / rows
+        return float(x), float(y)
+
     def resized(self, size: tuple[int, int]) -> Drawing:
         """Return a copy of another size (height, width), with the same region numbers; cached by its size."""
         if self.regions.shape == size:
@@ -125,7 +147,7 @@ class Drawing:
             levels = cv2.resize(self.art.levels, size[::-1], interpolation=cv2.INTER_AREA)
             regions = cv2.resize(self.regions, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
             self._copies[size] = replace(
-                self, art=replace(self.art, levels=levels), regions=regions, base=None
+                self, art=replace(self.art, levels=levels), regions=regions, base=None, divided=()
             )
         return self._copies[size]
 
@@ -324,7 +346,9 @@ def divide_regions(drawing: Drawing, divisions: Sequence[Division]) -> Drawing:
         divisions: Lines in pixels of the drawing.
     """
     for division in divisions:
-        regions = drawing.regions.copy()
+        before = drawing.regions
+        regions = before.copy()
+        parents = np.arange(before.max() + 1)
         path = np.floor(np.asarray(division.path)).astype(np.int32)
         if division.closed:  # the inside of the outline is a new region
             drawn = cv2.fillPoly(np.zeros(regions.shape, np.uint8), [path], 1)
@@ -337,12 +361,27 @@ def divide_regions(drawing: Drawing, divisions: Sequence[Division]) -> Drawing:
             regions = numbers[regions]
         else:
             _cut_regions(regions, drawing.art.darkness, path)
+        for number in range(len(parents), regions.max() + 1):
+            parents = np.append(parents, np.bincount(before[regions == number]).argmax())
         # remove the numbers of regions without pixels
-        is_used = np.bincount(regions.ravel()) > 0
+        is_used = np.bincount(regions.ravel(), minlength=len(parents)) > 0
         if not is_used.all():
             regions = (np.cumsum(is_used) - 1).astype(np.int32)[regions]
-        drawing = replace(drawing, regions=regions, base=drawing.base or drawing)
+        divided = (*drawing.divided, parents[is_used])
+        drawing = replace(drawing, regions=regions, base=drawing.base or drawing, divided=divided)
     return drawing
+
+
+def _parents(regions: Labels, before: Labels) -> NDArray[np.int64]:
+    """Return the number of the region in ``before`` that shares most pixels with each region, ``(n,)``."""
+    shape = int(regions.max()) + 1, int(before.max()) + 1
+    pairs = np.ravel_multi_index((regions.ravel(), before.ravel()), shape)
+    shared, counts = np.unique(pairs, return_counts=True)
+    order = np.argsort(counts, kind="stable")
+    parents = np.zeros(shape[0], np.int64)
+    children, found = np.unravel_index(shared[order], shape)
+    parents[children] = found  # the last assignment counts
+    return parents
 
 
 def _cut_regions(regions: Labels, darkness: Levels, path: NDArray[np.int32]) -> None:
@@ -505,6 +544,67 @@ def mix_point(point: PointHint, flats: FlatColors, image_size: tuple[int, int]) 
     own = flats.colors[flats.drawing.region_at(point.x, point.y, image_size)]
     mixed = own + np.float32(point.strength) * (_rgb(point.color) - own)
     return replace(point, color=_hex(mixed), strength=1.0)
+
+
+def settle_points(
+    points: Sequence[PointHint],
+    drawing: Drawing,
+    divisions: Sequence[Division],
+    image_size: tuple[int, int],
+) -> tuple[PointHint, ...]:
+    """Return points that all were set in the present regions of a drawing.
+
+    A point fills the region that it had when it was set, so each part into which a later division cuts this
+    region gets a point of the same color, except parts that were filled since. If a larger gap setting
+    closes an opening, the part without a point keeps the fill if it is smaller than the part with the point.
+    Otherwise the fill had leaked.
+
+    Args:
+        points: Points in pixels of the image. A point without `PointHint.divisions` was set after the last
+            outline that contains it, and before all other divisions.
+        drawing: Drawing with all divisions.
+        divisions: Divisions of the drawing.
+        image_size: Width and height of the image.
+    """
+    if drawing.base is None or not points:
+        return tuple(points)
+    times = [min(_time_of(point, divisions), len(drawing.divided)) for point in points]
+    own = [drawing.region_at(point.x, point.y, image_size) for point in points]
+    latest: dict[int, int] = {}  # time of the latest point in each region
+    for region, time in zip(own, times, strict=True):
+        latest[region] = max(time, latest.get(region, 0))
+    # the point whose region contained each part
+    sources: dict[int, tuple[int, int, int]] = {}  # whether lines divide the part, time, number of the point
+    parents, areas = drawing.closed
+    for number, (region, time) in enumerate(zip(own, times, strict=True)):
+        regions, first = drawing.ancestors[time], drawing.ancestors[0]
+        parts = dict.fromkeys(np.flatnonzero(regions == regions[region]).tolist(), 1)
+        is_pocket = (parents == parents[first[region]]) & (areas < areas[first[region]])
+        parts = dict.fromkeys(np.flatnonzero(is_pocket[first]).tolist(), 0) | parts
+        for part, is_divided in parts.items():
+            if part not in latest:
+                sources[part] = max(sources.get(part, (0, 0, 0)), (is_divided, time, number))
+    settled: list[PointHint] = []
+    for number, (point, region, time) in enumerate(zip(points, own, times, strict=True)):
+        if time == latest[region]:
+            settled.append(point)
+        for part in (each for each, source in sources.items() if source[2] == number):
+            x, y = drawing.middle_of(part, image_size)
+            settled.append(replace(point, x=x, y=y))
+    return tuple(settled)
+
+
+def _time_of(point: PointHint, divisions: Sequence[Division]) -> int:
+    """Return the number of divisions that existed when a point was set."""
+    if point.divisions is not None:
+        return point.divisions
+    place = point.x, point.y
+    outlines = [
+        division.closed
+        and cv2.pointPolygonTest(np.asarray(division.path, np.float32), place, measureDist=False) >= 0
+        for division in divisions
+    ]
+    return max((number for number, is_inside in enumerate(outlines, start=1) if is_inside), default=0)
 
 
 def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tuple[int, int]) -> FlatColors:

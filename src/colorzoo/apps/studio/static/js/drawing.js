@@ -139,20 +139,33 @@ export function joinedPoints(pad, path) {
   return points.filter(({ locked }, index) => locked || regions[index] === owner || !crossed.includes(regions[index]));
 }
 
+/** Return points that store how many divisions exist, so that the parts of a later division keep their colors. @param {any} doc @param {any[]} points */
+export const beforeDivision = (doc, points) => points.map((point) => (point.fields?.divisions === undefined ? { ...point, fields: { ...point.fields, divisions: doc.divisions.length } } : point));
+
+const NEAR_CUT = 4; // preview pixels between a cut and the parts on both of its sides
+
+/** Return whether a point still colors other parts of the region that it had when it was set. @param {any} pad @param {any} point @param {number} region region of the point */
+export function hasOtherParts(pad, point, region) {
+  const near = (NEAR_CUT * pad.photo.width) / (pad.ui.regionMap?.runs?.columns ?? pad.photo.width);
+  const steps = [[0, 0], [near, 0], [-near, 0], [0, near], [0, -near]];
+  return pad.doc.divisions.slice(point.fields?.divisions ?? 0).some(({ path, join }) => !join && path.some(([x, y]) => steps.some(([dx, dy]) => regionOf(pad, [x + dx, y + dy]) === region)));
+}
+
 /** Delete a split or join. If it makes regions with points one region, only the points of the first of these regions stay. @param {number} index */
 export async function deleteDivision(pad, index) {
   const label = pad.doc.divisions[index].join ? t("delete join") : t("delete split");
-  const before = new Map(pad.doc.points.map((point) => [point, regionOf(pad, [point.x, point.y])]));
+  const before = new Map(pad.doc.points.map((point) => [point.id, regionOf(pad, [point.x, point.y])]));
   pad.set({ division: null });
-  pad.edit({ ...pad.doc, divisions: pad.doc.divisions.toSpliced(index, 1) }, label);
+  const earlier = ({ fields }) => (fields?.divisions > index ? { fields: { ...fields, divisions: fields.divisions - 1 } } : {});
+  pad.edit({ ...pad.doc, points: pad.doc.points.map((point) => ({ ...point, ...earlier(point) })), divisions: pad.doc.divisions.toSpliced(index, 1) }, label);
   await pad.act(async (step) => {
     while (pad.ui.regionMap && !pad.ui.regionMap.runs) await step(pad.ui.regionMap.ready);
     const owners = new Map(); // the earlier region of the first point in each region
     const points = pad.doc.points.filter((point) => {
       const region = regionOf(pad, [point.x, point.y]);
-      if (!before.has(point) || region === null) return true;
-      if (!owners.has(region)) owners.set(region, before.get(point));
-      return point.locked || owners.get(region) === before.get(point);
+      if (!before.has(point.id) || region === null) return true;
+      if (!owners.has(region)) owners.set(region, before.get(point.id));
+      return point.locked || owners.get(region) === before.get(point.id);
     });
     if (points.length < pad.doc.points.length) pad.edit({ ...pad.doc, points }, label, () => true);
   });

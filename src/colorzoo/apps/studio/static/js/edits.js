@@ -4,7 +4,7 @@ import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb
 import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
 import { changePoint, clampShift, hintNumber, isStroke, listedHints, nextId, pointRadius, roundedPoint, strokePoints, unavailableDab, withoutPoint } from "./document.js";
 import { t } from "./dom.js";
-import { deleteDivision, flatColor, joinedPoints, regionOf } from "./drawing.js";
+import { beforeDivision, deleteDivision, flatColor, joinedPoints, regionOf } from "./drawing.js";
 import { deleteCoat, pickedCoat } from "./paintlayers.js";
 import { paintDistance } from "./paintstrokes.js";
 import { pixelAt } from "./pixels.js";
@@ -147,7 +147,7 @@ export function newPoint(pad, x, y) {
 /** @param {number} x @param {number} y @returns {import("./document.js").Point} a point with the brush color; it stores a typed color that is outside sRGB at its lightness */
 export function brushPoint(pad, x, y) {
   const { typed, lightness, ab } = pad.ui;
-  if (pad.fills()) return { ...pointIn(pad, x, y, ab), hex: labHex(lightness, ab) };
+  if (pad.fills()) return { ...pointIn(pad, x, y, ab), hex: labHex(lightness, ab), ...(pad.doc.divisions.length ? { fields: { divisions: pad.doc.divisions.length } } : {}) };
   const chosen = typed ? rgbToLab(hexToRgb(typed)) : /** @type {[number, number, number]} */ ([lightness, ...ab]);
   const here = pad.lightnessAround(x, y);
   const point = pointIn(pad, x, y, atLightness(chosen, here));
@@ -350,9 +350,10 @@ export function endCut(pad, join = false) {
   change(pad.ui, { stroke: null });
   if (!stroke || stroke.path.length < 2) return;
   const path = stroke.path.map(([x, y]) => [Math.round(x * 10) / 10, Math.round(y * 10) / 10]);
-  if (join) return pad.edit({ ...pad.doc, points: joinedPoints(pad, path), divisions: [...pad.doc.divisions, { path, join }] }, t("join regions"));
+  if (join) return pad.edit({ ...pad.doc, points: beforeDivision(pad.doc, joinedPoints(pad, path)), divisions: [...pad.doc.divisions, { path, join }] }, t("join regions"));
   const closed = isLoop(path, pad.ui.view.scale);
-  pad.edit({ ...pad.doc, divisions: [...pad.doc.divisions, closed ? { path, closed } : { path }] }, closed ? t("add region") : t("split region"));
+  const points = pad.fills() ? beforeDivision(pad.doc, pad.doc.points) : pad.doc.points;
+  pad.edit({ ...pad.doc, points, divisions: [...pad.doc.divisions, closed ? { path, closed } : { path }] }, closed ? t("add region") : t("split region"));
 }
 
 function isLoop(path, scale) {

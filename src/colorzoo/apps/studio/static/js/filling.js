@@ -4,7 +4,7 @@ import { hexToRgb, labHex, rgbToHex, rgbToLab } from "./color.js";
 import { currentRecipe } from "./recipe.js";
 import { nextId, nextStroke } from "./document.js";
 import { createCanvas, t } from "./dom.js";
-import { flatColor, regionOf } from "./drawing.js";
+import { beforeDivision, flatColor, hasOtherParts, regionOf } from "./drawing.js";
 import { brushPoint, insidePhoto } from "./edits.js";
 import { boundsOf, distance, isLargeEnough, roundedPath, simplified, tracePolygon } from "./shapes.js";
 import { change, readOnly } from "./state.js";
@@ -22,8 +22,9 @@ function filled(pad, doc, places, stroke, color = {}) {
     const region = regionOf(pad, [point.x, point.y]);
     const isHere = (other) => region !== null && regionOf(pad, [other.x, other.y]) === region;
     if (before.points.some((other) => other.locked && isHere(other))) return before;
-    const first = before.points.findIndex(isHere);
-    const others = before.points.filter((other) => !isHere(other));
+    const isReplaced = (other) => isHere(other) && !hasOtherParts(pad, other, region);
+    const first = before.points.findIndex(isReplaced);
+    const others = before.points.filter((other) => !isReplaced(other));
     return { ...before, points: others.toSpliced(first < 0 ? others.length : first, 0, point) };
   }, doc);
 }
@@ -157,7 +158,7 @@ function fillOutline(pad, path) {
   if (!inside.length) return;
   const [x, y] = inside[0].places[1];
   const point = { ...brushPoint(pad, x, y), id: nextId(points), stroke: nextStroke(pad.doc) };
-  pad.edit({ ...pad.doc, points: [...points, point], divisions: [...pad.doc.divisions, { path, closed: true }] }, t("lasso fill {hex}", { hex: point.hex }));
+  pad.edit({ ...pad.doc, points: [...beforeDivision(pad.doc, points), { ...point, fields: { divisions: pad.doc.divisions.length + 1 } }], divisions: [...pad.doc.divisions, { path, closed: true }] }, t("lasso fill {hex}", { hex: point.hex }));
 }
 
 const OFFER_AFTER = 600; // ms without another edit
