@@ -610,3 +610,40 @@ def test_row_14_many_points_as_tensors_are_exact_or_have_a_note(step: int) -> No
     error = abs(rgb2lab(found / 255)[..., 1:] - ab[0].permute(1, 2, 0).numpy()).max(2)
     worst = error[np.asarray(mask[0, 0]) > 0].max()
     assert worst < 1 or any("2,048" in str(each.message) for each in issued), worst
+
+
+WHOLE_IMAGE = [[0, 0], [WIDTH, 0], [WIDTH, HEIGHT], [0, HEIGHT]]
+NO_EFFECT: dict[str, tuple[dict[str, Any], str]] = {
+    "replacement": (
+        {"replacements": [{"old": "#00ff00", "new": "#ff00ff", "range": 2, "fade": 0}]},
+        "#00ff00",
+    ),
+    "area": (
+        {"areas": [{"action": "lock", "path": WHOLE_IMAGE}, area("color", AREA, 7, color="#d03020")]},
+        "1 filled areas",
+    ),
+    "division": ({"divisions": [{"path": ROW}, {"path": [[2, 2], [3, 3]]}]}, "entry 2"),
+}
+
+
+@pytest.mark.parametrize("name", NO_EFFECT)
+@pytest.mark.parametrize("kind", ["photo", "drawing"])
+def test_an_edit_without_effect_has_a_note(kind: Any, name: str) -> None:
+    fields, match = NO_EFFECT[name]
+    if (kind, name) == ("photo", "division"):
+        match = "does not use divisions"
+    with pytest.warns(UserWarning, match=match):
+        colorizer(kind)(scene(kind), {"version": 2, "border": "none", **fields})
+
+
+@pytest.mark.parametrize("kind", ["photo", "drawing"])
+def test_an_edit_with_an_effect_has_no_note(kind: Any) -> None:
+    fields = {
+        "points": [point(FILLED, "#4a9050")],
+        "replacements": [{"old": "#4a9050", "new": "#a04a90"}],
+        "areas": [area("lock", LOCK, 7), area("color", AREA, 7, color="#d03020")],
+        "divisions": [{"path": ROW}] if kind == "drawing" else [],
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        colorizer(kind)(scene(kind), {"version": 2, "border": "none", **fields})

@@ -18,7 +18,7 @@ from colorzoo.inference.steps.areas import DrawnArea, decode_locked_colors, lock
 if TYPE_CHECKING:  # photos do not need these stages
     from colorzoo.inference.steps.drawing import Drawing
 
-_COVERED = "{} points lie in protected areas, where they have no effect"
+_COVERED = "{} lie in protected areas, where they have no effect"
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,11 @@ class Locks:
             )
         lab, share = lock_areas(lab, edit.draw(self.areas), own, canvas.lines)
         locked = canvas.lock(lab, share)
-        covered = sum(_is_locked(share, edit, (hint.x, hint.y)) for hint in edit.recipe.points)
-        return locked.noted(_COVERED.format(covered)) if covered else locked
+        points = sum(_is_locked(share, edit, (hint.x, hint.y)) for hint in edit.recipe.points)
+        filled = sum(bool((share[each.share > 0] == 1).all()) for each in edit.draw(edit.areas("color")))
+        for count, what in ((points, "points"), (filled, "filled areas")):
+            locked = locked.noted(_COVERED.format(f"{count} {what}")) if count else locked
+        return locked
 
 
 def _is_locked(share: Tensor, edit: Edit, place: tuple[float, float]) -> bool:

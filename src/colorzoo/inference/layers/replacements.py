@@ -16,6 +16,7 @@ from colorzoo.inference.canvas import Canvas, outside_locks
 from colorzoo.inference.edit import Edit
 from colorzoo.inference.full_size import Overlay
 
+_LEAST_CHANGE = 0.5  # CIE units; a smaller change is not visible
 _REPLACED_GRAY = 10.0  # chroma in CIE units below which colors are replaced with less weight
 _REPLACED_GRAY_SHARE = 0.5  # upper limit of `_REPLACED_GRAY`, as a fraction of the old color's chroma
 _REPLACED_MOST_CHROMA = 8.0  # largest factor on the chroma
@@ -35,6 +36,12 @@ class Replacements:
 
     def apply(self, canvas: Canvas) -> Canvas:
         """Add the replacements to the changes at full size."""
+        free = 1 if canvas.locked is None else 1 - canvas.locked
+        for each in self.replacements:
+            ab = canvas.ab[0].clone()
+            _replace_colors((each,), ab, ab, 0)
+            if ((ab - canvas.ab[0]).abs() * free).amax() < _LEAST_CHANGE:
+                canvas = canvas.noted(f"no color is similar to {each.old}, which would become {each.new}")
         return canvas.finished_by(self)
 
     def overlay(self, canvas: Canvas, size: tuple[int, int]) -> Overlay:

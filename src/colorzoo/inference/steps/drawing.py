@@ -367,8 +367,12 @@ def divide_regions(drawing: Drawing, divisions: Sequence[Division]) -> Drawing:
         is_used = np.bincount(regions.ravel(), minlength=len(parents)) > 0
         if not is_used.all():
             regions = (np.cumsum(is_used) - 1).astype(np.int32)[regions]
-        divided = (*drawing.divided, parents[is_used])
-        drawing = replace(drawing, regions=regions, base=drawing.base or drawing, divided=divided)
+        divided, notes = (*drawing.divided, parents[is_used]), drawing.notes
+        if np.array_equal(regions, before):
+            notes = (*notes, f"entry {len(divided)} of the divisions changes no region")
+        drawing = replace(
+            drawing, regions=regions, notes=notes, base=drawing.base or drawing, divided=divided
+        )
     return drawing
 
 
