@@ -92,7 +92,7 @@ class Drawing:
         assert self.base is not None, "callers test the base"
         first = self.ancestors[0]
         areas = np.bincount(first, self.areas, minlength=first.max() + 1)
-        return _parents(first[self.regions], self.base.regions), areas.astype(np.float32)
+        return _parents(first[self.regions].astype(np.int32), self.base.regions), areas.astype(np.float32)
 
     @cached_property
     def areas(self) -> Map:
