@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import jsonschema
 import numpy as np
@@ -433,6 +433,39 @@ def test_evaluation_reads_the_values_of_images(
     with_hint, notes = psnr("with")
     assert with_hint != without
     assert not any("because" in note and kind in note for note in notes)
+    is_noted = f"toned ran without {kind} for 1 of 2 images" in notes
+    assert is_noted != guidance_kind(kind).optional
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_evaluation_uses_the_first_or_all_captions(order: tuple[int, int], tmp_path: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (24, 40, 3), dtype=np.uint8)
+    for name in ("a", "b"):
+        Image.fromarray(rgb).save(tmp_path / f"{name}.png")
+    first, second = (VALUES["text"][index] for index in order)
+    (tmp_path / "a.txt").write_text(f"{first}\n{second}\n")
+    (tmp_path / "b.txt").write_text(second)
+    text = """{name: hints, version: 1, title: Hints, source: tests, coloring: network, metrics: [psnr],
+        resize: {mode: none}}"""
+
+    def psnr(captions: Literal["first", "all"]) -> tuple[list[tuple[str, float]], float]:
+        found = evaluate(
+            {"toned": Toned("text")},
+            tmp_path,
+            parse_protocol(text, "hints"),
+            captions=captions,
+            resamples=10,
+            metrics=["psnr"],
+        )
+        key = next(key for key in found.table()[0] if key.startswith("psnr"))
+        return [(row["image"], row[key]) for row in found.per_image()], found.table()[0][key]
+
+    (a, b), mean = psnr("first")
+    assert mean == pytest.approx((a[1] + b[1]) / 2)
+    assert a[1] != b[1]
+    found, mean = psnr("all")
+    assert sorted(found) == sorted([a, ("a.png", b[1]), b])
+    assert mean == pytest.approx((a[1] + 2 * b[1]) / 3)
 
 
 @pytest.mark.parametrize("kind", ["warmth"])

@@ -62,8 +62,9 @@ class GuidanceKind:
         name: Name in lower case.
         title: Plural noun for messages; empty for `name`.
         help: Help text of the command-line option ``--NAME VALUE``, whose text is passed to `parse`. An
-            evaluation reads the same text from ``NAME.csv`` or ``metadata.csv``. Empty for neither.
-        suffix: Extension of the files beside training images that contain values; empty for ``.NAME``.
+            evaluation reads the same text from files beside the images. Empty for neither.
+        suffix: Extension of the files beside images that contain values; empty for ``.NAME``.
+        table: Name of the table beside images that contains values; empty for ``NAME.csv``.
         widget: Input element in the drawing pad; empty for none.
         choices: Values of the widget ``"choice"``.
         schema: JSON schema of the field in a recipe. The kinds of colorzoo are described in
@@ -77,6 +78,7 @@ class GuidanceKind:
     title: str = ""
     help: str = ""
     suffix: str = ""
+    table: str = ""
     widget: Widget = ""
     choices: tuple[str, ...] = ()
     schema: Mapping[str, Any] = MappingProxyType({})
@@ -320,11 +322,13 @@ class _LabelKind(GuidanceKind):
 
     name = "label"
     title = "image labels"
+    table = "labels.csv"
 
     def parse(self, value: Any, name: str) -> int:
-        parent, _, key = name.rpartition(".")
-        label: int = Fields({key: value}, parent).read(key, NonNegativeInt)
-        return label
+        number = int(value) if isinstance(value, str) and value.isdecimal() else value
+        if type(number) is not int or number < 0:  # a bool is also an int
+            raise GuidanceError(f"{name} must be a whole number of at least 0, got {value!r}")
+        return number
 
     def tensors(self, value: int, lightness: Tensor, image_size: Size) -> Any:
         import torch
