@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -19,9 +21,13 @@ from torch import Tensor
 from apps.studio.pads import DirectPad, photo_file
 from colorzoo import Colorizer, api, colorize, registry
 from colorzoo.abilities import RegionModel
+from colorzoo.apps.cli import colorize as colorize_command
+from colorzoo.apps.cli import video
+from colorzoo.apps.cli.doctor import diagnose
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.card import ModelCard
+from colorzoo.data.dataset import Batch, Sample
 from colorzoo.data.sources import find_sources
 from colorzoo.engines.samples import sample_guidance
 from colorzoo.errors import GuidanceError
@@ -30,7 +36,7 @@ from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Guidance, GuidanceKind, Recipe, Regions, decode_text, kinds, register_kind
 from colorzoo.guidance.kinds import guidance_kind, guidance_kinds
 from colorzoo.guidance.objects import Rectangle
-from colorzoo.guidance.recipe import recipe_schema
+from colorzoo.guidance.recipe import _PAD_FIELDS, recipe_schema
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.inference.border import crop_recipe
 from colorzoo.inference.choice import choose_model
@@ -393,6 +399,55 @@ def test_unknown_kind_is_an_error(photo: Path) -> None:
         colorizer_of("text")(photo, Guidance(extra={"moisture": torch.zeros(1)}))
     with pytest.raises(GuidanceError, match="already registered"):
         register_kind(Warmth())
+
+
+def used_names() -> set[str]:
+    """Return the names of options, recipe fields, batch entries and table columns."""
+    names = {"image", "file_name", "help", "frame", *_PAD_FIELDS}  # frame: former name of border
+    names |= {each.name for kind in (Recipe, Guidance) for each in fields(kind)}
+    names |= (
+        recipe_schema()["properties"].keys() | Batch.__annotations__.keys() | Sample.__annotations__.keys()
+    )
+    for command in (*colorize_command.COMMANDS.values(), *video.COMMANDS.values()):
+        for field in fields(command.options):
+            flags = {flag.lstrip("-").replace("-", "_") for flag in field.metadata["flags"]}
+            names |= {field.name, *flags}
+    return {name for name in names if re.fullmatch("[a-z][a-z0-9_]+", name)}
+
+
+def test_names_in_use_are_reserved() -> None:
+    own = {kind.name for kind in kinds.BUILT_IN} | {"warmth"}
+    assert used_names() - own == kinds.RESERVED
+    for name in (*kinds.RESERVED, "x_mine", "Warm", ""):
+        kind = Warmth()
+        kind.name = name  # type: ignore[misc]
+        with pytest.raises(GuidanceError, match=re.escape(repr(name)) if name in kinds.RESERVED else "x_"):
+            register_kind(kind)
+    assert [kind.name for kind in guidance_kinds()][-1] == "warmth"
+
+
+@pytest.mark.parametrize("name", ["temperature", "size", "help", "border"])
+def test_package_with_a_reserved_name_is_skipped_with_a_message(
+    name: str,
+    photo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = f"from colorzoo.guidance import GuidanceKind\nclass Kind(GuidanceKind):\n    name = {name!r}\n"
+    (tmp_path / "reserved2031.py").write_text(f"{code}    help = 'help'\n")
+    info = tmp_path / "reserved2031-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: reserved-kinds\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[colorzoo.guidance]\nkind = reserved2031:Kind\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "reserved2031", raising=False)
+    kinds.refresh()
+    assert main(["colorize", str(photo), "--model", "gray", "-o", str(tmp_path / "out.png")]) == 0
+    assert f"{name!r} of reserved2031 must have another name" in capsys.readouterr().err
+    (problem,) = kinds.skipped_kinds()
+    assert "reserved-kinds" in problem
+    assert [each for each in diagnose()[1] if problem in each]
 
 
 @pytest.mark.parametrize("kind", VALUES)
