@@ -367,7 +367,7 @@ def test_samples_in_python_are_a_list_with_consecutive_seeds(
         assert np.array_equal(samples[1], one)
         assert not np.array_equal(samples[0], one)
     assert not np.array_equal(colorize(photo, "gray", {"seed": 7}), one)
-    for wrong in ({"seed": -1}, {"samples": 0}):
+    for wrong in ({"seed": -1}, {"samples": 0}, {"seed": True}, {"samples": True}, {"seed": 1.0}):
         with pytest.raises(GuidanceError):
             colorize(photo, "gray", **wrong)
 
