@@ -265,6 +265,20 @@ def test_edit_of_the_value_runs_the_model_again(kind: str, photo: Path) -> None:
     assert kind in pad.hello["models"][0]["guidance"]
 
 
+def test_pad_receives_the_words_of_a_text_and_why_they_have_no_effect(photo: Path) -> None:
+    pad = DirectPad(Studio(Colorizer("weng2022code_small", device="cpu", size=64)))
+    pad.open(photo.read_bytes())
+    words = dict(pad.call("color", recipe={"text": "red cars, not boojum"}).body["words"])
+    assert list(words) == ["red", "cars", "not", "boojum"]
+    assert (words["red"], words["cars"]) == ("", "")
+    assert "negation" in words["not"]
+    assert "unknown" in words["boojum"]
+    assert "words" not in pad.call("color", recipe={}).body
+    other = DirectPad(Studio(colorizer_of("text")))
+    other.open(photo.read_bytes())
+    assert "words" not in other.call("color", recipe={"text": "red car"}).body
+
+
 @pytest.mark.parametrize("kind", ["text"])
 def test_video_passes_the_text_to_each_frame(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
