@@ -55,18 +55,6 @@ VALUES: dict[str, tuple[Any, Any]] = {
 }
 
 
-ROUTES: dict[str, str] = {
-    "test_colorizer_passes_tensors_of_every_kind_to_a_model_that_accepts_it": "tensors",
-    "test_colorizer_passes_every_kind_of_a_recipe_file": "recipe file and its schema",
-    "test_model_receives_the_value_from_recipe_json_and_tensors": "Python dict",
-    "test_command_line_passes_every_kind_and_records_it": "command line, provenance record",
-    "test_video_passes_the_text_to_each_frame": "video",
-    "test_edit_of_the_value_runs_the_model_again": "drawing pad",
-    "test_evaluation_reads_the_values_of_images": "evaluation files",
-    "test_simulated_user_of_a_kind_is_named_in_a_protocol": "simulated user",
-    "test_contract_samples_have_every_kind": "contract tests",
-}
-"""Routes by test; ``KINDS_TABLE=FILE pytest tests/guidance`` writes a table of kinds and routes."""
 RECIPES: dict[str, Any] = {
     "points": [{"x": 20, "y": 10, "color": "#c04020"}],
     "scribbles": [{"path": [[1, 2], [30, 20]]}],
