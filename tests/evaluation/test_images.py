@@ -29,6 +29,7 @@ CPU = torch.device("cpu")
 def test_select_images_reads_labels_from_labels_csv(image_folder: Path) -> None:
     table = image_folder / "labels.csv"
     table.write_text("image,label\n0.png,7\n2.png,0\n", encoding="utf-8-sig")  # as spreadsheets write it
+    (image_folder / "metadata.csv").write_text("file_name,label\n0.png,cat\n")  # names are not labels
     found, _ = select_images(image_folder, TINY, None, None)
     assert [(each.name, each.label) for each in found] == [
         ("0.png", 7), ("1.png", None), ("2.png", 0), ("3.png", None)

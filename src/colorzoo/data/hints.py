@@ -86,7 +86,7 @@ def require_hints(
         lacking = sum(kind.name not in each for each in hints)
         if lacking == len(hints):
             raise DataError(
-                f"no image below {str(root)!r} has a value of {kind.name}; expected {_table(kind)}, "
+                f"no image below {str(root)!r} has a value of {kind.name}; expected {kind.name}.csv, "
                 f"metadata.csv or metadata.jsonl with the column {kind.name}, or files such as "
                 f"NAME{_suffix(kind)} beside NAME.jpg"
             )
@@ -100,10 +100,13 @@ def read_hints(images: Sequence[StoredImage], kinds: Sequence[GuidanceKind], roo
 
     The values of an image come from the first of these files that contains a value for it:
 
-    - ``NAME.csv``, where NAME is the kind, with the columns ``image`` and NAME (``labels.csv`` for labels);
+    - ``NAME.csv``, where NAME is the kind, with the columns ``image`` and NAME;
     - ``metadata.csv`` with the columns ``file_name`` and NAME, or ``metadata.jsonl`` with these keys;
     - a file beside the image, or beside the member of a tar, with its name and the extension of the kind,
       such as ``.txt``.
+
+    A kind with a `GuidanceKind.table`, such as the label, is read from this table instead of the first two,
+    because a column ``label`` of ``metadata.csv`` often contains names.
 
     An image has several values if a table lists it several times, or if the file beside it has several lines.
     The tables are in the folder of the image or in a parent folder up to ``root``, and list paths relative to
@@ -125,7 +128,7 @@ def read_hints(images: Sequence[StoredImage], kinds: Sequence[GuidanceKind], roo
     unused: dict[str, Path] = {}  # a table without any of the images
     for kind in kinds:
         of_kind = listed[kind.name] = {}
-        for name in (_table(kind), *METADATA):
+        for name in (kind.table,) if kind.table else (f"{kind.name}.csv", *METADATA):
             for folder in sorted(folders):
                 rows = defaultdict[str, list[Any]](list)
                 for image_name, value in _table_values(folder / name, kind.name):
@@ -185,10 +188,6 @@ def hint_tensors(
         else:
             tensors[kind.name] = torch.zeros_like(kind.sample((height, width), 1, 0)[0])
     return tensors
-
-
-def _table(kind: GuidanceKind) -> str:
-    return kind.table or f"{kind.name}.csv"
 
 
 def _suffix(kind: GuidanceKind) -> str:

@@ -76,7 +76,8 @@ class GuidanceKind:
         help: Help text of the command-line option ``--NAME VALUE``, whose text is passed to `parse`. An
             evaluation reads the same text from files beside the images. Empty for neither.
         suffix: Extension of the files beside images that contain values; empty for ``.NAME``.
-        table: Name of the table beside images that contains values; empty for ``NAME.csv``.
+        table: Name of the only table beside images that contains values; empty for ``NAME.csv``,
+            ``metadata.csv`` and ``metadata.jsonl``.
         widget: Input element in the drawing pad; empty for none.
         choices: Values of the widget ``"choice"``.
         schema: JSON schema of the field in a recipe. The kinds of colorzoo are described in
