@@ -119,9 +119,7 @@ def write_several(folder: Path, kind: str, encoding: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("kind", ["text.csv", "metadata.csv", "metadata.jsonl", "NAME.txt"])
-def test_training_evaluation_and_prediction_read_the_same_captions(
-    kind: str, encoding: str, album: Path
-) -> None:
+def test_training_and_evaluation_read_the_same_captions(kind: str, encoding: str, album: Path) -> None:
     write_several(album, kind, encoding)
     data = FolderDataModule(str(album), hints=["text"], **SMALL)
     data.setup("fit")
