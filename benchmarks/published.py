@@ -24,11 +24,12 @@ from benchmarks._common import DOCS, Options, Row, SkippedError, with_table
 from colorzoo.data.sources import walk_files
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.evaluation import Protocol, evaluate, load_protocol
-from colorzoo.evaluation.images import LABELS_FILE, subset_names
+from colorzoo.evaluation.images import subset_names
 from colorzoo.evaluation.measures import named_measure
 from colorzoo.evaluation.methods import BASELINES
 from colorzoo.evaluation.run import print_notes
 from colorzoo.files import sha256_of, write_atomic
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.weights.catalog import fetch, list_weights
 
 PAGE = DOCS / "published.md"
@@ -299,13 +300,13 @@ def measure(
         images: Name of the subset of the images.
         options: ``images`` limits the number of images; ``device`` is the device of the model.
     """
-    metrics = []
+    metrics, labels_file = [], guidance_kind("label").table
     for metric in dict.fromkeys(value.metric for value in values):
         try:
             if metric == "fid" and options.images:
                 raise DataError("a distance between image sets requires all images, not --images")
-            if metric.startswith("accuracy") and not (folder / LABELS_FILE).is_file():
-                raise DataError(f"{LABELS_FILE} is missing in {folder}")
+            if metric.startswith("accuracy") and not (folder / labels_file).is_file():
+                raise DataError(f"{labels_file} is missing in {folder}")
             named_measure(metric)
             metrics.append(metric)
         except (DataError, WeightsError) as error:

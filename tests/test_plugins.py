@@ -1,22 +1,28 @@
 """Third-party papers are found by their entry points."""
 
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from zipfile import ZipFile
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 import colorzoo
-from colorzoo._machine import source_digest
 from colorzoo.apps.cli.main import main
 from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.evaluation import evaluate, methods
 from colorzoo.evaluation.cache import Cache, Entry
-from colorzoo.evaluation.protocol import load_protocol
+from colorzoo.evaluation.protocol import load_protocol, parse_protocol
 from colorzoo.evaluation.run import describe_machine
 from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import Guidance, kinds
+from colorzoo.model import ColoringModel
+from colorzoo.prediction import AbPrediction
 from colorzoo.registry import list_models, refresh
 from colorzoo.testing import write_sample_images
 from colorzoo.testing.persistence import save_checkpoint
@@ -52,7 +58,6 @@ def test_source_of_installed_package_is_part_of_the_evaluation_cache(
 
     def folders() -> set[Path]:
         refresh()
-        source_digest.cache_clear()
         Cache(tmp_path / "cache", protocol, machine).write("gray", "0" * 32, Entry())
         return set((tmp_path / "cache").iterdir())
 
@@ -65,7 +70,90 @@ def test_source_of_installed_package_is_part_of_the_evaluation_cache(
     finally:
         monkeypatch.undo()
         refresh()
-        source_digest.cache_clear()
+
+
+KIND = """
+import torch
+from colorzoo.guidance import GuidanceKind
+from {module} import FACTOR
+
+class Warmth(GuidanceKind):
+    name = "warmth"
+    help = "warm colors"
+
+    def parse(self, value, name):
+        return float(value)
+
+    def tensors(self, value, lightness, image_size):
+        return FACTOR * torch.tensor([[value]])
+"""
+
+
+class Warm(ColoringModel):
+    """Predicts the value of the kind ``warmth`` as b."""
+
+    accepts = frozenset({"warmth"})
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        warmth = torch.zeros(1) if guidance is None else guidance.get("warmth")
+        return AbPrediction(ab=(torch.zeros_like(lightness) + warmth.view(-1, 1, 1, 1)).expand(-1, 2, -1, -1))
+
+
+@pytest.mark.parametrize("added_by", ["entry point", "register_kind", "notebook"])
+def test_source_of_a_kind_of_guidance_is_part_of_the_evaluation_cache(
+    added_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "warm_kind"
+    package.mkdir()
+    (package / "__init__.py").write_text("from .kind import Warmth")
+    (package / "kind.py").write_text(KIND.format(module="warm_kind.factor"))
+    if added_by == "entry point":
+        info = tmp_path / "warm_kind-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: warm-kind\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[colorzoo.guidance]\nwarmth = warm_kind:Warmth\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    write_sample_images(tmp_path / "album", count=2)
+    (tmp_path / "album" / "warmth.csv").write_text("image,warmth\ntrain/sample0.png,30\n")
+    protocol = parse_protocol(
+        "{name: warm, version: 1, title: Warm, source: tests, coloring: network, metrics: [psnr], "
+        "resize: {mode: none}}",
+        "warm",
+    )
+    # a method with a constant identity, as a registered model
+    monkeypatch.setattr(methods, "IN_MEMORY", "the same weights")
+
+    def psnr(factor: float) -> float:
+        """Evaluate as a new process that imports the package again."""
+        (package / "factor.py").write_text(f"FACTOR = {factor}\n")
+        for name in [name for name in sys.modules if name.partition(".")[0] == "warm_kind"]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        kinds.refresh()
+        if added_by != "entry point":
+            kind = importlib.import_module("warm_kind").Warmth
+            if added_by == "notebook":  # a module without a file and specification
+                monkeypatch.setattr(kind, "__module__", "__notebook__")
+                monkeypatch.setitem(sys.modules, "__notebook__", ModuleType("__notebook__"))
+            kinds.register_kind(kind())
+        found = evaluate(
+            {"warm": Warm(nn.Identity())},
+            tmp_path / "album",
+            protocol,
+            cache=tmp_path / "cache",
+            limit=1,
+            resamples=10,
+        )
+        (row,) = found.table()
+        return float(next(value for key, value in row.items() if key.startswith("psnr")))
+
+    try:
+        first, second = psnr(1), psnr(-2)
+        assert first != second
+        assert psnr(1) == first
+    finally:
+        monkeypatch.undo()
+        kinds.refresh()
 
 
 @pytest.mark.nightly

@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -31,18 +30,23 @@ LIBRARIES = (
 """Packages whose versions affect numerical results."""
 
 
-@cache
 def source_digest(*plugins: str) -> str:
     """Return a hash of the Python files of colorzoo and of other modules or packages.
 
-    Results that are cached on disk depend on it, because the version number changes only with releases.
+    Results that are cached on disk depend on it, because the version number changes only with releases. The
+    code of a notebook has no file, so its hash is random.
 
     Args:
         plugins: Import names of modules or packages that extend colorzoo.
     """
     digest = hashlib.sha256()
     for module in (__name__.partition(".")[0], *sorted(plugins)):
-        spec = find_spec(module)
+        try:
+            spec = find_spec(module)
+        except ValueError:  # a script or a notebook
+            script = getattr(sys.modules[module], "__file__", None)
+            digest.update(Path(script).read_bytes() if script else os.urandom(16))
+            continue
         if spec is None or spec.origin is None:
             continue
         own = Path(spec.origin)

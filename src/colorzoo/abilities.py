@@ -27,6 +27,7 @@ __all__ = [
     "SegmentationModel",
     "SimilarityModel",
     "StyleModel",
+    "TextModel",
     "Transform",
     "VideoModel",
 ]
@@ -260,4 +261,15 @@ class StyleModel(ABC):
 
         Returns:
             RGB ``(B, 3, H, W)`` in [0, 1].
+        """
+
+
+class TextModel(ABC):
+    """Model that explains which words of a text it uses."""
+
+    @abstractmethod
+    def read_text(self, text: str) -> list[tuple[str, str]]:
+        """Return the words of a text without articles and prepositions, in their order.
+
+        The second entry is the reason why a word has no effect; empty for a word with an effect.
         """

@@ -121,8 +121,8 @@ def colorize(
     references = listed_references(reference)
     parsed_guidance = _guidance_with_settings(guidance, settings, folder, references)
     # the guidance of each sample
-    if samples is not None and not samples > 0:
-        raise GuidanceError(f"samples must be at least 1, got {samples}")
+    if samples is not None and not (type(samples) is int and samples > 0):  # a bool is also an int
+        raise GuidanceError(f"samples must be a whole number of at least 1, got {samples!r}")
     if seed is not None or samples is not None:
         guidances = with_seeds(parsed_guidance, seed, samples or 1)
         parsed_guidance = guidances[0]

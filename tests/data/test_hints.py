@@ -21,6 +21,8 @@ from colorzoo.data import (
 )
 from colorzoo.data.shards import ShardOptions, shard_folder
 from colorzoo.errors import ColorzooError
+from colorzoo.evaluation.images import select_images
+from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.guidance import GuidanceKind, decode_text, kinds, register_kind
 from colorzoo.testing.samples import write_sample_images
 
@@ -95,6 +97,65 @@ def write_tars(folder: Path) -> None:
 def write_val(folder: Path) -> None:
     """Give a validation image values, because each split must contain some."""
     (folder / "val" / "metadata.csv").write_text("file_name,text,warmth\nsample1.png,green field,1\n")
+
+
+CAPTIONS = ["red car", "a car\u2019s red door", "blue sky"]
+
+
+def write_several(folder: Path, kind: str, encoding: str) -> None:
+    """Write several captions of ``train/sample0.png`` and ``val/sample1.png`` to files of one kind."""
+    for name in ("train/sample0", "val/sample1"):
+        if kind == "NAME.txt":
+            (folder / f"{name}.txt").write_text("\n".join([*CAPTIONS, ""]), encoding=encoding)
+    rows = [(f"{name}.png", text) for text in CAPTIONS for name in ("train/sample0", "val/sample1")]
+    if kind == "metadata.jsonl":
+        lines = [json.dumps({"file_name": name, "text": text}, ensure_ascii=False) for name, text in rows]
+        (folder / kind).write_text("\n".join(lines), encoding=encoding)
+    elif kind != "NAME.txt":
+        header = "image,text" if kind == "text.csv" else "file_name,text"
+        lines = [f'{name},"{text}"' for name, text in rows]
+        (folder / kind).write_text("\n".join([header, *lines]), encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("kind", ["text.csv", "metadata.csv", "metadata.jsonl", "NAME.txt"])
+def test_training_and_evaluation_read_the_same_captions(kind: str, encoding: str, album: Path) -> None:
+    write_several(album, kind, encoding)
+    data = FolderDataModule(str(album), hints=["text"], **SMALL)
+    data.setup("fit")
+    validation = [data.val_data[0, seed]["text"] for seed in range(5)]  # type: ignore[index]
+    assert decode_text(torch.stack(validation)) == CAPTIONS[:1] * 5
+    seeds = [*range(40), *range(40)]
+    texts = [decode_text(data.train_data[0, seed]["text"][None])[0] for seed in seeds]  # type: ignore[index]
+    assert set(texts) == set(CAPTIONS)
+    assert texts[:40] == texts[40:]
+    protocol = load_protocol("automatic")
+    images = {item.name: item for item in select_images(album, protocol, None, None)[0]}
+    assert images["train/sample0.png"].hints == {"text": CAPTIONS[0]}
+    assert images["train/sample2.png"].hints == {}
+    items, deviation = select_images(album, protocol, None, None, captions="all")
+    found = [item.hints["text"] for item in items if item.name == "val/sample1.png"]
+    assert (found, len(items), deviation) == (CAPTIONS, 10, "all captions of each image")
+    limited, _ = select_images(album, protocol, None, 1, captions="all")
+    assert {item.group for item in limited} == {"train/sample0.png"}
+
+
+def test_kinds_of_one_row_are_chosen_together(album: Path) -> None:
+    rows = [f"train/sample0.png,{number} cars,{number}" for number in range(1, 6)]
+    (album / "metadata.csv").write_text("\n".join(["file_name,text,warmth", *rows]))
+    write_val(album)
+    data = FolderDataModule(str(album), hints=["text", "warmth"], **SMALL)
+    data.setup("fit")
+    samples = [data.train_data[0, seed] for seed in range(20)]  # type: ignore[index]
+    pairs = {(decode_text(each["text"][None])[0], float(each["warmth"])) for each in samples}
+    assert pairs <= {(f"{number} cars", number) for number in range(1, 6)}
+    assert len(pairs) > 2
+
+
+def test_images_without_a_value_are_counted(album: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_several(album, "text.csv", "utf-8")
+    FolderDataModule(str(album), hints=["text"], **SMALL).setup("fit")
+    assert [each for each in caplog.messages if "2 of 3 images" in each and "no value of text" in each]
 
 
 def samples_of(data: ImageDataModule) -> dict[str, dict[str, Any]]:
@@ -191,6 +252,17 @@ def test_shards_contain_the_values(
     assert samples["sample0"]["warmth"].tolist() == [0.5]
     assert decode_text(samples["sample2"]["text"][None]) == [""]
     assert "text" not in samples_of(StreamingDataModule(str(tmp_path / "with"), **SMALL))["sample0"]
+    (album / "train" / "sample0.txt").write_text("red car")
+    write_several(album, "text.csv", "utf-8")
+    shard_folder(album, tmp_path / "several", ShardOptions(hints=("text",)))
+    data = StreamingDataModule(str(tmp_path / "several"), hints=["text"], **SMALL)
+    data.setup("fit")
+    chosen = [data.train_data[n, seed] for n in range(3) for seed in range(40)]  # type: ignore[index]
+    assert {*decode_text(torch.stack([each["text"] for each in chosen]))} == {"", *CAPTIONS}
+    manifest = tmp_path / "several" / "shards.json"
+    manifest.write_text(manifest.read_text().replace('"version": 3', '"version": 2'))
+    with pytest.raises(ColorzooError, match=r"must contain text .* --hints text"):
+        StreamingDataModule(str(tmp_path / "several"), hints=["text"], **SMALL).setup("fit")
     shard_folder(album, tmp_path / "without", ShardOptions())
     with pytest.raises(ColorzooError, match=r"must contain text .* --hints text"):
         StreamingDataModule(str(tmp_path / "without"), hints=["text"], **SMALL).setup("fit")

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from colorzoo.color import rgb_to_gray, xdog
 from colorzoo.data.decode import decode_frame, decoded_boxes
 from colorzoo.data.sources import StoredImage
-from colorzoo.errors import DataError, ImageError
+from colorzoo.errors import ColorzooError, DataError, ImageError
 from colorzoo.evaluation.cache import Cache, Entry
 from colorzoo.evaluation.images import Item, hash_all, read_result, read_truth, select_images
 from colorzoo.evaluation.protocol import Resize, parse_protocol
@@ -29,6 +29,7 @@ CPU = torch.device("cpu")
 def test_select_images_reads_labels_from_labels_csv(image_folder: Path) -> None:
     table = image_folder / "labels.csv"
     table.write_text("image,label\n0.png,7\n2.png,0\n", encoding="utf-8-sig")  # as spreadsheets write it
+    (image_folder / "metadata.csv").write_text("file_name,label\n0.png,cat\n")  # names are not labels
     found, _ = select_images(image_folder, TINY, None, None)
     assert [(each.name, each.label) for each in found] == [
         ("0.png", 7), ("1.png", None), ("2.png", 0), ("3.png", None)
@@ -36,11 +37,11 @@ def test_select_images_reads_labels_from_labels_csv(image_folder: Path) -> None:
     assert read_truth(found[0].hashed(), TINY, CPU).label == 7
     wrong = {
         "image,class\n0.png,7\n": "'label' is missing",
-        "image,label\n0.png,cat\n": "'label' must be",
+        "image,label\n0.png,cat\n": r"label of .*0\.png' must be a whole number",
     }
     for text, message in wrong.items():
         table.write_text(text)
-        with pytest.raises(DataError, match=message):
+        with pytest.raises(ColorzooError, match=message):
             select_images(image_folder, TINY, None, None)
     table.write_text("image,label\nphotos/0.png,7\n")
     with pytest.raises(

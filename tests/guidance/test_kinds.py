@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import jsonschema
 import numpy as np
@@ -19,9 +21,13 @@ from torch import Tensor
 from apps.studio.pads import DirectPad, photo_file
 from colorzoo import Colorizer, api, colorize, registry
 from colorzoo.abilities import RegionModel
+from colorzoo.apps.cli import colorize as colorize_command
+from colorzoo.apps.cli import video
+from colorzoo.apps.cli.doctor import diagnose
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.card import ModelCard
+from colorzoo.data.dataset import Batch, Sample
 from colorzoo.data.sources import find_sources
 from colorzoo.engines.samples import sample_guidance
 from colorzoo.errors import GuidanceError
@@ -30,7 +36,7 @@ from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Guidance, GuidanceKind, Recipe, Regions, decode_text, kinds, register_kind
 from colorzoo.guidance.kinds import guidance_kind, guidance_kinds
 from colorzoo.guidance.objects import Rectangle
-from colorzoo.guidance.recipe import recipe_schema
+from colorzoo.guidance.recipe import _PAD_FIELDS, recipe_schema
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.inference.border import crop_recipe
 from colorzoo.inference.choice import choose_model
@@ -49,18 +55,6 @@ VALUES: dict[str, tuple[Any, Any]] = {
 }
 
 
-ROUTES: dict[str, str] = {
-    "test_colorizer_passes_tensors_of_every_kind_to_a_model_that_accepts_it": "tensors",
-    "test_colorizer_passes_every_kind_of_a_recipe_file": "recipe file and its schema",
-    "test_model_receives_the_value_from_recipe_json_and_tensors": "Python dict",
-    "test_command_line_passes_every_kind_and_records_it": "command line, provenance record",
-    "test_video_passes_the_text_to_each_frame": "video",
-    "test_edit_of_the_value_runs_the_model_again": "drawing pad",
-    "test_evaluation_reads_the_values_of_images": "evaluation files",
-    "test_simulated_user_of_a_kind_is_named_in_a_protocol": "simulated user",
-    "test_contract_samples_have_every_kind": "contract tests",
-}
-"""Routes by test; ``KINDS_TABLE=FILE pytest tests/guidance`` writes a table of kinds and routes."""
 RECIPES: dict[str, Any] = {
     "points": [{"x": 20, "y": 10, "color": "#c04020"}],
     "scribbles": [{"path": [[1, 2], [30, 20]]}],
@@ -259,6 +253,20 @@ def test_edit_of_the_value_runs_the_model_again(kind: str, photo: Path) -> None:
     assert kind in pad.hello["models"][0]["guidance"]
 
 
+def test_pad_receives_the_words_of_a_text_and_why_they_have_no_effect(photo: Path) -> None:
+    pad = DirectPad(Studio(Colorizer("weng2022code_small", device="cpu", size=64)))
+    pad.open(photo.read_bytes())
+    words = dict(pad.call("color", recipe={"text": "red cars, not boojum"}).body["words"])
+    assert list(words) == ["red", "cars", "not", "boojum"]
+    assert (words["red"], words["cars"]) == ("", "")
+    assert "negation" in words["not"]
+    assert "unknown" in words["boojum"]
+    assert "words" not in pad.call("color", recipe={}).body
+    other = DirectPad(Studio(colorizer_of("text")))
+    other.open(photo.read_bytes())
+    assert "words" not in other.call("color", recipe={"text": "red car"}).body
+
+
 @pytest.mark.parametrize("kind", ["text"])
 def test_video_passes_the_text_to_each_frame(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -361,7 +369,7 @@ def test_samples_in_python_are_a_list_with_consecutive_seeds(
         assert np.array_equal(samples[1], one)
         assert not np.array_equal(samples[0], one)
     assert not np.array_equal(colorize(photo, "gray", {"seed": 7}), one)
-    for wrong in ({"seed": -1}, {"samples": 0}):
+    for wrong in ({"seed": -1}, {"samples": 0}, {"seed": True}, {"samples": True}, {"seed": 1.0}):
         with pytest.raises(GuidanceError):
             colorize(photo, "gray", **wrong)
 
@@ -393,6 +401,55 @@ def test_unknown_kind_is_an_error(photo: Path) -> None:
         colorizer_of("text")(photo, Guidance(extra={"moisture": torch.zeros(1)}))
     with pytest.raises(GuidanceError, match="already registered"):
         register_kind(Warmth())
+
+
+def used_names() -> set[str]:
+    """Return the names of options, recipe fields, batch entries and table columns."""
+    names = {"image", "file_name", "help", "frame", *_PAD_FIELDS}  # frame: former name of border
+    names |= {each.name for kind in (Recipe, Guidance) for each in fields(kind)}
+    names |= (
+        recipe_schema()["properties"].keys() | Batch.__annotations__.keys() | Sample.__annotations__.keys()
+    )
+    for command in (*colorize_command.COMMANDS.values(), *video.COMMANDS.values()):
+        for field in fields(command.options):
+            flags = {flag.lstrip("-").replace("-", "_") for flag in field.metadata["flags"]}
+            names |= {field.name, *flags}
+    return {name for name in names if re.fullmatch("[a-z][a-z0-9_]+", name)}
+
+
+def test_names_in_use_are_reserved() -> None:
+    own = {kind.name for kind in kinds.BUILT_IN} | {"warmth"}
+    assert used_names() - own == kinds.RESERVED
+    for name in (*kinds.RESERVED, "x_mine", "Warm", ""):
+        kind = Warmth()
+        kind.name = name  # type: ignore[misc]
+        with pytest.raises(GuidanceError, match=re.escape(repr(name)) if name in kinds.RESERVED else "x_"):
+            register_kind(kind)
+    assert [kind.name for kind in guidance_kinds()][-1] == "warmth"
+
+
+@pytest.mark.parametrize("name", ["temperature", "size", "help", "border"])
+def test_package_with_a_reserved_name_is_skipped_with_a_message(
+    name: str,
+    photo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = f"from colorzoo.guidance import GuidanceKind\nclass Kind(GuidanceKind):\n    name = {name!r}\n"
+    (tmp_path / "reserved2031.py").write_text(f"{code}    help = 'help'\n")
+    info = tmp_path / "reserved2031-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: reserved-kinds\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[colorzoo.guidance]\nkind = reserved2031:Kind\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "reserved2031", raising=False)
+    kinds.refresh()
+    assert main(["colorize", str(photo), "--model", "gray", "-o", str(tmp_path / "out.png")]) == 0
+    assert f"{name!r} of reserved2031 must have another name" in capsys.readouterr().err
+    (problem,) = kinds.skipped_kinds()
+    assert "reserved-kinds" in problem
+    assert [each for each in diagnose()[1] if problem in each]
 
 
 @pytest.mark.parametrize("kind", VALUES)
@@ -433,6 +490,39 @@ def test_evaluation_reads_the_values_of_images(
     with_hint, notes = psnr("with")
     assert with_hint != without
     assert not any("because" in note and kind in note for note in notes)
+    is_noted = f"toned ran without {kind} for 1 of 2 images" in notes
+    assert is_noted != guidance_kind(kind).optional
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_evaluation_uses_the_first_or_all_captions(order: tuple[int, int], tmp_path: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (24, 40, 3), dtype=np.uint8)
+    for name in ("a", "b"):
+        Image.fromarray(rgb).save(tmp_path / f"{name}.png")
+    first, second = (VALUES["text"][index] for index in order)
+    (tmp_path / "a.txt").write_text(f"{first}\n{second}\n")
+    (tmp_path / "b.txt").write_text(second)
+    text = """{name: hints, version: 1, title: Hints, source: tests, coloring: network, metrics: [psnr],
+        resize: {mode: none}}"""
+
+    def psnr(captions: Literal["first", "all"]) -> tuple[list[tuple[str, float]], float]:
+        found = evaluate(
+            {"toned": Toned("text")},
+            tmp_path,
+            parse_protocol(text, "hints"),
+            captions=captions,
+            resamples=10,
+            metrics=["psnr"],
+        )
+        key = next(key for key in found.table()[0] if key.startswith("psnr"))
+        return [(row["image"], row[key]) for row in found.per_image()], found.table()[0][key]
+
+    (a, b), mean = psnr("first")
+    assert mean == pytest.approx((a[1] + b[1]) / 2)
+    assert a[1] != b[1]
+    found, mean = psnr("all")
+    assert sorted(found) == sorted([a, ("a.png", b[1]), b])
+    assert mean == pytest.approx((a[1] + 2 * b[1]) / 3)
 
 
 @pytest.mark.parametrize("kind", ["warmth"])

@@ -63,3 +63,10 @@ def test_initial_noise_depends_on_the_seed_and_not_on_the_batch() -> None:
     assert not torch.equal(drawn[0], drawn[1])
     assert torch.equal(noise(images[:1], seeds[1:2])[0], drawn[1])
     assert drawn.std() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (20, 11), (3, 9)])
+def test_initial_noise_without_seeds_is_the_noise_of_the_seed_0(size: tuple[int, int]) -> None:
+    noise, images = InitialNoise(2, side=8), torch.zeros(2, 1, *size)
+    assert torch.equal(noise(images), noise(images, torch.tensor([0, 0])))
+    assert not torch.equal(noise(images), noise(images, torch.tensor([1, 1])))

@@ -155,6 +155,18 @@ def test_point_hints_are_colors_of_the_covered_cells() -> None:
     torch.testing.assert_close(hints.rgb, 2 * wanted[..., 0].T - 1, rtol=0, atol=1e-4)
 
 
+def test_each_of_adjacent_clicks_gives_a_hint() -> None:
+    """Clicks cover fewer than 12 pixels; one may cover more pixels of its cell than its neighbor."""
+    lightness = torch.full((1, 1, 64, 96), 50.0)
+    ab, mask = torch.zeros(1, 2, 64, 96), torch.zeros(1, 1, 64, 96)
+    mask[..., 20:23, 10:13] = mask[..., 20:22, 18:21] = 1  # not connected, in adjacent cells of one row
+    mask[..., 44:47, 77:80] = mask[..., 44:46, 80:82] = 1  # connected, with two colors
+    ab[:, 0, :, 77:80], ab[:, 1, :, 80:82] = 40, -40
+    mask[..., 30:33, 46:48] = mask[..., 30:33, 48] = 1  # one click on the border of four cells
+    hints = point_hints(lightness, Points(ab * mask, mask), (4, 6))
+    assert [cell[1:] for cell in hints.cells.tolist()] == [[1, 0], [1, 1], [1, 2], [2, 4], [2, 5]]
+
+
 @torch.inference_mode()
 def test_huang2022_appends_point_hints_to_exemplar_hints() -> None:
     made, lightness = model(matched_size=(144, 128)), torch.rand(1, 1, 64, 64) * 100

@@ -2,13 +2,22 @@
 
 import pytest
 import torch
+from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
 from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.testing import sample_batch
-from colorzoo.zoo.weng2022code.model import LENGTH, OBJECTS, WORDS, LanguageColorization, word_numbers
+from colorzoo.zoo.weng2022code.model import (
+    COLORS,
+    LENGTH,
+    OBJECTS,
+    SYNONYMS,
+    WORDS,
+    LanguageColorization,
+    word_numbers,
+)
 from colorzoo.zoo.weng2022code.task import COCO_STUFF_WORDS, HUES, Weng2022Code, color_name, painted
 from knobs.knob import Knobs
 
@@ -33,6 +42,55 @@ def test_words_are_found_in_any_spelling() -> None:
         assert list(dict.fromkeys(found)) == expected
     assert len(word_numbers("red car " * 40)) == LENGTH
     assert not any(word_numbers("ein rotes Auto"))
+
+
+@pytest.mark.parametrize(
+    "word", [word for word in (*OBJECTS, *SYNONYMS) if not word.endswith(("s", "people"))]
+)
+def test_plurals_of_objects_and_synonyms_are_known(word: str) -> None:
+    singular = WORDS[word_numbers(word)[0]]
+    irregular = {"man": "men", "woman": "women", "scarf": "scarves", "sky": "skies"}
+    is_hissed = word.endswith(("ch", "sh", "x", "ss"))
+    plural = irregular.get(word, word + ("es" if is_hissed else "s"))
+    assert [WORDS[number] for number in word_numbers(f"blue {plural}")[:2]] == ["blue", singular]
+    assert singular in OBJECTS or singular in COLORS
+
+
+def test_plurals_that_end_with_es_are_known() -> None:
+    found = [WORDS[number] for number in word_numbers("dresses, buses, couches; blouses, ties") if number]
+    assert found == ["dress", "bus", "couch", "shirt", "tie"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("red car, blue sky", {}),
+        ("The red cars and a sky's blue", {}),
+        ("red", {"red": "object"}),
+        ("car", {"car": "color"}),
+        ("car, blue sky", {}),  # the network gives the blue to both
+        ("red, blue sky", {"red": "object"}),
+        ("shiny red car", {"shiny": "unknown"}),
+        ("not a red car", {"not": "negation"}),
+        ("the car isn\u2019t red", {"isn't": "negation"}),
+        ("red car without roof", {"without": "negation", "roof": "unknown"}),
+        (
+            "rotes Auto, blauer \u00dcberhang",
+            dict.fromkeys(("rotes", "auto", "blauer", "\u00fcberhang"), "unknown"),
+        ),
+        ("blue sky " * 8 + "red car", {"red": "first 16", "car": "first 16"}),
+    ],
+)
+def test_words_without_effect_are_named_with_the_reason(text: str, wanted: dict[str, str]) -> None:
+    model = create_coloring_model("weng2022code_small")
+    reasons = {word: reason for word, reason in model.read_text(text) if reason}  # type: ignore[operator]
+    assert reasons.keys() == wanted.keys()
+    assert all(wanted[word] in reason for word, reason in reasons.items())
+    lightness = 100 * torch.rand(1, 1, 32, 48)
+    with torch.inference_mode():
+        notes = model(lightness, text_guidance(text[:256])).notes
+    assert all(any(repr(word) in note for note in notes) for word in reasons)
+    assert bool(notes) == bool(reasons)
 
 
 def test_every_trained_object_is_a_word() -> None:
@@ -87,6 +145,36 @@ def test_captions_of_mostly_unlabeled_images_name_only_visible_objects() -> None
     captions = task.captions_of(batch, rgb_to_lab(batch["rgb"]))
     named = {WORDS[number] for number in captions.words[captions.correspondence.amax(dim=2) > 0].tolist()}
     assert named == {"car"}
+
+
+def test_texts_of_a_batch_replace_simulated_captions() -> None:
+    task = Weng2022Code(width=24, text_width=16)
+    batch = sample_batch((64, 48), batch=4)
+    batch["classes"] = torch.full((4, 1, 64, 48), COCO_STUFF_WORDS["car"][0], dtype=torch.uint8)
+    simulated = task.captions_of(batch, rgb_to_lab(batch["rgb"]))
+    texts = ["green bus", "", "nothing", ""]
+    rows = [torch.tensor(list(text.encode().ljust(256, b"\0"))) for text in texts]
+    batch["text"] = torch.stack(rows)
+    found = task.captions_of(batch, rgb_to_lab(batch["rgb"]))
+    assert [WORDS[number] for number in found.words[0, :3]] == ["green", "bus", ""]
+    assert not found.words[2].any()
+    for column, expected in zip(found, simulated, strict=True):
+        assert torch.equal(column[1::2], expected[1::2])
+    assert [float(each.max()) for each in found.correspondence[::2]] == [-1, -1]
+    assert torch.equal(found.ab[::2], rgb_to_lab(batch["rgb"])[::2, 1:])
+
+
+def test_loss_of_the_words_ignores_images_whose_objects_are_unknown() -> None:
+    torch.manual_seed(0)
+    task = Weng2022Code(width=24, text_width=16)
+    task.log_losses = lambda losses, *_: logged.append(losses)  # type: ignore[method-assign, assignment]
+    logged: list[dict[str, Tensor]] = []
+    task.model.network.eval()
+    batch = sample_batch((64, 64), batch=2)
+    batch["text"] = text_guidance("red car", "blue sky").extra["text"]
+    task.training_step(batch, 0)
+    assert logged[0]["correspondence"] == logged[0]["gate"] == logged[0]["attention"] == 0
+    assert logged[0]["color"] > 0
 
 
 def test_objects_with_a_higher_weight_are_named_more_often() -> None:

@@ -77,13 +77,13 @@ def with_seeds(guidance: Guidance | Recipe, seed: int | None, count: int) -> lis
     Raises:
         GuidanceError: A seed is out of range.
     """
+    kind = guidance_kind("seed")
     if seed is not None:
-        first = seed
+        first = kind.parse(seed, "seed")  # a bool is not a seed, but True + 1 is 2
     elif isinstance(guidance, Recipe):
         first = guidance.more.get("seed", 0)
     else:
         first = 0 if (own := guidance.get("seed")) is None else int(own[0])
-    kind = guidance_kind("seed")
     seeds = [kind.parse(first + index, "seed") for index in range(count)]
     if isinstance(guidance, Recipe):
         return [replace(guidance, more={**guidance.more, "seed": each}) for each in seeds]

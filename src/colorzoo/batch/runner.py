@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
@@ -286,23 +286,37 @@ class FileColorizer:
                 self._loaded[name] = colorizer, exemplar
             return self._loaded[name]
 
-    def provenance(self, size: int | None = None, name: str | None = None) -> ImageProvenance:
+    def guidance_of(self, hints: Mapping[str, Any] | None) -> Guidance | Recipe:
+        """Return the guidance of an image with its own hints; see `FileTask`."""
+        if not hints:
+            return self.guidance
+        recipe = self.guidance if isinstance(self.guidance, Recipe) else Recipe()
+        return replace(recipe, more={**recipe.more, **hints})
+
+    def provenance(
+        self,
+        size: int | None = None,
+        name: str | None = None,
+        hints: Mapping[str, Any] | None = None,
+    ) -> ImageProvenance:
         """Return the provenance record of the results, without their source.
 
-        The record is computed once for each size and model.
+        The record is computed once for each size and model, unless the images have their own hints.
 
         Args:
             size: Shorter side of the network input in pixels; None if the model is not loaded.
             name: Name of the model; None selects the model of this object.
+            hints: Hints of an image, see `FileTask`; None for no hints.
 
         Raises:
             ColorzooError: The model does not exist, or its weights cannot be downloaded.
         """
         name = name or self.name
-        if (size, name) in self._records:
+        if not hints and (size, name) in self._records:
             return self._records[size, name]
         loaded = self.colorizer if name == self.name else None
-        recipe = self.guidance if isinstance(self.guidance, Recipe) else Recipe()
+        guidance = self.guidance_of(hints)
+        recipe = guidance if isinstance(guidance, Recipe) else Recipe()
         names_files = not {"exemplar", "classes"}.isdisjoint(recipe.kinds())
         record = result_provenance(
             loaded if loaded is not None and not loaded.is_registered else name,
@@ -324,7 +338,8 @@ class FileColorizer:
         if decisive:
             digest = hashlib.sha256(" ".join([*decisive, record.settings]).encode()).hexdigest()
             record = replace(record, settings=digest)
-        self._records[size, name] = record
+        if not hints:
+            self._records[size, name] = record
         return record
 
     @cached_property  # hashed once, so that all records of a run contain the same hashes
@@ -373,7 +388,8 @@ class FileColorizer:
                 if self.embed_provenance:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
                     file.seek(0)
-                    provenance = with_source(self.provenance(colorizer.size), digest, Path(task.name).name)
+                    record = self.provenance(colorizer.size, hints=task.hints)
+                    provenance = with_source(record, digest, Path(task.name).name)
                 if self.skip_done and provenance is not None:
                     read = self.bucket.read_provenance if self.bucket else read_provenance
                     state = result_state(read(task.target), provenance)
@@ -410,7 +426,8 @@ class FileColorizer:
             colorizer, exemplar = self.load(name)
             provenance = self._with_model(provenance, name, colorizer.size)
         strength = self.settings.strength
-        edit = colorizer.resolve(image, self.guidance, strength=strength, reference=exemplar)
+        guidance = self.guidance_of(task.hints)
+        edit = colorizer.resolve(image, guidance, strength=strength, reference=exemplar)
         # pages in color are kept if `skip_colored` is set
         ignored_colors = None if self.skip_colored else _ignored_color_note(color_note, "the input")
         notes = (*self._reference_notes, *write_notes(task.target, image))
@@ -527,7 +544,8 @@ class FileColorizer:
                             like, _ = embed_provenance(like, task.target, record)
                     models.append(colorizer.name)
                     strength = self.settings.strength
-                    edit = colorizer.resolve(like, self.guidance, strength=strength, reference=exemplar)
+                    guidance = self.guidance_of(task.hints)
+                    edit = colorizer.resolve(like, guidance, strength=strength, reference=exemplar)
                 colored = self._colorize(edit, colorizer)
                 levels, source = colored.levels(output_bit_depth(task.target, like)), colored.source(like)
                 notes.extend((*frame.image.notes, *write_notes(task.target, source), *colored.notes))

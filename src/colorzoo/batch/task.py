@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from colorzoo._files import digest_or_empty
 from colorzoo.errors import ImageError
@@ -105,12 +105,14 @@ class FileTask:
         name: Name of the source in `FileResult` and in error messages.
         is_done: Whether the output of an earlier run is kept, and the file is only colorized because the
             colors of later files depend on its colors.
+        hints: Values of kinds of guidance of this image, which are added to the recipe of the run.
     """
 
     source: Path | Callable[[], bytes]
     target: Path
     name: str
     is_done: bool = False
+    hints: Mapping[str, Any] = field(default_factory=dict)
 
     def result(
         self, status: Status, *notes: str, model: str = "", stages: Iterable[StageRun] = ()

@@ -153,7 +153,7 @@ class ImageDataset(Dataset[Sample]):
         square = place_square(rgb, self.side, seed if self.random_crop else None)
         sample = Sample(rgb=square.cut(rgb), seed=torch.tensor(seed), name=self.sources[index].name)
         images = self.images
-        add_annotations(sample, images, index)
+        add_annotations(sample, images, index, random=self.random_crop)
         if images.classes is None and images.boxes is None:
             return sample
         frame = decode_frame(self.sources[index].read())
@@ -168,12 +168,21 @@ class ImageDataset(Dataset[Sample]):
         return sample
 
 
-def add_annotations(sample: Sample, images: ImageTable, index: int) -> None:
-    """Add the label of an image and the tensors of its kinds of guidance, by their names, to its sample."""
+def add_annotations(sample: Sample, images: ImageTable, index: int, *, random: bool) -> None:
+    """Add the label of an image and the tensors of its kinds of guidance, by their names, to its sample.
+
+    Args:
+        sample: Sample of the image.
+        images: Table of images.
+        index: Index of the image.
+        random: Whether the seed of the sample selects one of several values of a kind, as in training,
+            instead of the first.
+    """
     if images.labels is not None:
         sample["label"] = images.labels[index]
     if images.hints is not None:
-        tensors = hint_tensors(images.hints.kinds, images.hints[index], sample["rgb"])
+        seed = int(sample["seed"]) if random else None
+        tensors = hint_tensors(images.hints.kinds, images.hints[index], sample["rgb"], seed)
         cast(dict[str, Any], sample).update(tensors)
 
 

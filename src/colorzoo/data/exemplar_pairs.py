@@ -227,7 +227,7 @@ class ReferencedDataset(Dataset[Sample]):
         side = self.reference_side
         other = crop_square(read_rgb(reference, side), side)
         sample = Sample(rgb=rgb, seed=torch.tensor(seed), name=target.name, reference=other)
-        add_annotations(sample, self.images, index)
+        add_annotations(sample, self.images, index, random=self.random_crop)
         return sample
 
 

@@ -84,7 +84,7 @@ class Partners(_Ragged):
 
 
 class HintTable:
-    """Column with values of kinds of guidance, such as captions; the values of an image are a dict by kind.
+    """Column with values of kinds of guidance, such as captions; an entry is a dict of lists by kind.
 
     Args:
         kinds: Kinds of guidance.
@@ -95,7 +95,7 @@ class HintTable:
         self.kinds, self._values = tuple(kinds), values
 
     @classmethod
-    def of(cls, kinds: Sequence[GuidanceKind], per_image: Iterable[Mapping[str, Any]]) -> HintTable:
+    def of(cls, kinds: Sequence[GuidanceKind], per_image: Iterable[Mapping[str, Sequence[Any]]]) -> HintTable:
         """Create the column from the values of each image by kind."""
         texts = [json.dumps(values) for values in per_image]
         return cls(kinds, _Ragged("".join(texts), _ends(texts)))
@@ -103,8 +103,8 @@ class HintTable:
     def __len__(self) -> int:
         return len(self._values)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        values: dict[str, Any] = json.loads(self._values[index])
+    def __getitem__(self, index: int) -> dict[str, list[Any]]:
+        values: dict[str, list[Any]] = json.loads(self._values[index])
         return values
 
     def select(self, rows: Tensor) -> HintTable:

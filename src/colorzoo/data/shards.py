@@ -39,7 +39,7 @@ from colorzoo.data.check import (
     split_by_content,
 )
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
-from colorzoo.data.hints import hint_kinds, with_hints
+from colorzoo.data.hints import ImageHints, hint_kinds, with_hints
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import SPLITS, Split, class_names, split_folders
 from colorzoo.data.sources import digest_of, find_sources
@@ -55,12 +55,15 @@ INDEX = "index.json"
 MANIFEST = "shards.json"
 """Name of the description file of a shard folder; it is written last."""
 
+HINTS_VERSION = 3
+"""Version of `MANIFEST`, and the first version whose records contain lists of values of kinds of guidance."""
+
 _SAMPLED = 16  # images that are encoded to estimate the size of all chunks
 
 # fields with which stores describe the content of a file, the most specific first
 _VERSION_FIELDS = ("ETag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "created")
 
-Record = tuple[bytes, int, str, dict[str, Any]]
+Record = tuple[bytes, int, str, ImageHints]
 """Stored image: encoded bytes, class number or -1, name, and values of kinds of guidance by kind."""
 
 
@@ -173,7 +176,7 @@ def shard_folder(
         classes=classes,
         digest=digest_of(train.sources, source),
     )
-    manifest = {"version": 2, "resize": RESIZE_METHOD, **asdict(options), **asdict(report)}
+    manifest = {"version": HINTS_VERSION, "resize": RESIZE_METHOD, **asdict(options), **asdict(report)}
     write_atomic(out / MANIFEST, json.dumps(manifest, indent=1).encode())
     return report
 

@@ -236,5 +236,5 @@ class SketchedDataset(Dataset[Sample]):
         sample = Sample(
             rgb=crop[:3], seed=torch.tensor(seed), name=name, sketch=crop[3:], has_sketch=has_sketch
         )
-        add_annotations(sample, self.images, index)
+        add_annotations(sample, self.images, index, random=self.random_crop)
         return sample

@@ -14,7 +14,7 @@ from colorzoo.data.decode import decode_rgb
 from colorzoo.data.hints import hint_tensors
 from colorzoo.data.loader import SeededSampler
 from colorzoo.data.module import ImageDataModule
-from colorzoo.data.shards import ShardReader, read_manifest
+from colorzoo.data.shards import HINTS_VERSION, ShardReader, read_manifest
 from colorzoo.data.sources import Originals
 from colorzoo.errors import DataError
 from colorzoo.guidance import GuidanceKind
@@ -83,7 +83,8 @@ class StreamingDataModule(ImageDataModule):
         hp = self.hparams
         manifest = read_manifest(hp.root, hp.cache_dir)
         self.classes = list(manifest["classes"])
-        if missing := {kind.name for kind in self.hint_kinds} - set(manifest.get("hints", ())):
+        stored = set(manifest["hints"]) if manifest["version"] >= HINTS_VERSION else set()
+        if missing := {kind.name for kind in self.hint_kinds} - stored:
             raise DataError(
                 f"the shards in {hp.root!r} must contain {min(missing)} for --data.hints. Create the shards "
                 f"with `colorzoo data shard IN OUT --hints {min(missing)}`."
@@ -157,7 +158,9 @@ class ShardDataset(Dataset[Sample]):
         data, label, name, hints = self.reader[index]
         rgb = crop_square(decode_rgb(data, self.side), self.side, seed if self.random_crop else None)
         sample = Sample(rgb=rgb, seed=torch.tensor(seed), name=name, label=torch.tensor(label))
-        cast(dict[str, Any], sample).update(hint_tensors(self.kinds, hints, rgb))
+        cast(dict[str, Any], sample).update(
+            hint_tensors(self.kinds, hints, rgb, seed if self.random_crop else None)
+        )
         return sample
 
 

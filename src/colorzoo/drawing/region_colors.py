@@ -262,7 +262,9 @@ def distinct_colors(pooled: Tensor, colors: Tensor, near: Tensor, count: int) ->
         found.append((near_best / share) @ colors)
         shares.append(share)
         remaining = remaining * ~near[best]
-    return torch.stack(found), torch.stack(shares)
+    # the likeliest class need not belong to the likeliest color
+    order = torch.stack(shares).argsort(descending=True, stable=True)
+    return torch.stack(found)[order], torch.stack(shares)[order]
 
 
 def rank_by_explained_variance(

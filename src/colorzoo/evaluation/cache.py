@@ -13,6 +13,7 @@ from colorzoo._machine import source_digest
 from colorzoo.evaluation.images import digest
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.files import write_atomic
+from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.registry import plugins
 
 TRUE_IMAGE, REFERENCE = -1, -2  # keys of the thumbnails of ground truth and reference
@@ -65,8 +66,8 @@ class Entry:
 class Cache:
     """Folder with a cached entry for each combination of protocol, machine, method and image.
 
-    The folder name contains a hash of the source files of this package and of installed plug-ins, because
-    models, metrics and decoders can change without a new version.
+    The folder name contains a hash of the source files of this package, of installed plug-ins and of kinds of
+    guidance, because models, metrics and decoders can change without a new version.
 
     Args:
         folder: Folder of the cache.
@@ -83,8 +84,9 @@ class Cache:
         settings = {each.name: getattr(protocol, each.name) for each in fields(protocol)}
         for name in _IRRELEVANT:
             del settings[name]
-        plugin_packages = {each.module.partition(".")[0] for each in plugins()}
-        key = digest(source_digest(*plugin_packages), repr((machine, settings)), *filter(None, versions))
+        modules = [each.module for each in plugins()] + [type(kind).__module__ for kind in guidance_kinds()]
+        packages = {module.partition(".")[0] for module in modules} - {"colorzoo"}
+        key = digest(source_digest(*packages), repr((machine, settings)), *filter(None, versions))
         self._folder = folder / f"{protocol.name}-{key[:12]}"
 
     def read(self, method: str, image: str) -> Entry:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from colorzoo.color import rgb_to_gray, rgb_to_lab, xdog
 from colorzoo.data.check import GRAY_RANGE
 from colorzoo.data.decode import UNREADABLE, decode_rgb, why_unreadable
 from colorzoo.data.exemplar_pairs import read_pairs
-from colorzoo.data.hints import METADATA, table_values
+from colorzoo.data.hints import read_hints
 from colorzoo.data.layouts import pair_sketches, read_table
 from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError, ImageError
@@ -34,11 +34,10 @@ from colorzoo.pixels.decode import read_pixels
 from colorzoo.pixels.find import natural_sort_key
 from colorzoo.simulation import DrawingRegions, TargetImage
 
-Parsed = TypeVar("Parsed")
-
+Captions = Literal["first", "all"]
 _IMAGENET = "ILSVRC2012_val_"
 _MIN_SIDE = 16  # pixels; required by the windows and clusters of metrics
-PAIRS_FILE, LABELS_FILE, BOXES_FILE = "pairs.csv", "labels.csv", "boxes.csv"
+PAIRS_FILE, BOXES_FILE = "pairs.csv", "boxes.csv"
 BOX_COLUMNS = ("left", "top", "right", "bottom")
 MOST_BOXES = 8  # per image, as in Su et al. 2020
 _DAVIS_CLIPS = """
@@ -57,7 +56,7 @@ class Item:
         source: Location of the image file.
         reference: Location of the reference image, or None.
         label: Class index from ``labels.csv``, or None.
-        hints: Values of other kinds of guidance by name, from files such as ``text.csv``.
+        hints: Values of other kinds of guidance by name, from files such as ``text.csv``; see `read_hints`.
         boxes: Boxes from ``boxes.csv`` in pixels of the upright image: left, top, right, bottom. None without
             this file.
         sha256: SHA-256 of the image file; empty until `hashed` computes it.
@@ -82,8 +81,13 @@ class Item:
     clip: str = ""
 
     @property
+    def guidance(self) -> tuple[str, ...]:
+        """Kinds of guidance of the image from files with values: label and hints."""
+        return (*self.hints, *(() if self.label is None else ("label",)))
+
+    @property
     def group(self) -> str:
-        """Name of a group of dependent images: frames of a clip, or references of a target."""
+        """Name of a group of dependent images: frames of a clip, references or captions of an image."""
         return self.clip or self.name
 
     @property
@@ -109,7 +113,7 @@ class Item:
 
 
 def select_images(
-    folder: Path, protocol: Protocol, pairs: str | None, limit: int | None
+    folder: Path, protocol: Protocol, pairs: str | None, limit: int | None, captions: Captions = "first"
 ) -> tuple[list[Item], str]:
     """Find the images of an evaluation.
 
@@ -118,6 +122,7 @@ def select_images(
         protocol: Protocol with the subset and the kind of references.
         pairs: CSV file of image pairs in ``folder``, for a protocol with pairs; `PAIRS_FILE` by default.
         limit: Maximum number of images.
+        captions: ``"all"`` repeats an image with several captions, or other hints, for each of them.
 
     Returns:
         The images, and a note on deviations from the images of the protocol (empty without deviations).
@@ -125,6 +130,7 @@ def select_images(
     Raises:
         DataError: The folder is missing or empty, or does not contain the files that the protocol requires,
             or ``pairs`` is set for a protocol without pairs.
+        GuidanceError: A label or hint is invalid.
     """
     if pairs is not None and protocol.references != "pairs":
         raise DataError(
@@ -138,28 +144,14 @@ def select_images(
         items = _frames(folder, protocol)
     else:
         items = [Item(_relative(source.name, folder), source) for source in find_sources(folder)]
-    # add labels and boxes if their files exist; images without rows have no label and no boxes
-    label_rule = "'label' must be an integer"
-    labels = _read_annotations(
-        folder / LABELS_FILE, items, ("image", "label"), label_rule, lambda row: int(row["label"])
-    )
-    if labels is not None:
-        items = [replace(item, label=labels.get(item.name, [None])[-1]) for item in items]
-    box_rule = "the boxes must have left <= right and top <= bottom in pixels"
-    boxes = _read_annotations(folder / BOXES_FILE, items, ("image", *BOX_COLUMNS), box_rule, _corners)
+    # add boxes if their file exists; images without rows have no boxes
+    boxes = _read_boxes(folder / BOXES_FILE, items)
     if boxes is not None:
         items = [replace(item, boxes=tuple(boxes.get(item.name, ())[:MOST_BOXES])) for item in items]
-    # add hints of other kinds from `NAME.csv`, or else from `metadata.csv` or `metadata.jsonl`
-    for kind in [each for each in guidance_kinds() if each.help]:
-        files = [folder / name for name in (f"{kind.name}.csv", *METADATA)]
-        tables = ((file, dict(table_values(file, kind.name))) for file in files)
-        file, values = next(((file, values) for file, values in tables if values), (folder, {}))
-        if values:
-            _require_listed(file, items, values)
-        for index, item in enumerate(items):
-            if (value := values.get(item.name)) not in (None, ""):
-                parsed = kind.parse(value, f"{kind.name!r} of {item.name!r} in {str(file)!r}")
-                items[index] = replace(item, hints={**item.hints, kind.name: parsed})
+    # read labels and hints such as captions, of all images, because a table can list few of them
+    kinds = [kind for kind in guidance_kinds() if kind.help or kind.table]
+    read = read_hints([item.source for item in items], kinds, folder)
+    hints_by_name = {item.name: hints for item, hints in zip(items, read, strict=True)}
     # select the images of the subset; a target may have several references, and a clip has several frames
     deviation = ""
     if protocol.subset is not None:
@@ -175,7 +167,22 @@ def select_images(
         items = items[:limit]
         limit_note = f"limited to the first {limit} images"
         deviation = f"{deviation}; {limit_note}" if deviation else limit_note
-    return items, deviation
+    # add the first, or all of several captions
+    hinted = []
+    for item in items:
+        hints = hints_by_name[item.name]
+        count = max(map(len, hints.values()), default=1) if captions == "all" else 1
+        for number in range(count):
+            values = {
+                kind.name: kind.parse(hints[kind.name][number % len(hints[kind.name])], kind.name)
+                for kind in kinds
+                if kind.name in hints
+            }
+            hinted.append(replace(item, label=values.pop("label", None), hints=values))
+    if len(hinted) > len(items):
+        note = "all captions of each image"
+        deviation = f"{deviation}; {note}" if deviation else note
+    return hinted, deviation
 
 
 def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:
@@ -231,51 +238,32 @@ def _frames(folder: Path, protocol: Protocol) -> list[Item]:
     return items
 
 
-def _corners(row: Mapping[str, str]) -> tuple[float, ...]:
-    left, top, right, bottom = (float(row[column]) for column in BOX_COLUMNS)
-    if not (left <= right and top <= bottom):  # the row contains a width and a height, or NaN
-        raise ValueError("the box has a negative size")
-    return left, top, right, bottom
-
-
-def _read_annotations(
-    file: Path,
-    items: Sequence[Item],
-    columns: Sequence[str],
-    values: str,
-    parse: Callable[[Mapping[str, str]], Parsed],
-) -> dict[str, list[Parsed]] | None:
-    """Return the parsed rows of a CSV file by image name; None if the file does not exist.
-
-    Args:
-        file: The file.
-        items: The images.
-        columns: Required columns; the first column contains the names of the images.
-        values: Required values for the message.
-        parse: Function that returns the value of a row.
+def _read_boxes(file: Path, items: Sequence[Item]) -> dict[str, list[tuple[float, ...]]] | None:
+    """Return the corners of the boxes in a CSV file by image name; None if the file does not exist.
 
     Raises:
         DataError: The file cannot be read, a row is malformed, or no row belongs to an image.
     """
     if not file.is_file():
         return None
-    annotations = defaultdict[str, list[Parsed]](list)
-    for _, row in read_table(file, columns):
+    boxes = defaultdict[str, list[tuple[float, ...]]](list)
+    for _, row in read_table(file, ("image", *BOX_COLUMNS)):
         try:
-            annotations[row[columns[0]]].append(parse(row))
+            left, top, right, bottom = (float(row[column]) for column in BOX_COLUMNS)
+            if not (left <= right and top <= bottom):  # the row contains a width and a height, or NaN
+                raise ValueError("the box has a negative size")
         except (TypeError, ValueError) as error:
-            raise DataError(f"{values} in {str(file)!r}, got the row {row}") from error
-    _require_listed(file, items, annotations)
-    return dict(annotations)
-
-
-def _require_listed(file: Path, items: Sequence[Item], listed: Mapping[str, Any]) -> None:
-    """Raise `DataError` if a file lists none of the images."""
-    if not any(item.name in listed for item in items):
+            raise DataError(
+                f"the boxes must have left <= right and top <= bottom in pixels in {str(file)!r}, got the "
+                f"row {row}"
+            ) from error
+        boxes[row["image"]].append((left, top, right, bottom))
+    if not any(item.name in boxes for item in items):
         raise DataError(
             f"{str(file)!r} must list images relative to its folder, such as {items[0].name!r}, got none of "
             "the images"
         )
+    return dict(boxes)
 
 
 def _relative(name: str, folder: Path) -> str:

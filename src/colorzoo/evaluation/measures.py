@@ -6,13 +6,11 @@ bootstrap can resample images (see `colorzoo.evaluation.statistics`).
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +18,12 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from colorzoo._machine import hide_home
+from colorzoo._machine import hide_home, source_digest
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.evaluation.images import Truth
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.statistics import Distance, Features
-from colorzoo.files import sha256_of
 from colorzoo.guidance import Guidance
 from colorzoo.metrics.base import Better, ColorMetric, Output, mean_of_moments, no_finish, value_moments
 from colorzoo.metrics.cdr import cluster_discrepancy, clusters_name
@@ -280,9 +277,8 @@ def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:
 
     # the cache depends on the source of a metric that does not belong to colorzoo
     module, version = type(metric).__module__, ""
-    file = getattr(sys.modules[module], "__file__", None)
-    if file and not module.startswith("colorzoo."):
-        version = sha256_of(Path(file))
+    if not module.startswith("colorzoo."):
+        version = source_digest(module.partition(".")[0])
     return Measure(name, outputs, run, version=version, metric=metric)
 
 

@@ -217,7 +217,7 @@ def open_methods(
 def missing_guidance(
     protocol: Protocol, data: Path, methods: Sequence[Method], items: Sequence[Item]
 ) -> list[str]:
-    """Return a note for each kind of guidance that a method accepts and that no side file contains.
+    """Return a note for each kind of guidance that a method accepts and that some images lack.
 
     Raises:
         DataError: The protocol requires boxes.
@@ -236,11 +236,18 @@ def missing_guidance(
                 "pixels; images without rows have no objects)."
             )
         notes.append(f"{method.name} ran without boxes, because {BOXES_FILE} is missing")
-    kinds = [kind for kind in guidance_kinds() if kind.help and not kind.optional]
-    for method in methods:
-        for kind in kinds:
-            if kind.name in method.accepts and not any(kind.name in item.hints for item in items):
-                notes.append(f"{method.name} ran without {kind.name}, because {kind.name}.csv is missing")
+    names = {item.name for item in items}
+    for kind in guidance_kinds():
+        if kind.optional or not (kind.help or kind.table):
+            continue
+        given = {item.name for item in items if kind.name in item.guidance}
+        for method in methods:
+            if kind.name not in method.accepts or given == names:
+                continue
+            reason = f" for {len(names - given)} of {len(names)} images"
+            if not given:
+                reason = f", because {kind.table or f'{kind.name}.csv'} is missing"
+            notes.append(f"{method.name} ran without {kind.name}{reason}")
     return notes
 
 

@@ -27,7 +27,7 @@ from colorzoo.console import print_line, progress_bar
 from colorzoo.environment import installed_version
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache, Entry
-from colorzoo.evaluation.images import Item, Truth, hash_all, read_truth, select_images
+from colorzoo.evaluation.images import Captions, Item, Truth, hash_all, read_truth, select_images
 from colorzoo.evaluation.measures import Bleeding, MeasuredImage, choose_measures
 from colorzoo.evaluation.methods import (
     IN_MEMORY,
@@ -97,6 +97,7 @@ def evaluate(
     compare: tuple[str, str] | None = None,
     pairs: str | None = None,
     limit: int | None = None,
+    captions: Captions = "first",
     samples: int = 1,
     cache: str | Path | None = None,
     device: str = "cpu",
@@ -131,6 +132,8 @@ def evaluate(
         compare: Row names of two methods for a paired comparison.
         pairs: CSV file of image pairs in ``data``; ``pairs.csv`` by default.
         limit: Maximum number of images, from the start of the list; None evaluates all images.
+        captions: ``"all"`` evaluates an image with each of its captions, or other hints, and averages over
+            all of them. ``"first"`` uses the first.
         samples: Number of samples of each image by models that accept seeds. With several samples, the report
             also contains the best value, the mean and the standard deviation over the samples, and their
             diversity; see `sample_measures`.
@@ -170,7 +173,7 @@ def evaluate(
         if cache is None and processes > 1:
             raise DataError("'output' or 'cache' must be set for an evaluation in several processes")
         # select the images, and load the metrics and the models
-        selected, deviation = select_images(data, protocol, pairs, limit)
+        selected, deviation = select_images(data, protocol, pairs, limit, captions)
         measures, metric_notes = choose_measures(protocol, metrics, torch_device)
         methods = open_methods(sources, protocol, torch_device)
         side_notes = missing_guidance(protocol, data, methods, selected)

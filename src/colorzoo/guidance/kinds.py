@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from types import GenericAlias, MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -48,7 +48,19 @@ _MAX_REFERENCES = 16
 _MAX_CLASSES = 4096
 _BINS = 313  # number of ab bins inside sRGB
 _SAMPLE_REGIONS = 6
-_NAME = re.compile("[a-z][a-z0-9_]*")
+_NAME = re.compile("(?!x_)[a-z][a-z0-9_]*")  # recipe fields with the prefix x_ belong to the user
+RESERVED = frozenset(
+    """
+    allow_untrained alpha apply_matches areas border box class codec crf crop device divisions drawing dry_run
+    engine explain extra failed file_name finish flats format frame frames from from_list gap has_sketch
+    healing height help hints histogram_of image images jobs json key locked match_sheet max_pixels model more
+    name no_sound output overwrite paint palette point precision proposal provenance quality reach reassigned
+    recipe recolor reference reference_classes reference_weights render_factor replacements report rgb
+    same_characters samples saturation self_made sha256 shading sheet shots sign size sketch skip_colored
+    source steady strength studio temperature variant version wanted weights width
+    """.split()  # noqa: SIM905 - a literal list takes 87 lines
+)
+"""Names that are options of a command, fields of a recipe, keys of a batch or columns of a table."""
 
 
 class GuidanceKind:
@@ -62,8 +74,10 @@ class GuidanceKind:
         name: Name in lower case.
         title: Plural noun for messages; empty for `name`.
         help: Help text of the command-line option ``--NAME VALUE``, whose text is passed to `parse`. An
-            evaluation reads the same text from ``NAME.csv`` or ``metadata.csv``. Empty for neither.
-        suffix: Extension of the files beside training images that contain values; empty for ``.NAME``.
+            evaluation reads the same text from files beside the images. Empty for neither.
+        suffix: Extension of the files beside images that contain values; empty for ``.NAME``.
+        table: Name of the only table beside images that contains values; empty for ``NAME.csv``,
+            ``metadata.csv`` and ``metadata.jsonl``.
         widget: Input element in the drawing pad; empty for none.
         choices: Values of the widget ``"choice"``.
         schema: JSON schema of the field in a recipe. The kinds of colorzoo are described in
@@ -77,6 +91,7 @@ class GuidanceKind:
     title: str = ""
     help: str = ""
     suffix: str = ""
+    table: str = ""
     widget: Widget = ""
     choices: tuple[str, ...] = ()
     schema: Mapping[str, Any] = MappingProxyType({})
@@ -320,11 +335,13 @@ class _LabelKind(GuidanceKind):
 
     name = "label"
     title = "image labels"
+    table = "labels.csv"
 
     def parse(self, value: Any, name: str) -> int:
-        parent, _, key = name.rpartition(".")
-        label: int = Fields({key: value}, parent).read(key, NonNegativeInt)
-        return label
+        number = int(value) if isinstance(value, str) and value.isdecimal() else value
+        if type(number) is not int or number < 0:  # a bool is also an int
+            raise GuidanceError(f"{name} must be a whole number of at least 0, got {value!r}")
+        return number
 
     def tensors(self, value: int, lightness: Tensor, image_size: Size) -> Any:
         import torch
@@ -463,33 +480,58 @@ def register_kind(kind: GuidanceKind) -> None:
     """Add a kind of guidance to the registry of this process.
 
     Raises:
-        GuidanceError: The name is invalid or already used.
+        GuidanceError: The name is invalid, reserved (`RESERVED`) or already used.
     """
     _add(_registry(), kind)
 
 
 def refresh() -> None:
     """Clear the registry, so that newly installed packages are found and `register_kind` is undone."""
-    _registry.cache_clear()
+    kind_packages.cache_clear()
+    _scan.cache_clear()
+
+
+def skipped_kinds() -> list[str]:
+    """Return a message for each installed package that was skipped due to an invalid kind of guidance."""
+    return _scan()[1]
+
+
+def _registry() -> dict[str, GuidanceKind]:
+    return _scan()[0]
 
 
 @cache
-def _registry() -> dict[str, GuidanceKind]:
-    """Return all kinds by name; warn about each package with an invalid kind, which is skipped."""
+def kind_packages() -> EntryPoints:
+    """Return the entry points of installed packages that add kinds of guidance."""
+    return entry_points(group=ENTRY_POINT_GROUP)
+
+
+@cache
+def _scan() -> tuple[dict[str, GuidanceKind], list[str]]:
+    """Return all kinds by name and the skipped packages; warn about each skipped package."""
     found: dict[str, GuidanceKind] = {kind.name: kind() for kind in BUILT_IN}
-    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+    skipped = []
+    for entry_point in kind_packages():
         try:
             _add(found, entry_point.load()())
         except Exception as error:  # a third-party module may raise any exception
+            package = entry_point.dist.name if entry_point.dist is not None else entry_point.module
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            message = f"skipped the kind of guidance {entry_point.name} ({entry_point.value}): {reason}"
-            warnings.warn(message, UserWarning, stacklevel=2)
-    return found
+            skipped.append(
+                f"skipped the kind of guidance {entry_point.name} of the package {package}: {reason}"
+            )
+            warnings.warn(skipped[-1], UserWarning, stacklevel=2)
+    return found, skipped
 
 
 def _add(kinds: dict[str, GuidanceKind], kind: GuidanceKind) -> None:
     if not isinstance(kind, GuidanceKind) or not _NAME.fullmatch(kind.name):
-        raise GuidanceError(f"a kind of guidance must have a name in lower case, got {kind!r}")
+        raise GuidanceError(f"a kind of guidance must have a name in lower case without x_, got {kind!r}")
+    if kind.name in RESERVED:
+        raise GuidanceError(
+            f"the kind of guidance {kind.name!r} of {type(kind).__module__} must have another name, because "
+            f"{kind.name!r} is an option, a recipe field or an entry of a batch"
+        )
     if kind.name in kinds:
         raise GuidanceError(f"the kind of guidance {kind.name!r} is already registered")
     kinds[kind.name] = kind

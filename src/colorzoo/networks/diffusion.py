@@ -112,8 +112,8 @@ class NoiseSchedule(nn.Module):
 class InitialNoise(nn.Module):
     """Normal noise from which a sampler starts; the noise of an image does not depend on its batch.
 
-    Without seeds, each image starts from the same noise, a buffer that is repeated in large images. Graphs
-    with this noise can be exported, and predictions can be repeated.
+    Without seeds, each image starts from the noise of the seed 0, which is a buffer. Graphs with this noise
+    can be exported, and predictions can be repeated. The noise is repeated in large images.
 
     Examples:
         >>> noise = InitialNoise(2)
@@ -139,13 +139,15 @@ class InitialNoise(nn.Module):
 
         Args:
             image: ``(B, C, H, W)``, which determines the size and the device.
-            seeds: ``(B,)`` int64 seed of each image; None uses the same noise for all images.
+            seeds: ``(B,)`` int64 seed of each image; None uses the seed 0 for all images.
         """
-        channels, side, _ = self.tile.shape
+        side = self.tile.shape[-1]
         batch, _, height, width = image.shape
+        tiles = self.tile.expand(batch, -1, -1, -1)
         if seeds is not None:
-            generators = image_generators(seeds, "initial noise")
-            return draw_normal(generators, batch, (channels, height, width), image.device)
+            tiles = draw_normal(
+                image_generators(seeds, "initial noise"), batch, tuple(self.tile.shape), image.device
+            )
         rows = torch.arange(height, device=image.device) % side
         columns = torch.arange(width, device=image.device) % side
-        return self.tile[:, rows][:, :, columns].expand(batch, -1, -1, -1)
+        return tiles[:, :, rows][..., columns]

@@ -267,6 +267,12 @@ class ZooCLI(LightningCLI):
         """Set the metrics, record the configuration files and load initial weights."""
         model, options = self.model, self.config[self._verb]
         assert isinstance(model, ColorizationModule)
+        for kind in getattr(self.datamodule, "hint_kinds", ()):
+            if kind.name not in model.accepts:
+                raise ColorzooError(
+                    f"--data.hints must contain kinds of guidance that {type(model).__name__} accepts, got "
+                    f"{kind.name}. Run `colorzoo models --guidance {kind.name}` to list such models."
+                )
         model.allow_untrained = options["allow_untrained"]
         if metrics := options["metrics"]:
             names = tuple(name.strip() for name in metrics.split(","))

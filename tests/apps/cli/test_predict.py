@@ -1,6 +1,7 @@
 """``colorzoo predict`` colorizes each image once, even with interruptions and several processes."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ from colorzoo.apps.cli._predict import FullSizePrediction, PredictCLI
 from colorzoo.apps.cli.main import main
 from colorzoo.batch import runner
 from colorzoo.batch.bucket import ResultBucket
-from colorzoo.data import FolderDataModule
+from colorzoo.data import ExemplarPairsDataModule, FolderDataModule
 from colorzoo.data.sources import relative_name
 from colorzoo.errors import DataError, ImageError, WeightsError
 from colorzoo.image_io.provenance import read_provenance
@@ -379,3 +380,54 @@ def test_bucket_errors_are_one_line(album, bucket, monkeypatch, capsys):
     with pytest.raises(ImageError, match="cannot be written"):
         predict(album, "s3://bucket/out")
     assert "x.jpg: s3://bucket/out/a/x.jpg cannot be written" in capsys.readouterr().err
+
+
+def test_predict_uses_the_captions_of_the_images(album, tmp_path, capsys, caplog):
+    def run(*words: str) -> int:
+        quiet = ["--trainer.logger=false", "--trainer.accelerator=cpu", "--data.num_workers=0"]
+        words = ("predict", f"--data.root={album}", f"--output={tmp_path / 'out'}", *words, *quiet)
+        return run_command(words, PredictCLI)
+
+    (album / "text.csv").write_text("image,text\na/x.jpg,red sky\na/x.jpg,green sky\na/x.png,blue sky\n")
+    assert run("--model=weng2022code_small", "--data.hints=[text]") == 0
+    assert [each for each in caplog.messages if each.startswith("3 of 5 images")]
+    capsys.readouterr()
+    for name, text in (("a/x.jpg", "red sky"), ("a/x.png", "blue sky"), ("b/deep.png", None)):
+        words = ["colorize", str(album / name), "--model", "weng2022code_small", "--overwrite"]
+        words += ["-o", str(tmp_path / "one.png"), "--device", "cpu", *(["--text", text] if text else [])]
+        assert main(words) == 0
+        expected, found = read_image(tmp_path / "one.png"), read_image(tmp_path / "out" / name)
+        difference = np.abs(found.levels.astype(int) - expected.levels.astype(int)).mean()
+        assert difference < (2 if name.endswith("jpg") else 0.1)
+        record = read_provenance(tmp_path / "out" / name)
+        assert json.loads(record.recipe).get("text") == text
+    # only images with another caption are colorized again
+    (album / "text.csv").write_text("image,text\na/x.jpg,red sky\na/x.png,red sky\n")
+    assert run("--model=weng2022code_small", "--data.hints=[text]") == 0
+    assert "1 colorized, 4 skipped" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict"])
+def test_hints_that_the_model_does_not_accept_are_refused(verb, album, tmp_path, capsys):
+    (album / "text.csv").write_text("image,text\na/x.jpg,red sky\n")
+    words = [
+        verb,
+        f"--data.root={album}",
+        "--data.hints=[text]",
+        f"--model={NAME}",
+        f"--trainer.default_root_dir={tmp_path}",
+    ]
+    assert main([*words, "--trainer.accelerator=cpu", "--data.num_workers=0"]) == 2
+    assert (
+        "--data.hints must contain kinds of guidance that Zhang2017Local accepts, got text"
+        in capsys.readouterr().err
+    )
+    assert not (tmp_path / "predictions").exists()
+
+
+def test_predict_names_annotations_that_it_does_not_use(album, tmp_path, capsys):
+    data = ExemplarPairsDataModule(str(album), num_workers=0)
+    task = FullSizePrediction(tiny_task(), data, str(tmp_path / "out"))
+    task.model.model.accepts = frozenset({"exemplar"})
+    trainer(tmp_path).predict(task, return_predictions=False)
+    assert "note: predict does not use the references of --data" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from colorzoo.apps.studio.app import StudioLoader
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.server import run_server
 from colorzoo.apps.studio.studio import Studio
+from colorzoo.inference.colorizer import Colorizer
 
 pytestmark = pytest.mark.browser
 
@@ -411,3 +412,26 @@ def test_fields_of_other_kinds_of_guidance_change_the_recipe(
     pad.page.click("[data-action=undo]")
     assert pad.recipe()["text"] == fields["text"].input_value() == "red car"
     pad.close()
+
+
+def test_words_of_a_text_are_chips_and_words_without_effect_are_struck_out(browser: Any, photo: Path) -> None:
+    studio = Studio(Colorizer("weng2022code_small", device="cpu", size=64))
+    with run_server(StudioLoader.loaded(studio), port=0) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(photo)
+        pad.tab("reference")
+        field = pad.page.locator("[data-kind=text]")
+        field.fill("red cars, boojum")
+        field.press("Tab")
+        chips = pad.page.locator(".cz-chip")
+        pad.page.wait_for_function("() => document.querySelectorAll('.cz-chip').length === 3")
+        assert chips.all_text_contents() == ["red", "cars", "boojum"]
+        assert [chip.evaluate("el => el.classList.contains('cz-unused')") for chip in chips.all()] == [
+            False,
+            False,
+            True,
+        ]
+        assert "unknown word" in (chips.nth(2).get_attribute("title") or "")
+        field.fill("")
+        field.press("Tab")
+        pad.page.wait_for_function("() => !document.querySelector('.cz-chip')")

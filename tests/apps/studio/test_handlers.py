@@ -41,6 +41,8 @@ def test_hello_lists_registered_models_and_the_custom_model(pad: DirectPad) -> N
         "kim2021_small": ("hints", "edges"),
         "zhang2017_global_small": ("automatic", "mood"),
         "levin2004": ("hints", None),
+        "weng2022code_small": ("hints", "text"),
+        "huang2022": ("hints", "natural"),
     }
     assert {name: (models[name]["group"], models[name]["purpose"]) for name in wanted} == wanted
     assert models["chen2023"]["guidance"] == ["exemplar", "classes"]

@@ -19,11 +19,14 @@ from colorzoo.batch.bucket import ResultBucket
 from colorzoo.batch.runner import FileColorizer
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import FileResult, FileTask, Status, distinct_paths, output_path
-from colorzoo.data import ImageDataModule
+from colorzoo.data import ExemplarPairsDataModule, ImageDataModule
+from colorzoo.data.hints import with_hints
+from colorzoo.data.image_table import HintTable, ImageTable
 from colorzoo.data.loader import call_on_rank_zero
 from colorzoo.data.sources import Original, Originals
 from colorzoo.errors import DataError
 from colorzoo.files import check_outputs, write_atomic
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.pixels.find import FoundImage, skipped_files_message
 from colorzoo.training.command import ZooCLI
@@ -127,12 +130,24 @@ class FullSizePrediction(LightningModule):
             self._bucket = ResultBucket(output, self.folder)
         else:
             self.folder = Path(output)
-        self.originals, self._renamed = call_on_rank_zero(self.trainer, self._find_originals)
+        self.originals, self._renamed, self._hints = call_on_rank_zero(self.trainer, self._find_originals)
         total, limit = len(self.originals), self.data.hparams.get("val_limit")
         self.count = total if limit is None else min(total, limit)
         if self.trainer.is_global_zero:
             title, root = self.data.originals_title, self.data.hparams.root
             print(f"colorzoo: colorizing {self.count} of {total} {title} in {root}", file=sys.stderr)
+            # annotations of training images; only `hints` are values of the original images
+            unused = {
+                "exemplar": isinstance(self.data, ExemplarPairsDataModule),
+                "label": self.data.label_count,
+                "classes": self.data.class_count,
+                "boxes": self.data.hparams.get("boxes"),
+            }
+            for kind in (
+                kind for kind, is_given in unused.items() if is_given and kind in self.model.accepts
+            ):
+                title = guidance_kind(kind).title or kind
+                print(f"colorzoo: note: predict does not use the {title} of --data", file=sys.stderr)
             if skipped := self.originals.skipped:
                 print(f"colorzoo: {skipped_files_message(skipped)}", file=sys.stderr)
 
@@ -181,7 +196,12 @@ class FullSizePrediction(LightningModule):
     def _task(self, index: int) -> FileTask:
         original = self.originals[index]
         target = self._renamed.get(index) or self._target(original)
-        return FileTask(original.source, target, original.name)
+        hints: dict[str, Any] = {}
+        if self._hints is not None:
+            values, kinds = self._hints[index], self._hints.kinds
+            given = [each for each in kinds if each.name in values]
+            hints = {each.name: each.parse(values[each.name][0], each.name) for each in given}
+        return FileTask(original.source, target, original.name, hints=hints)
 
     def _target(self, original: Original) -> Path:
         image = FoundImage(Path(original.name), Path(original.relative))
@@ -224,8 +244,8 @@ class FullSizePrediction(LightningModule):
         states = f"{counts['colored']} colorized, {counts['skipped']} skipped, {counts['failed']} failed"
         print(f"{states}; results are in {place}", file=sys.stderr)
 
-    def _find_originals(self) -> tuple[Originals, dict[int, Path]]:
-        """Return the images, and the output paths of images whose names would be equal without case."""
+    def _find_originals(self) -> tuple[Originals, dict[int, Path], HintTable | None]:
+        """Return the images, the output paths of names that are equal without case, and the hints."""
         if self._bucket:
             self._bucket.require_writable(FAILED, _TITLE)  # removes the list of an earlier run
         else:
@@ -237,4 +257,5 @@ class FullSizePrediction(LightningModule):
         if not len(found):
             raise DataError(f"--data.root contains no image to colorize: {self.data.hparams.root!r}")
         renamed = distinct_paths(self._target(found[index]) for index in range(len(found)))
-        return found, renamed
+        images = with_hints(ImageTable(found.sources), self.data.hint_kinds, Path(self.data.hparams.root))
+        return found, renamed, images.hints

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from colorzoo.apps.cli._options import Command
 from colorzoo.console import align
 from colorzoo.environment import installed_version
+from colorzoo.guidance.kinds import skipped_kinds
 from colorzoo.options import option
 from colorzoo.registry import skipped_packages
 from colorzoo.weights.catalog import cache_home, file_problem, list_weights
@@ -83,7 +84,9 @@ def diagnose() -> tuple[dict[str, str], list[str]]:
             fetch = f"Run `colorzoo weights fetch {entry.model} --tag {entry.tag}`."
             remedy = "Reinstall colorzoo." if is_embedded else fetch
             problems.append(f"{entry.path} is not used: {problem}. {remedy}")
-    problems += [f"{reason}. Repair or uninstall this package." for reason in skipped_packages()]
+    problems += [
+        f"{reason}. Repair or uninstall this package." for reason in skipped_packages() + skipped_kinds()
+    ]
     return facts, problems
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from colorzoo.apps.cli._options import Command
 from colorzoo.console import print_line, print_table, resumable
@@ -64,6 +64,9 @@ class EvaluateOptions:
         None, "CSV table of target and reference files in DIR (default: pairs.csv)", _PROTOCOL, metavar="FILE"
     )
     limit: PositiveInt | None = option(None, "use only the first N images", _PROTOCOL, metavar="N")
+    captions: Literal["first", "all"] = option(
+        "first", "captions of an image that has several (default: first)", _PROTOCOL
+    )
     samples: PositiveInt = option(
         1,
         "number of samples of each image by models that accept seeds (default: 1)",
@@ -147,6 +150,7 @@ def run(args: EvaluateOptions) -> int:
             compare=(args.compare[0], args.compare[1]) if args.compare else None,
             pairs=args.pairs,
             limit=args.limit,
+            captions=args.captions,
             samples=args.samples,
             cache=args.cache,
             device=args.device,

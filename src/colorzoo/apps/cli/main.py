@@ -21,6 +21,7 @@ from colorzoo.apps.cli._options import Command
 from colorzoo.console import printed_warnings, unexpected_message
 from colorzoo.environment import installed_version, is_on
 from colorzoo.errors import ColorzooError
+from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.registry import all_cards, plugins
 
 VERBS = {  # module of each command
@@ -149,9 +150,10 @@ def _dispatch(words: list[str]) -> int:
     if name == "--version":
         print(f"colorzoo {installed_version('colorzoo') or '(not installed as a package)'}")
         return 0
-    if plugins():
-        with printed_warnings():  # such as a warning about packages whose models cannot be imported
+    with printed_warnings():  # such as a warning about packages whose models cannot be imported
+        if plugins():
             all_cards()
+        guidance_kinds()
     asks_help = len(rest) == 1 and rest[0] in _HELP_FLAGS
     if name in LIGHTNING_VERBS:
         if asks_help:

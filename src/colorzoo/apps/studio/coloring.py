@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from colorzoo.abilities import TextModel
 from colorzoo.apps.studio.opened_image import OpenedImage, fit_size, jpeg
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.sessions import AttachedReference
@@ -106,8 +107,9 @@ def color_preview(
     The first buffer is the result as a JPEG preview. For drawings, the second buffer contains the sRGB color
     of each region in three bytes.
 
-    The fields are ``width`` and ``height`` of the preview, ``notes`` about the colorization, and ``timing``:
-    the durations of the stages *network* and *encode* in milliseconds.
+    The fields are ``width`` and ``height`` of the preview, ``notes`` about the colorization, ``words`` of a
+    text with the reasons why words have no effect, and ``timing``: the durations of the stages *network* and
+    *encode* in milliseconds.
 
     Args:
         request: Photo, recipe and model.
@@ -154,6 +156,9 @@ def color_preview(
     }
     height, width = levels.shape[:2]
     fields = {"width": width, "height": height, "notes": list(result.notes), "timing": timing}
+    model, text = request.colorizer.model, request.recipe.more.get("text")
+    if text is not None and isinstance(model, TextModel):
+        fields["words"] = model.read_text(text)
     if not request.colorizer.is_sketch_model:
         return fields, (data,)
     return fields, (data, np.rint(result.flats.colors * 255).astype(np.uint8).tobytes())

@@ -60,8 +60,6 @@ def describe_region_colors(request: PadRequest, place: tuple[float, float], coun
     model, prediction, votes = _predict(request)
     with torch.inference_mode():
         rgb, probabilities = model.suggest_colors(prediction, votes, region, count)
-        order = probabilities.argsort(descending=True, stable=True)
-        rgb, probabilities = rgb[order], probabilities[order]
         lab = rgb_to_lab(rgb.mT[None, :, :, None])[0, :, :, 0].mT
     items = [
         {"ab": ab, "color": _hex(color), "share": probability}

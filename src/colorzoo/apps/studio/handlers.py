@@ -447,6 +447,10 @@ def _check(ctx: Context) -> Iterator[Message]:
     count = len(recipe.exemplar.files)
     if count > 1:
         notes.append(f"the drawing pad uses only the first of {count} reference images")
+    # the server opens no paths
+    unread = [kind for kind in recipe.more if kind not in ctx.recipe().more]
+    unread += ["classes"] if recipe.classes.label_files else []
+    notes += [f"the drawing pad does not use the image files of {kind}" for kind in unread]
     if opened is not None:
         opened.part(recipe.border)  # raises an error if the border exceeds the photo
         recipe.check_inside(*opened.size)

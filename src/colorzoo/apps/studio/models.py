@@ -13,6 +13,7 @@ from colorzoo.abilities import DetectionModel, SegmentationModel
 from colorzoo.apps.studio.opened_image import nbytes_of
 from colorzoo.apps.studio.worker_pool import stop_if_cancelled
 from colorzoo.card import ModelCard
+from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.inference import Colorizer
 from colorzoo.model import ColoringModel
 from colorzoo.registry import DEFAULT_MODELS, list_models, model_card
@@ -27,6 +28,7 @@ _PURPOSES = (
     ("boxes", "things"),
     ("points", "natural"),
     ("statistics", "mood"),
+    ("text", "text"),
 )
 _AUTHOR_AND_YEAR = re.compile(r"([a-z]+)((?:19|20)\d\d)")
 
@@ -215,7 +217,14 @@ def _purpose(card: ModelCard) -> str:
     """Return the purpose of a model; the menu shows the best model for each purpose."""
     if card.input == "sketch":
         return "sketch"
-    return next((purpose for kind, purpose in _PURPOSES if kind in card.plain_guidance), "vivid")
+    purposes = (purpose for kind, purpose in _PURPOSES if kind in card.plain_guidance)
+    return next(purposes, next(iter(_described(card)), "vivid"))
+
+
+def _described(card: ModelCard) -> list[str]:
+    """Return the accepted kinds of guidance with an input element, such as text, without optional kinds."""
+    kinds = {kind.name for kind in guidance_kinds() if kind.widget and not kind.optional}
+    return [kind for kind in card.plain_guidance if kind in kinds]
 
 
 def _group(card: ModelCard) -> str:
@@ -224,4 +233,5 @@ def _group(card: ModelCard) -> str:
         return "sketch"
     if "exemplar" in card.plain_guidance:
         return "reference"
-    return "hints" if {"points", "scribbles", "boxes"} & set(card.plain_guidance) else "automatic"
+    hints = {"points", "scribbles", "boxes"} & set(card.plain_guidance)
+    return "hints" if hints or _described(card) else "automatic"

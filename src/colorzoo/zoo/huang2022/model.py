@@ -47,6 +47,7 @@ MatchedSide = Annotated[int, Range(128, unit="pixels", step=16)]
 """Side of an image for matching, at least 128 pixels."""
 
 
+_OTHER_COLOR = 10.0  # distance of the colors of two points that touch, in CIE units
 _MIN_PIXELS = 12  # minimum number of covered pixels, of 256, in a hinted cell, as published
 _MIN_SIMILARITY = 0.23  # for exemplar hints
 _MIN_HINTS = 5  # cells that get an exemplar hint, even if their similarity is lower
@@ -65,7 +66,7 @@ def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hi
 
     A cell gets a hint if points cover at least 12 of its 256 pixels. Hints from smaller points are not in the
     paper: the authors' demo ignores small points, such as a click. Here, the cell that a small point covers
-    most gets a hint.
+    most gets a hint, and so do its other cells if their color differs, because points can touch.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100], used for points without lightness.
@@ -85,10 +86,44 @@ def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hi
 
     # number of covered pixels at the size of the network input, at most 256
     covered = count * (CELL**2 * rows * columns) / (height * width)
-    is_largest = (covered > 0) & (covered == F.max_pool2d(covered, 3, stride=1, padding=1))  # of small points
-    is_hinted = ((covered >= _MIN_PIXELS) | is_largest)[:, 0]
+    maps = zip(points.mask.cpu().numpy(), points.ab.cpu().numpy(), strict=True)
+    main = torch.from_numpy(np.stack([main_cells(mask[0], ab, cells) for mask, ab in maps]))
+    is_hinted = (covered >= _MIN_PIXELS)[:, 0] | main.to(covered.device)
     rgb = lab_to_rgb(lab_sum / count.clamp(min=1)).permute(0, 2, 3, 1)
     return Hints(is_hinted.nonzero(), 2 * rgb[is_hinted] - 1)
+
+
+def main_cells(
+    mask: NDArray[np.float32], ab: NDArray[np.float32], cells: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Return the cells ``(rows, columns)`` that connected pixels of points cover most.
+
+    Other cells of the connected pixels are included if their color differs by more than 10 CIE units.
+
+    Args:
+        mask: ``(H, W)``, above 0 in pixels of points.
+        ab: ``(2, H, W)`` in CIE units.
+        cells: Rows and columns of the cell grid.
+    """
+    from skimage.measure import label  # slow import
+
+    found = np.zeros(cells, dtype=bool)
+    y, x = np.nonzero(mask)
+    if not len(y):
+        return found
+    numbers = label(mask > 0, connectivity=2)[y, x] - 1
+    cell = y * cells[0] // mask.shape[0] * cells[1] + x * cells[1] // mask.shape[1]
+    # number of pixels and mean color of the part of each point in each cell
+    (point, cell), part, counts = np.unique(
+        np.stack([numbers, cell]), axis=1, return_inverse=True, return_counts=True
+    )
+    color = np.stack([np.bincount(part.ravel(), each[y, x]) / counts for each in ab], axis=1)
+    by_size = np.lexsort((-counts, point))
+    largest = by_size[np.unique(point[by_size], return_index=True)[1]]
+    is_main = np.linalg.norm(color - color[largest[point]], axis=1) > _OTHER_COLOR
+    is_main[largest] = True
+    found.flat[cell[is_main]] = True
+    return found
 
 
 def exemplar_hints(warped: Pixels, similarity: NDArray[np.float32]) -> Hints:

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.abilities import TextModel
 from colorzoo.guidance import Guidance, decode_text
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
@@ -61,22 +63,91 @@ AB_RANGE = 110.0
 _OUTPUT_STRIDE = 2
 
 
-def word_numbers(text: str) -> list[int]:
-    """Return the numbers of the known words of a text, padded with zeros to `LENGTH`.
+_IRREGULAR = {"men": "man", "women": "woman"}
+_NEGATIONS = frozenset({"no", "non", "not", "never", "neither", "nor", "without", "except"})
+_IGNORED = frozenset(
+    """
+    a all also an and are as at be behind beside both but by each for from front has have he her his in
+    into is it its left my near next of on one or other our over right she some that the their them
+    there these they this those to two under very was we were where which while who whose with your
+    """.split()  # noqa: SIM905 - a literal list takes 60 lines
+)
+_UNKNOWN = "unknown word"
+_NEGATED = "negation is not understood"
+_TOO_LONG = f"only the first {LENGTH} known words are used"
+_NO_OBJECT = "no object has this color"
+_NO_COLOR = "it has no color"
 
-    Other words are ignored. A plural is replaced by the singular.
+
+class ReadWord(NamedTuple):
+    """Word of a text, its number in `WORDS` (0 if it is not used), and the reason why it is not used."""
+
+    word: str
+    number: int
+    reason: str = ""
+
+
+def read_words(text: str) -> list[ReadWord]:
+    """Return the words of a text, without articles, prepositions and other words that need no note.
+
+    Plurals are replaced by singulars, then synonyms are replaced. Only `LENGTH` known words are used.
+
+    Examples:
+        >>> [(each.word, WORDS[each.number]) for each in read_words("Men under blue skies")]
+        [('men', 'person'), ('blue', 'blue'), ('skies', 'sky')]
+        >>> read_words("not a boojum")[0].reason
+        'negation is not understood'
+    """
+    read: list[ReadWord] = []
+    known = 0
+    for token in re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", text.lower().replace("\u2019", "'")):
+        word = token.removesuffix("'s")
+        if word in _NEGATIONS or word.endswith("n't"):
+            read.append(ReadWord(word, 0, _NEGATED))
+            continue
+        singulars = [word, _IRREGULAR.get(word, "")]
+        endings = (("ies", "y"), ("ves", "f"), ("es", ""), ("s", ""))
+        singulars += [word.removesuffix(end) + new for end, new in endings if word.endswith(end)]
+        numbers = (_NUMBERS.get(SYNONYMS.get(each, each), 0) for each in singulars)
+        number = next(filter(None, numbers), 0)
+        if number:
+            known += 1
+            read.append(ReadWord(word, number) if known <= LENGTH else ReadWord(word, 0, _TOO_LONG))
+        elif word not in _IGNORED:
+            read.append(ReadWord(word, 0, _UNKNOWN))
+    return read
+
+
+def word_numbers(text: str) -> list[int]:
+    """Return the numbers of the known words of a text, padded with zeros to `LENGTH`; see `read_words`.
 
     Examples:
         >>> [WORDS[number] for number in word_numbers("The red cars and a blue sky")[:5]]
         ['red', 'car', 'blue', 'sky', '']
     """
-    found = []
-    for word in re.findall("[a-z]+", text.lower()):
-        word = SYNONYMS.get(word, word)
-        number = _NUMBERS.get(word) or _NUMBERS.get(word.removesuffix("s"))
+    found = [each.number for each in read_words(text) if each.number]
+    return found + [0] * (LENGTH - len(found))
+
+
+def explain_words(words: Sequence[ReadWord], correspondence: Tensor) -> list[tuple[str, str]]:
+    """Return the words of a text, each with the reason why it has no effect, or an empty text.
+
+    Args:
+        words: Words of the text.
+        correspondence: ``(N, N)``, logits of the OCCM for its known words, which can be padded.
+    """
+    count = sum(each.number > 0 for each in words)
+    is_pair = correspondence[:count, :count] >= 0
+    explained, position = [], 0
+    for word, number, reason in words:
         if number:
-            found.append(number)
-    return (found + [0] * LENGTH)[:LENGTH]
+            if number <= len(COLORS):
+                reason = "" if is_pair[:, position].any() else _NO_OBJECT
+            else:
+                reason = "" if is_pair[position].any() else _NO_COLOR
+            position += 1
+        explained.append((word, reason))
+    return explained
 
 
 class EncodedText(NamedTuple):
@@ -216,7 +287,7 @@ def _conv_norm(width: int) -> tuple[nn.Module, ...]:
     return nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()
 
 
-class LanguageColorization(ColoringModel):
+class LanguageColorization(ColoringModel, TextModel):
     """Colorization with text; without text, the colors are automatic.
 
     Args:
@@ -245,7 +316,7 @@ class LanguageColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch with the text of each image.
 
-        Unknown words are ignored, and a text without a known word gets a note. The dict ``extras`` contains
+        Words without effect are listed in a note, each with the reason. The dict ``extras`` contains
         ``gate`` ``(B, 1, h, w)``, the positions that the text colors.
         """
         texts = [] if guidance is None or guidance.get("text") is None else decode_text(guidance.get("text"))
@@ -261,11 +332,23 @@ class LanguageColorization(ColoringModel):
         # align the colors with the edges of the image
         cells = F.avg_pool2d(padded, _OUTPUT_STRIDE)
         ab = enlarge_along_edges(ab, cells, padded)[..., : lightness.shape[2], : lightness.shape[3]]
-        notes = tuple(
-            f"text: no color and object of {text!r} is known; see the model page for the words"
-            for text in dict.fromkeys(text for text, row in zip(texts, numbers, strict=False) if not any(row))
-        )
-        return AbPrediction(ab=ab, extras={"gate": found.gate.float()}, notes=notes)
+        notes = []
+        for text, correspondence in dict(zip(texts, found.correspondence, strict=False)).items():
+            explained = explain_words(read_words(text), correspondence)
+            unused = ", ".join(f"{word!r} ({reason})" for word, reason in explained if reason)
+            if all(reason for _, reason in explained):
+                listed = f": {unused}" if unused else ""
+                notes.append(f"text: no color and object of {text!r} is known{listed}; see the model page")
+            elif unused:
+                notes.append(f"text: words without effect: {unused}")
+        return AbPrediction(ab=ab, extras={"gate": found.gate.float()}, notes=tuple(notes))
+
+    def read_text(self, text: str) -> list[tuple[str, str]]:
+        """Return the words of a text, and the reason why a word has no effect; see `TextModel`."""
+        with torch.inference_mode():
+            numbers = torch.tensor([word_numbers(text)], device=self.device)
+            encoded: EncodedText = self.network.text(numbers)
+        return explain_words(read_words(text), encoded.correspondence[0])
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps of the frozen encoder at 1/4, 1/8, 1/16 and 1/32 of the image size."""

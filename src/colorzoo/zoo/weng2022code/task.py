@@ -73,13 +73,13 @@ _COLOR_FIRST_PROB = 0.8
 
 
 class Captions(NamedTuple):
-    """Simulated captions of a batch, and the targets of the network.
+    """Captions of a batch, and the targets of the network.
 
     Attributes:
         words: Word numbers ``(B, N)``.
         ab: ``(B, 2, H, W)``, target colors in CIE units.
         weight: ``(B, 1, H, W)``, loss weight of each pixel.
-        correspondence: ``(B, N, N)``, the OCCM.
+        correspondence: ``(B, N, N)``, the OCCM; -1 for an image whose caption is not simulated.
         attention: ``(B, N, h, w)``, fraction of each cell of 8 x 8 pixels that the object covers; -1 for
             words that are not an object.
     """
@@ -94,8 +94,8 @@ class Captions(NamedTuple):
 class Weng2022Code(SingleOptimizerModule):
     """Training task of `LanguageColorization`.
 
-    Images with class maps (``--data.classes true``) get simulated captions. Other images are trained with
-    their text, or without text.
+    Images are trained with their text (``--data.hints [text]``). Images without a text get simulated captions
+    if they have class maps (``--data.classes true``). Only simulated captions have targets of the attention.
 
     Args:
         width: See `LanguageColorization`.
@@ -159,9 +159,11 @@ class Weng2022Code(SingleOptimizerModule):
         losses = {"color": (error * F.avg_pool2d(captions.weight, 2)).mean()}
         # pairs of object and color are rare, so their weight is 6
         is_word = captions.words > 0
-        is_pair = is_word[:, :, None] & is_word[:, None]
+        is_known = captions.correspondence >= 0
+        is_pair = is_word[:, :, None] & is_word[:, None] & is_known
+        target = captions.correspondence.clamp(min=0)
         cross_entropy = F.binary_cross_entropy_with_logits(
-            found.correspondence, captions.correspondence, 1 + 5 * captions.correspondence, reduction="none"
+            found.correspondence, target, 1 + 5 * target, reduction="none"
         )
         losses["correspondence"] = (cross_entropy * is_pair).sum() / is_pair.sum().clamp(min=1)
         is_object = captions.attention >= 0
@@ -170,27 +172,31 @@ class Weng2022Code(SingleOptimizerModule):
             found.attention, target, cell_weights(target), reduction="none"
         )
         losses["attention"] = (cross_entropy * is_object).sum() / is_object.sum().clamp(min=1)
-        named = target.amax(dim=1, keepdim=True)
-        losses["gate"] = F.binary_cross_entropy(found.gate.clamp(1e-5, 1 - 1e-5), named, cell_weights(named))
+        # the mean over the images whose objects are known
+        named, is_known = target.amax(dim=1, keepdim=True), is_known[:, :1, :1, None]
+        losses["gate"] = F.binary_cross_entropy(
+            found.gate.clamp(1e-5, 1 - 1e-5), named, cell_weights(named) * is_known
+        ) * (len(lab) / is_known.sum().clamp(min=1))
         loss = losses["color"] + self.correspondence_weight * losses["correspondence"]
         loss = loss + self.attention_weight * losses["attention"] + self.gate_weight * losses["gate"]
         self.log_losses({"loss": loss, **losses}, len(lab))
         return loss
 
     def captions_of(self, batch: Batch, lab: Tensor) -> Captions:
-        """Return simulated captions of images with class maps, otherwise the texts of the batch."""
+        """Return the texts of the batch; images without a text get simulated captions from class maps."""
         cells = [side // 8 for side in lab.shape[2:]]
         device = lab.device
         words = torch.zeros(len(lab), LENGTH, dtype=torch.long, device=device)
         correspondence = torch.zeros(len(lab), LENGTH, LENGTH, device=device)
         attention = torch.full((len(lab), LENGTH, *cells), -1.0, device=device)
         ab, weight = lab[:, 1:].clone(), torch.ones_like(lab[:, :1])
-        if "classes" not in batch:
-            codes = batch.get("text")
-            texts = [""] * len(lab) if codes is None else decode_text(codes)
-            words = torch.tensor([word_numbers(text) for text in texts], device=device)
-            return Captions(words, ab, weight, correspondence, attention)
-        for index, seed in enumerate(batch["seed"].tolist()):
+        codes = batch.get("text")
+        texts = [""] * len(lab) if codes is None else decode_text(codes)
+        for index, (text, seed) in enumerate(zip(texts, batch["seed"].tolist(), strict=True)):
+            if text or "classes" not in batch:
+                words[index] = torch.tensor(word_numbers(text), device=device)
+                correspondence[index] = -1.0  # unknown
+                continue
             random = Random(stream_seed("captions", seed))
             numbers = self.object_numbers.to(device)[batch["classes"][index, 0].long()]
             counts = numbers.flatten().bincount(minlength=len(OBJECTS) + 1)[1:].tolist()

@@ -60,7 +60,7 @@ function handleFailure(pad, error, quality) {
 
 async function showColored(pad, photo, id, doc, { message, buffers }) {
   markTime("pad:received", id, { timing: message.timing, quality: message.quality });
-  change(photo, { shown: id });
+  change(photo, { shown: id, words: message.words ?? [] });
   const layer = await decodeLayer(buffers[0], message.mime);
   markTime("pad:decoded", id);
   if (pad.photo !== photo || photo.shown !== id) return layer.bitmap.close();

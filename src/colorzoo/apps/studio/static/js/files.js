@@ -117,7 +117,7 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   pad.toasts.clear(); // messages refer to the previous photo
   const { work, taken } = film ? { work: film, taken: null } : await selectWork(pad, image.sha256, key, recipe);
   const photo = readOnly({
-    name, width, height, image, network, view, kind, proposed, file, key: taken, film, gray, source, cover, result: null, lightness: new LightnessMap(gray), shown: 0,
+    name, width, height, image, network, view, kind, proposed, file, key: taken, film, gray, source, cover, result: null, lightness: new LightnessMap(gray), shown: 0, words: [],
     exact: false, shownDoc: null, border,
   });
   rememberModel(pad);

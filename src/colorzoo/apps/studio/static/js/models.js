@@ -19,6 +19,7 @@ const PURPOSES = [
   ["things", "Object by object", "you draw boxes"],
   ["edges", "Clean edges", "less color bleeding"],
   ["mood", "Match a palette", "of another image"],
+  ["text", "Description", "you write the colors"],
   ["sketch", "Drawing", "for sketches, line art"],
 ];
 
@@ -26,11 +27,15 @@ const PURPOSES = [
 const INPUTS = [
   ["points", "color points"], ["scribbles", "edge strokes"], ["boxes", "object boxes"], ["exemplar", "reference image"], ["classes", "object types"],
   ["statistics", "palette of another image"], ["regions", "regions of a drawing"],
+  ["text", "colors in words"], ["label", "class of the image"],
 ];
 
 /** Return what the colors of a model are based on. */
 export function modelInputs({ guidance, parameters }) {
-  const names = INPUTS.filter(([kind]) => guidance.includes(kind)).map(([, name]) => t(name));
+  const known = INPUTS.filter(([kind]) => guidance.includes(kind)).map(([, name]) => t(name));
+  // kinds of guidance of packages; the seed selects one of several results
+  const others = guidance.filter((kind) => kind !== "seed" && !INPUTS.some(([name]) => name === kind));
+  const names = [...known, ...others.map((kind) => kind.replaceAll("_", " "))];
   const words = names.join(", ") || (parameters ? t("automatic colors") : t("black and white, for comparison"));
   return words.charAt(0).toUpperCase() + words.slice(1) + (parameters || !names.length ? "" : t(", without AI"));
 }
@@ -48,11 +53,11 @@ export function purposes(pad) {
   return PURPOSES.map(([purpose, title, use]) => ({ title: t(title), use: t(use), model: best(purpose) })).filter(({ model }) => model);
 }
 
-/** @returns {{title: string, use: string}} purpose of the selected model, or its name */
+/** @returns {{title: string, use: string}} purpose of the selected model, or its name and guidance */
 export function purposeOf(pad) {
   const model = pad.model();
   const entry = PURPOSES.find(([purpose]) => purpose === model?.purpose);
-  return entry ? { title: t(entry[1]), use: t(entry[2]) } : { title: model?.caption ?? "", use: "" };
+  return entry ? { title: t(entry[1]), use: t(entry[2]) } : { title: model?.caption ?? "", use: model ? modelInputs(model) : "" };
 }
 
 export function modelGroups(pad) {

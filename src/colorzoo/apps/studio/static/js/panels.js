@@ -459,13 +459,23 @@ function createKindField(pad, { name, widget, title, choices }) {
     const value = widget === "number" ? Number(text) : text;
     pad.edit({ ...pad.doc, extra: text === "" ? others : { ...others, [name]: value } }, t("change {name}", { name: words }));
   });
+  const chips = h("span", { class: "cz-chips" });
   const update = () => {
     input.disabled = !pad.photo;
+    const read = name === "text" && pad.doc.extra.text ? pad.photo?.words ?? [] : [];
+    syncList(chips, read.length, () => h("span", { class: "cz-chip" }), (chip, index) => fillChip(chip, read[index]));
     const value = String(pad.doc.extra[name] ?? "");
     if (widget !== "image" && document.activeElement !== input && input.value !== value) input.value = value;
     if (widget === "image" && value === "") input.value = "";
   };
-  return { el: h("label", { class: "cz-field" }, h("span", {}, label), input), update };
+  return { el: h("label", { class: "cz-field" }, h("span", {}, label), input, chips), update };
+}
+
+/** Show a word of a text, and the reason why it has no effect, if any. @param {[string, string]} read */
+function fillChip(chip, [word, reason]) {
+  setText(chip, word);
+  chip.classList.toggle("cz-unused", reason !== "");
+  setAttr(chip, "title", reason ? t("“{word}” has no effect: {reason}", { word, reason: t(reason) }) : t("“{word}” is used", { word }));
 }
 
 /** Read a file as a `data:` URL; no file gives an empty text. @param {File | undefined} file @returns {Promise<string>} */
