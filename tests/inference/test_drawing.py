@@ -170,6 +170,54 @@ def test_similar_regions_copy_the_earliest_of_two_points_in_one_region() -> None
     assert (colors[other] * 255).round().tolist() == [192, 64, 32]
 
 
+def scan(height: int, width: int, dtype: type = np.uint8) -> np.ndarray:
+    """Return a framed cross on cream paper with grain and uneven light."""
+    y, x = np.mgrid[0:height, 0:width]
+    grain = np.random.default_rng(0).integers(-3, 4, (height, width, 1))
+    paper = np.array([240, 232, 214]) - 8 * (x / width + y / height)[..., None] + grain
+    levels = paper * (drawing(height, width) / 255)
+    return np.rint(levels * (np.iinfo(dtype).max / 255)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("is_inverted", [False, True])
+def test_blank_paper_is_unchanged_bit_for_bit(dtype: type, is_inverted: bool) -> None:
+    levels = scan(90, 64, dtype)
+    if is_inverted:
+        levels = np.iinfo(dtype).max - levels
+    plan = read_drawing(levels)
+    assert plan.art.inverted == is_inverted
+    colors = np.full((len(plan.areas), 3), plan.art.white, np.float32)
+    colors[0] = 0.8, 0.4, 0.2
+    blank = plan.regions > 0
+    flats = FlatColors(plan, colors)
+    depth = 8 * levels.itemsize
+    result = flats.compose(depth)
+    assert np.array_equal(result[blank], levels[blank])
+    assert not np.array_equal(result[~blank], levels[~blank])
+    assert np.array_equal(flats.compose(None)[blank], levels[blank] / np.float32(np.iinfo(dtype).max))
+    # a white fill covers the color of the paper
+    filled = replace(flats, is_set=np.arange(len(colors)) == 1)
+    white = np.iinfo(dtype).max * plan.art.white
+    difference = abs(filled.compose(depth)[plan.regions == 1] - white) / np.iinfo(dtype).max
+    assert np.median(difference) < 0.03 < np.median(abs(levels[plan.regions == 1] - white))
+
+
+def test_a_white_area_covers_the_color_of_the_paper(drawing_colorizer: Colorizer) -> None:
+    def colored(**fields: Any) -> np.ndarray:
+        settings = DrawingSettings(palette=("#ffffff",))
+        return np.asarray(drawing_colorizer(scan(90, 64), Recipe(drawing=settings, **fields)))
+
+    filled = colored(areas=(Area("color", path=((0, 0), (64, 0), (64, 90), (0, 90)), color="#ffffff"),))
+    assert np.array_equal(colored(), scan(90, 64))
+    assert filled[:6].min() > 245 > scan(90, 64)[:6, :, 2].max()
+
+
+def test_strength_does_not_change_blank_paper(drawing_colorizer: Colorizer) -> None:
+    recipe = Recipe(drawing=DrawingSettings(palette=("#ffffff",)), strength=0.4)
+    assert np.array_equal(np.asarray(drawing_colorizer(scan(90, 64), recipe)), scan(90, 64))
+
+
 def test_points_divide_their_region_in_the_middle() -> None:
     plan = read_drawing(np.full((10, 40), 255, np.uint8))
     flats = FlatColors(plan, np.ones((plan.regions.max() + 1, 3), np.float32))

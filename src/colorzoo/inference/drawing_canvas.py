@@ -182,6 +182,8 @@ def predicted_flats(edit: Edit, prediction: Prediction) -> FlatColors:
     colors = edit.run(
         choose_colors, edit.network, prediction, drawing, sketch, settings.palette, settings.variant
     )
+    if drawing.art.inverted and not settings.palette:  # blank paper is black below white ink
+        colors = np.where((colors == 1).all(1, keepdims=True), np.float32(0), colors)
     shading = edit.run(soft_shading, prediction.rgb, drawing, sketch) if settings.shading else None
     return FlatColors(drawing, colors, shading, has_lines=not settings.flats)
 

@@ -179,8 +179,9 @@ class ColorizedImage:
         drawing = self.canvas.lines
         if drawing is None:
             return None
-        paper = np.full_like(self.flats.colors, 0 if drawing.art.inverted else 1)
-        flats = replace(self.flats, colors=paper, shading=None, change=None)
+        colors = np.full_like(self.flats.colors, drawing.art.white)
+        is_set = np.ones(len(colors), bool)  # relative to the paper, also where the paper is blank
+        flats = replace(self.flats, colors=colors, shading=None, change=None, is_set=is_set)
         canvas: Any = self.canvas
         return replace(self, canvas=replace(canvas, changed=flats, finishing=())).levels()
 

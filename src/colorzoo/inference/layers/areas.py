@@ -78,7 +78,7 @@ class FilledAreas:
 
     def _fill_drawing(self, canvas: DrawingCanvas) -> DrawingCanvas:
         """Fill the areas below the lines; the color of a point overrides areas by its strength."""
-        from colorzoo.inference.steps.drawing import add_change
+        from colorzoo.inference.steps.drawing import add_change, region_medians
 
         edit, flats = canvas.edit, canvas.flats
         # filled colors have no shading, as the colors of regions with a point
@@ -100,6 +100,8 @@ class FilledAreas:
             lab = lab + share * (color - lab)
             filled = filled + share * (1 - filled)
         flats = add_change(flats, lab - before)
+        is_set = region_medians(filled[None], flats.drawing, len(flats.colors))[:, 0] > _HALF
+        flats = replace(flats, is_set=is_set if flats.is_set is None else is_set | flats.is_set)
         if flats.shading is not None:
             flats = replace(flats, shading=flats.shading * (1 - filled))
         return replace(canvas, changed=flats, filled=filled)

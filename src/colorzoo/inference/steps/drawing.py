@@ -33,6 +33,7 @@ from colorzoo.drawing.lines import (
     shrink,
     shrink_darkness,
 )
+from colorzoo.drawing.region_colors import is_paper
 from colorzoo.drawing.regions import GAP, SMALLEST, Labels, find_regions
 from colorzoo.guidance import PointHint
 from colorzoo.guidance.fields import format_hex
@@ -45,6 +46,7 @@ PHOTO_NOTE = "this looks like a photo or a painting instead of a sketch; lines w
 BLANK_NOTE = "no lines were found in the sketch, so the colors are arbitrary; darken the lines"
 
 _SOFTNESS = 2.0  # standard deviation in pixels of the network input that smooths the shading
+_EXACT = 1e-3  # difference of colors in [0, 1] that rounding causes; a quarter of an 8-bit level
 _COPIED = 0.7  # smallest probability of one color at which a region copies the exact color of a point
 _ROUNDED = 0.7  # distance in CIE units of ab values that the 8 bits of a color can cause
 _END_REACH = 0.02  # longest connection of the end of a cut with a line, relative to the shorter side
@@ -196,8 +198,8 @@ class FlatColors:
         change: ``(3, h, w)``, change in Lab of the parts of regions that areas cover. It is not interpolated
             across lines. None if there is no such part.
         has_lines: Whether `compose` multiplies the colors by the lines.
-        is_set: ``(n,)`` bool, regions whose color a point sets. The shading and `scale_chroma` do not change
-            them. None if there is no such region.
+        is_set: ``(n,)`` bool, regions whose color a point or an area sets. The strength does not change them.
+            None if there is no such region.
     """
 
     drawing: Drawing
@@ -206,6 +208,12 @@ class FlatColors:
     change: Tensor | None = None
     has_lines: bool = True
     is_set: NDArray[np.bool_] | None = None
+
+    @property
+    def is_paper(self) -> NDArray[np.bool_]:
+        """Regions ``(n,)`` that nobody colors: they have the color of paper, and no point or area sets them."""
+        blank: NDArray[np.bool_] = (abs(self.colors - self.drawing.art.white) < _EXACT).all(1)
+        return blank if self.is_set is None else blank & ~self.is_set
 
     def inherited(self, drawing: Drawing) -> FlatColors:
         """Return the colors of the regions of a drawing whose `Drawing.base` has these colors."""
@@ -218,7 +226,7 @@ class FlatColors:
         return replace(self, drawing=self.drawing.resized(size))
 
     def compose(self, depth: int | None, overlays: Sequence[Overlay] = ()) -> NDArray[Any]:
-        """Return the flat colors, multiplied by the lines.
+        """Return the flat colors, multiplied by the lines. Blank paper has the stored colors of the drawing.
 
         Args:
             depth: Bits per channel, 8 or 16; None for float32 in [0, 1].
@@ -230,6 +238,7 @@ class FlatColors:
         height, width = self.drawing.regions.shape
         result: NDArray[Any] = np.empty((height, width, 3), DTYPES[depth])
         shading = None if self.shading is None else BicubicUpsampler(self.shading, (height, width))
+        art, is_paper = self.drawing.art, self.is_paper
         for first, last in bands(height, width):
             rgb = self.colors[self.drawing.regions[first:last]]  # (rows, W, 3) in [0, 1]
             if shading is not None or self.change is not None or overlays:
@@ -248,10 +257,14 @@ class FlatColors:
                 shaded = lab_to_rgb(torch.cat([light[None], ab])[None])[0]
                 rgb = shaded.permute(1, 2, 0).clamp(0, 1).numpy()
             if self.has_lines:
-                transmission = self.drawing.art.transmission(first, last)
+                # not where an overlay or a change of a part colors the paper
+                is_blank = is_paper[self.drawing.regions[first:last]]
+                is_blank &= (abs(rgb - art.white) < _EXACT).all(2)
+                transmission = art.transmission(first, last)
                 rgb = rgb * transmission
-                if self.drawing.art.inverted:  # white ink
+                if art.inverted:  # white ink
                     rgb = rgb + (1 - transmission)
+                rgb = np.where(is_blank[..., None], art.rgb(first, last), rgb)
             if depth is not None:
                 rgb = np.rint(rgb * np.iinfo(result.dtype).max)
             result[first:last] = rgb
@@ -499,7 +512,9 @@ def mean_colors(rgb: Tensor, drawing: Drawing, sketch: Tensor) -> Map:
         sketch: ``(1, 1, h, w)``, the network input.
     """
     votes = drawing.votes(sketch, map_size(rgb))
-    return (votes @ rgb[0].flatten(1).mT / votes.sum(1, keepdim=True)).numpy()
+    means = votes @ rgb[0].flatten(1).mT / votes.sum(1, keepdim=True)
+    blank = is_paper(to_lab(means.numpy()).T)
+    return torch.where(blank[:, None], torch.ones(3), means).numpy()
 
 
 def soft_shading(rgb: Tensor, drawing: Drawing, sketch: Tensor) -> Tensor:
