@@ -106,7 +106,7 @@ class LineArt:
         return 0.0 if self.inverted else 1.0
 
     def rgb(self, first: int, last: int) -> Map:
-        """Return the stored colors ``(rows, W, 3)`` in [0, 1] of the rows ``first`` to ``last`` (exclusive)."""
+        """Return the stored colors ``(rows, W, 3)`` in [0, 1] of rows ``first`` to ``last`` (exclusive)."""
         return _unit_rgb(self.levels[first:last])
 
     def transmission(self, first: int, last: int) -> Map:

@@ -81,9 +81,7 @@ class FilledAreas:
         from colorzoo.inference.steps.drawing import add_change, region_medians
 
         edit, flats = canvas.edit, canvas.flats
-        # filled colors have no shading, as the colors of regions with a point
-        unshaded = replace(flats, shading=None, has_lines=False)
-        before = unshaded.at_network_size(edit.map_size)[0]
+        before = canvas.lab
         precedence = np.zeros(len(flats.colors), np.float32)  # weight of the point color in each region
         for point in self.points:
             region = flats.drawing.region_at(point.x, point.y, edit.image_size)
@@ -102,8 +100,6 @@ class FilledAreas:
         flats = add_change(flats, lab - before)
         is_set = region_medians(filled[None], flats.drawing, len(flats.colors))[:, 0] > _HALF
         flats = replace(flats, is_set=is_set if flats.is_set is None else is_set | flats.is_set)
-        if flats.shading is not None:
-            flats = replace(flats, shading=flats.shading * (1 - filled))
         return replace(canvas, changed=flats, filled=filled)
 
 

@@ -39,7 +39,7 @@ from colorzoo.guidance import PointHint
 from colorzoo.guidance.fields import format_hex
 from colorzoo.guidance.hints import color_lab
 from colorzoo.guidance.objects import Division
-from colorzoo.inference.full_size import DTYPES, BicubicUpsampler, Overlay, bands, map_size
+from colorzoo.inference.full_size import DTYPES, Overlay, bands, map_size
 from colorzoo.prediction import Prediction
 
 PHOTO_NOTE = "this looks like a photo or a painting instead of a sketch; lines were extracted from it first"
@@ -193,8 +193,6 @@ class FlatColors:
     Attributes:
         drawing: Lines and regions.
         colors: ``(n, 3)`` float32 in [0, 1], sRGB color of each region.
-        shading: ``(3, h, w)``, difference in Lab between a shaded color and the flat color; None for flat
-            colors.
         change: ``(3, h, w)``, change in Lab of the parts of regions that areas cover. It is not interpolated
             across lines. None if there is no such part.
         has_lines: Whether `compose` multiplies the colors by the lines.
@@ -204,15 +202,14 @@ class FlatColors:
 
     drawing: Drawing
     colors: Map
-    shading: Tensor | None = None
     change: Tensor | None = None
     has_lines: bool = True
     is_set: NDArray[np.bool_] | None = None
 
     @property
     def is_paper(self) -> NDArray[np.bool_]:
-        """Regions ``(n,)`` that nobody colors: they have the color of paper, and no point or area sets them."""
-        blank: NDArray[np.bool_] = (abs(self.colors - self.drawing.art.white) < _EXACT).all(1)
+        """Regions ``(n,)`` that nobody colors: they have the color of paper, and nobody set this color."""
+        blank: NDArray[np.bool_] = np.all(abs(self.colors - self.drawing.art.white) < _EXACT, axis=1)
         return blank if self.is_set is None else blank & ~self.is_set
 
     def inherited(self, drawing: Drawing) -> FlatColors:
@@ -237,25 +234,18 @@ class FlatColors:
         """
         height, width = self.drawing.regions.shape
         result: NDArray[Any] = np.empty((height, width, 3), DTYPES[depth])
-        shading = None if self.shading is None else BicubicUpsampler(self.shading, (height, width))
         art, is_paper = self.drawing.art, self.is_paper
         for first, last in bands(height, width):
             rgb = self.colors[self.drawing.regions[first:last]]  # (rows, W, 3) in [0, 1]
-            if shading is not None or self.change is not None or overlays:
+            if self.change is not None or overlays:
                 lab = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1)[None])[0]
-                if shading is not None:
-                    shade = shading.rows(first, last)
-                    if self.is_set is not None:
-                        is_set = torch.from_numpy(self.is_set[self.drawing.regions[first:last]])
-                        shade = shade.masked_fill(is_set, 0)
-                    lab = lab + shade
                 if self.change is not None:
                     lab = lab + _enlarge_within_regions(self.change, self.drawing, first, last)
                 light, ab = lab[0].clamp(0, 100), lab[1:].contiguous()
                 for overlay in overlays:
                     overlay(ab, light, first)
-                shaded = lab_to_rgb(torch.cat([light[None], ab])[None])[0]
-                rgb = shaded.permute(1, 2, 0).clamp(0, 1).numpy()
+                changed = lab_to_rgb(torch.cat([light[None], ab])[None])[0]
+                rgb = changed.permute(1, 2, 0).clamp(0, 1).numpy()
             if self.has_lines:
                 # not where an overlay or a change of a part colors the paper
                 is_blank = is_paper[self.drawing.regions[first:last]]
@@ -517,25 +507,29 @@ def mean_colors(rgb: Tensor, drawing: Drawing, sketch: Tensor) -> Map:
     return torch.where(blank[:, None], torch.ones(3), means).numpy()
 
 
-def soft_shading(rgb: Tensor, drawing: Drawing, sketch: Tensor) -> Tensor:
-    """Return how the predicted colors differ from the mean color of their region, ``(3, h, w)`` in Lab.
+def soft_shading(rgb: Tensor, drawing: Drawing, sketch: Tensor, shade: float) -> Tensor:
+    """Return where the prediction is darker than the mean of its region, as the opacity ``(h, w)`` of a gray.
+
+    The product with the gray is twice as much darker, relative to the mean lightness of the region, because
+    the lighter parts keep the flat color.
 
     Args:
         rgb: ``(1, 3, h, w)`` in [0, 1], prediction at the size of the network input.
         drawing: Lines and regions.
         sketch: ``(1, 1, h, w)``, the network input.
+        shade: Level of the gray in [0, 1].
     """
     rows, columns = sketch.shape[2:]
-    lab = rgb_to_lab(rgb)[0].permute(1, 2, 0).numpy()
+    lightness = rgb_to_lab(rgb)[0, 0].numpy()
     paper = (sketch[0, 0].numpy() > _VOTE).astype(np.float32)
     regions = cv2.resize(drawing.regions, (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT)
     count = len(drawing.areas)
     total = np.bincount(regions.ravel(), paper.ravel(), count).clip(1e-3)
-    sums = [np.bincount(regions.ravel(), (lab[..., c] * paper).ravel(), count) for c in range(3)]
-    change = (lab - (np.stack(sums, 1) / total[:, None])[regions]) * paper[..., None]
+    means = (np.bincount(regions.ravel(), (lightness * paper).ravel(), count) / total).clip(1)
+    darker = (1 - lightness / means[regions]) * paper
     spread = cv2.GaussianBlur(paper, (0, 0), _SOFTNESS) + 1e-3
-    soft = cv2.GaussianBlur(change.astype(np.float32), (0, 0), _SOFTNESS) / spread[..., None]
-    return torch.from_numpy(soft).permute(2, 0, 1).contiguous()
+    soft = cv2.GaussianBlur(darker.astype(np.float32), (0, 0), _SOFTNESS) / spread
+    return torch.from_numpy(2 * soft / np.float32(1 - shade)).clamp(0, 1)
 
 
 def apply_ab(point: PointHint) -> PointHint:

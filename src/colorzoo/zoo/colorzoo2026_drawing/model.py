@@ -358,8 +358,8 @@ class Colorzoo2026Drawing(ColoringModel, DrawingModel, ExemplarModel):
     ) -> Tensor:
         """Choose the color of each region; see `DrawingModel.region_colors`.
 
-        Regions that look like paper are exactly white. With a palette, with a nonzero variant, or if the likely colors are dull, different objects get
-        contrasting colors; see `contrasting_colors`.
+        Regions that look like paper are exactly white. With a palette, with a nonzero variant, or if the
+        likely colors are dull, different objects get contrasting colors; see `contrasting_colors`.
         """
         pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
         areas = votes.sum(1)
