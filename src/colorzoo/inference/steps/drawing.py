@@ -34,7 +34,7 @@ from colorzoo.drawing.lines import (
     shrink_darkness,
 )
 from colorzoo.drawing.region_colors import is_paper
-from colorzoo.drawing.regions import GAP, SMALLEST, Labels, find_regions
+from colorzoo.drawing.regions import GAP, SMALLEST, SPECKS, Labels, find_regions
 from colorzoo.guidance import PointHint
 from colorzoo.guidance.fields import format_hex
 from colorzoo.guidance.hints import color_lab
@@ -297,7 +297,9 @@ def _enlarge_within_regions(change: Tensor, drawing: Drawing, first: int, last: 
     return torch.from_numpy(total / weights[..., None]).permute(2, 0, 1)
 
 
-def read_drawing(levels: Levels, gap: float = GAP, divisions: Sequence[Division] = ()) -> Drawing:
+def read_drawing(
+    levels: Levels, gap: float = GAP, divisions: Sequence[Division] = (), specks: float = SPECKS
+) -> Drawing:
     """Find the lines and the regions of a drawing.
 
     A photo or a painting is converted to lines with XDoG.
@@ -312,6 +314,7 @@ def read_drawing(levels: Levels, gap: float = GAP, divisions: Sequence[Division]
         levels: ``(H, W)`` or ``(H, W, 3)`` pixel values.
         gap: Width of the largest gap to close; see `find_regions`.
         divisions: Lines that cut, outline or join regions; see `divide_regions`.
+        specks: Area of the smallest region in percent of the image; see `find_regions`.
     """
     notes: tuple[str, ...] = ()
     art = LineArt.read(levels)
@@ -325,9 +328,9 @@ def read_drawing(levels: Levels, gap: float = GAP, divisions: Sequence[Division]
         notes = (PHOTO_NOTE,)
     if (art.darkness >= INK).mean() < FEWEST_INK:
         notes = (*notes, BLANK_NOTE)
-    drawing = Drawing(art, find_regions(art.darkness, GAP), notes)
-    if gap != GAP:
-        drawing = replace(drawing, regions=find_regions(art.darkness, gap), base=drawing)
+    drawing = Drawing(art, find_regions(art.darkness), notes)
+    if (gap, specks) != (GAP, SPECKS):
+        drawing = replace(drawing, regions=find_regions(art.darkness, gap, specks), base=drawing)
     return divide_regions(drawing, divisions)
 
 
@@ -620,53 +623,38 @@ def _time_of(point: PointHint, divisions: Sequence[Division]) -> int:
     return max((number for number, is_inside in enumerate(outlines, start=1) if is_inside), default=0)
 
 
-def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tuple[int, int]) -> FlatColors:
-    """Give regions the exact colors of the points inside them.
+def latest_points(
+    points: Sequence[PointHint], drawing: Drawing, image_size: tuple[int, int]
+) -> tuple[PointHint, ...]:
+    """Return points without the points that a later point of another color replaces in their region.
 
-    If the points of a region have different colors, the region is split, and each pixel gets the color of the
-    nearest point. If several points are equally near, the pixel gets the color of the latest of these points.
-    The part of the last point keeps the number of the region. The other parts get new numbers after
-    the numbers of all regions, so the result can have more regions than ``flats``. Later steps do not change
-    the regions with points; see `FlatColors.is_set`.
+    Colors change only at lines, so a region without a line inside has one color.
+
+    Args:
+        points: Points in pixels of the image.
+        drawing: Regions.
+        image_size: Width and height of the image.
+    """
+    colors = [(point.color, point.ab, point.strength) for point in points]
+    regions = [drawing.region_at(point.x, point.y, image_size) for point in points]
+    latest = dict(zip(regions, colors, strict=True))
+    found = zip(points, regions, colors, strict=True)
+    return tuple(point for point, region, color in found if color == latest[region])
+
+
+def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tuple[int, int]) -> FlatColors:
+    """Give regions the exact color of the latest point inside them; see `FlatColors.is_set`.
 
     Args:
         flats: Colors of all regions.
         points: Points in pixels of the image.
         image_size: Width and height of the image.
     """
-    drawing = flats.drawing
-    points_by_region: dict[int, list[PointHint]] = {}
+    colors, is_set = flats.colors.copy(), np.zeros(len(flats.colors), bool)
     for point in points:
-        points_by_region.setdefault(drawing.region_at(point.x, point.y, image_size), []).append(point)
-    colors = list(flats.colors)
-    regions = drawing.regions
-    scale_x, scale_y = regions.shape[1] / image_size[0], regions.shape[0] / image_size[1]
-    for region, own in points_by_region.items():
-        *earlier, last = own
-        colors[region] = _rgb(last.color)
-        if all(point.color == last.color for point in earlier):
-            continue
-        if regions is drawing.regions:
-            regions = regions.copy()  # the regions of `flats` must not change
-        rows, columns = np.nonzero(drawing.regions == region)
-        pixel_x, pixel_y = columns + 0.5, rows + 0.5  # pixel centers
-        squared_distances = [
-            (pixel_x - point.x * scale_x) ** 2 + (pixel_y - point.y * scale_y) ** 2 for point in own
-        ]
-        # the last of the smallest distances
-        nearest = len(earlier) - np.argmin(squared_distances[::-1], axis=0)
-        # a point at the position of another point is nearest to no pixel, and gets no region
-        used, order = np.unique(nearest, return_inverse=True)
-        regions[rows, columns] = np.where(nearest == len(earlier), region, len(colors) + order)
-        colors += [_rgb(own[number].color) for number in used if number < len(earlier)]
-    is_set = np.arange(len(colors)) >= len(flats.colors)  # the new regions
-    is_set[list(points_by_region)] = True
-    return replace(
-        flats,
-        drawing=replace(drawing, regions=regions),
-        colors=np.asarray(colors, np.float32),
-        is_set=is_set if points else None,
-    )
+        region = flats.drawing.region_at(point.x, point.y, image_size)
+        colors[region], is_set[region] = _rgb(point.color), True
+    return replace(flats, colors=colors, is_set=is_set if points else None)
 
 
 def copy_points(
@@ -689,7 +677,7 @@ def copy_points(
     colors: dict[int, Map] = {}
     for point in points:
         region = flats.drawing.region_at(point.x, point.y, image_size)
-        colors.setdefault(region, _rgb(point.color))  # the color of the earliest point in the region
+        colors.setdefault(region, _rgb(point.color))
     copied = flats.colors.copy()
     taken = set(colors)  # regions with a point, and regions that copy a point
     for region, color in colors.items():
