@@ -33,8 +33,8 @@ _INEXACT = (
     f"the image has more than {MOST_CORRECTED:,} points, so small points do not have their exact colors"
 )
 _REPLACED = (
-    "{} points were replaced by later points of another color in the same region; to give its parts different "
-    "colors, split the region"
+    "{} points were replaced by later points of another color in the same region; to give its parts "
+    "different colors, split the region"
 )
 
 
