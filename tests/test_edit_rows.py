@@ -45,6 +45,7 @@ from edits import (
     Levels,
     Place,
     box_around,
+    center,
     colorizer,
     drawing,
     photo,
@@ -549,7 +550,6 @@ def test_row_12_films_with_a_prediction_that_is_not_finite_end_in_an_error(tmp_p
 # row 13
 
 
-@wrong(13, "the shading changes the paper")
 def test_row_13_soft_shading_keeps_the_paper() -> None:
     flat, soft = (colored("drawing", drawing={"shading": shading}) for shading in (False, True))
     paper = flat.min(2) > 240
@@ -564,8 +564,74 @@ def test_row_13_soft_shading_keeps_filled_colors() -> None:
         assert soft[y, x].tolist() == list(rgb("#c08060"))
 
 
+def test_row_13_soft_shading_leaves_blank_paper_alone_and_multiplies_all_flats_alike() -> None:
+    """Regions that somebody filled with white show the factor of each pixel."""
+    places = [center(column, row) for row in range(3) for column in range(3)]
+
+    def shaded(color: str) -> NDArray[np.float64]:
+        filled = [point(place, color) for place in places]
+        return colored("drawing", points=filled, drawing={"shading": True, "flats": True}).astype(float)
+
+    factor, green = shaded("#ffffff") / 255, shaded("#50a070")
+    flat, soft = (colored("drawing", drawing={"shading": shading}) for shading in (False, True))
+    blank = (flat == drawing()[..., None]).all(2)
+    assert blank.mean() > 0.2
+    assert np.array_equal(flat[blank], soft[blank])
+    inside = np.zeros((HEIGHT, WIDTH), bool)
+    for place in places:
+        left, top, right, bottom = box_around(place, HALF - 5)
+        inside[top:bottom, left:right] = True
+    assert factor[inside].min() < 0.95
+    assert abs(green - factor * rgb("#50a070"))[inside].max() <= 1
+
+
+SOFT: dict[str, Any] = {"drawing": {"shading": True}}
+SHADOW = {
+    "path": [[MULTIPLY[0] - 4, MULTIPLY[1]], [MULTIPLY[0] + 4, MULTIPLY[1]]],
+    "size": 14,
+    "hardness": 0.3,
+}
+SHADED = {
+    "one color": {"paint": [*STROKE, {**SHADOW, "color": "#a0c8d0", "blend": "multiply"}]},
+    "pale": {"paint": [{**SHADOW, "color": "#f8fff0", "blend": "multiply"}]},
+    "two colors": {
+        "paint": [
+            {**SHADOW, "color": color, "blend": "multiply", "size": size}
+            for color, size in (("#a0c8d0", 14), ("#e0a080", 8))
+        ]
+    },
+    "adjusted": {
+        "paint": [{**SHADOW, "color": "#a0c8d0", "blend": "multiply"}],
+        "finish": {"temperature": 60, "vibrance": 40},
+    },
+}
+
+
+@pytest.mark.parametrize("context", SHADED)
+@pytest.mark.parametrize("is_tinted", [False, True], ids=["white", "tinted"])
+def test_row_13_layers_compose_the_image_and_each_shading_has_one_color(
+    tmp_path: Path, context: str, is_tinted: bool
+) -> None:
+    psd_tools = pytest.importorskip("psd_tools")
+    paper = np.array([240, 228, 205] if is_tinted else [255, 255, 255])
+    page = save(np.rint(drawing()[..., None] / 255 * paper).astype(np.uint8), tmp_path / "a.png")
+    recipe = write_recipe(tmp_path / "r.json", **SOFT, **SHADED[context], model=MODELS["drawing"])
+    for name in ("b.psd", "b.png"):
+        run_command("colorize", page, "-o", tmp_path / name, "--recipe", recipe, *CPU)
+    psd = psd_tools.PSDImage.open(tmp_path / "b.psd")
+    composite = np.asarray(psd.composite(force=True).convert("RGB"))
+    assert apart(composite, pixels(tmp_path / "b.png")).max() <= 1
+    for layer in psd:
+        if layer.name in ("Shading", "Painted shading"):
+            levels = np.asarray(layer.topil())
+            colors = np.unique(levels[levels[..., 3] > 0][:, :3], axis=0)
+            is_multiplied = layer.blend_mode.name == "MULTIPLY"
+            assert is_multiplied == (context != "adjusted")
+            if is_multiplied and not (layer.name == "Painted shading" and context == "two colors"):
+                assert len(colors) == 1
+
+
 @pytest.mark.parametrize("layer", ["Shading", "Painted shading"])
-@wrong(13, "shading is a normal layer of baked colors")
 def test_row_13_shading_layers_are_multiplied(tmp_path: Path, layer: str) -> None:
     x, y = MULTIPLY
     stroke = {"path": [[x - 4, y], [x + 4, y]], "color": "#a0c8d0", "blend": "multiply"}

@@ -232,3 +232,24 @@ def test_drawings_can_have_more_pixels_per_side_than_opencv_can_remap(
 def test_blank_drawings_are_one_region() -> None:
     for side in (1, 7, 64):
         assert np.all(regions_of(np.full((side, side), 255, np.uint8)) == 0)
+
+
+@pytest.mark.parametrize("gap", [4, 30])
+def test_specks_join_their_neighbor_below_an_area(gap: float) -> None:
+    """A disc of 0.015 % is a speck, a disc of 0.13 % is none, and every region remains with the value 0."""
+    image = np.full((900, 600), 255, np.uint8)
+    for x, radius in ((200, 4), (400, 14)):
+        cv2.circle(image, (x, 300), radius, 0, 2)
+    small, large = (300, 200), (300, 400)
+    joined, kept, coarse = (regions_of(image, gap=gap, specks=each) for each in (0.02, 0, 0.2))
+    assert joined[small] == joined[0, 0] != joined[large]
+    assert len({kept[small], kept[large], kept[0, 0]}) == 3
+    assert len(np.unique(coarse)) == 1
+
+
+def test_neighboring_specks_of_equal_area_join_the_paper() -> None:
+    image = np.full((600, 600), 255, np.uint8)
+    image[300, 300:315] = image[307, 300:315] = image[300:308, 300] = image[300:308, 307] = 0
+    image[300:308, 314] = 0
+    assert len(np.unique(regions_of(image))) == 1
+    assert len(np.unique(regions_of(image, specks=0))) == 3

@@ -31,7 +31,6 @@ from colorzoo.inference.steps.drawing import (
     FlatColors,
     copy_points,
     divide_regions,
-    fill_points,
     read_drawing,
     region_votes,
 )
@@ -159,38 +158,85 @@ def test_similar_regions_copy_the_exact_color_of_the_earliest_point() -> None:
     assert colors[at[1]].tolist() == [1, 1, 1]  # a region with a point copies no other point
 
 
-def test_similar_regions_copy_the_earliest_of_two_points_in_one_region() -> None:
-    plan = read_drawing(rooms())
-    first, other, *_ = (plan.region_at(x, 20, (160, 40)) for x in (20, 60, 100, 140))
-    similarity = torch.eye(4)
-    similarity[first, other] = 0.95
-    points = (PointHint(10, 20, color="#c04020"), PointHint(30, 20, color="#20c040"))
-    flats = FlatColors(plan, np.ones((4, 3), np.float32))
-    colors = copy_points(flats, similarity, points, (160, 40)).colors
-    assert (colors[other] * 255).round().tolist() == [192, 64, 32]
+def scan(height: int, width: int, dtype: type = np.uint8) -> np.ndarray:
+    """Return a framed cross on cream paper with grain and uneven light."""
+    y, x = np.mgrid[0:height, 0:width]
+    grain = np.random.default_rng(0).integers(-3, 4, (height, width, 1))
+    paper = np.array([240, 232, 214]) - 8 * (x / width + y / height)[..., None] + grain
+    levels = paper * (drawing(height, width) / 255)
+    return np.rint(levels * (np.iinfo(dtype).max / 255)).astype(dtype)
 
 
-def test_points_divide_their_region_in_the_middle() -> None:
-    plan = read_drawing(np.full((10, 40), 255, np.uint8))
-    flats = FlatColors(plan, np.ones((plan.regions.max() + 1, 3), np.float32))
-    points = (PointHint(5.5, 5, color="#ff0000"), PointHint(34.5, 5, color="#0000ff"))
-    filled = fill_points(flats, points, (40, 10))
-    colors = filled.colors[filled.drawing.regions]
-    assert colors[:, :20].reshape(-1, 3).tolist() == [[1, 0, 0]] * 200
-    assert colors[:, 20:].reshape(-1, 3).tolist() == [[0, 0, 1]] * 200
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("is_inverted", [False, True])
+def test_blank_paper_is_unchanged_bit_for_bit(dtype: type, is_inverted: bool) -> None:
+    levels = scan(90, 64, dtype)
+    if is_inverted:
+        levels = np.iinfo(dtype).max - levels
+    plan = read_drawing(levels)
+    assert plan.art.inverted == is_inverted
+    colors = np.full((len(plan.areas), 3), plan.art.white, np.float32)
+    colors[0] = 0.8, 0.4, 0.2
+    blank = plan.regions > 0
+    flats = FlatColors(plan, colors)
+    depth = 8 * levels.itemsize
+    result = flats.compose(depth)
+    assert np.array_equal(result[blank], levels[blank])
+    assert not np.array_equal(result[~blank], levels[~blank])
+    assert np.array_equal(flats.compose(None)[blank], levels[blank] / np.float32(np.iinfo(dtype).max))
+    # a white fill covers the color of the paper
+    filled = replace(flats, is_set=np.arange(len(colors)) == 1)
+    white = np.iinfo(dtype).max * plan.art.white
+    difference = abs(filled.compose(depth)[plan.regions == 1] - white) / np.iinfo(dtype).max
+    assert np.median(difference) < 0.03 < np.median(abs(levels[plan.regions == 1] - white))
 
 
-def test_the_later_of_two_equally_near_points_colors_a_pixel() -> None:
-    plan = read_drawing(np.full((20, 41), 255, np.uint8))
-    flats = FlatColors(plan, np.ones((1, 3), np.float32))
-    points = [PointHint(x, 10.5, color=color) for x, color in ((10.5, "#ff0000"), (30.5, "#0000ff"))]
-    for own, expected in ((points, [0, 0, 1]), (points[::-1], [1, 0, 0])):
-        filled = fill_points(flats, own, (41, 20))
-        assert filled.colors[filled.drawing.regions[10, 20]].tolist() == expected  # in the middle
-        assert filled.colors[filled.drawing.regions[10, 12]].tolist() == [1, 0, 0]
-    same_place = (replace(points[0], color="#00ff00"), points[0])
-    filled = fill_points(flats, same_place, (41, 20))
-    assert (filled.colors[filled.drawing.regions] == [1, 0, 0]).all()
+def test_a_white_area_covers_the_color_of_the_paper(drawing_colorizer: Colorizer) -> None:
+    def colored(**fields: Any) -> np.ndarray:
+        settings = DrawingSettings(palette=("#ffffff",))
+        return np.asarray(drawing_colorizer(scan(90, 64), Recipe(drawing=settings, **fields)))
+
+    filled = colored(areas=(Area("color", path=((0, 0), (64, 0), (64, 90), (0, 90)), color="#ffffff"),))
+    assert np.array_equal(colored(), scan(90, 64))
+    assert filled[:6].min() > 245 > scan(90, 64)[:6, :, 2].max()
+
+
+def test_strength_does_not_change_blank_paper(drawing_colorizer: Colorizer) -> None:
+    recipe = Recipe(drawing=DrawingSettings(palette=("#ffffff",)), strength=0.4)
+    assert np.array_equal(np.asarray(drawing_colorizer(scan(90, 64), recipe)), scan(90, 64))
+
+
+@pytest.mark.parametrize("any_colorizer", MODELS, indirect=True)
+@pytest.mark.parametrize("strengths", [(1, 1, 1), (1, 0.5, 1)])
+def test_the_latest_point_colors_a_whole_region_with_a_note(
+    any_colorizer: Colorizer, strengths: tuple[float, ...]
+) -> None:
+    """The upper left and the upper right region have two points each, in both orders."""
+    places = [(16.0, 12.0), (34.0, 26.0), (60.0, 14.0)]
+    red, blue, green = (
+        PointHint(*place, color=color, strength=strength)
+        for place, color, strength in zip(places, ("#c04020", "#2040c0", "#20a040"), strengths, strict=True)
+    )
+    alone = any_colorizer.colorize(drawing(), Recipe(points=(red, green)))
+    for points in ((blue, red, green), (blue, green, red)):
+        found = any_colorizer.colorize(drawing(), Recipe(points=points))
+        (note,) = (note for note in found.notes if "later point" in note)
+        assert note.startswith("1 point")
+        assert len(found.flats.colors) == len(alone.flats.colors)
+        for (x, y), color in ((places[0], red.color), (places[1], red.color), (places[2], green.color)):
+            assert found.levels()[int(y), int(x)].tolist() == [int(color[k : k + 2], 16) for k in (1, 3, 5)]
+    assert np.array_equal(any_colorizer.colorize(drawing(), Recipe(points=(blue, red, green))).rgb, alone.rgb)
+    assert not any("later point" in note for note in alone.notes)
+
+
+def test_points_of_one_color_in_a_region_all_condition_the_network(drawing_colorizer: Colorizer) -> None:
+    points = tuple(PointHint(x, 14, color="#c04020") for x in (16, 34))
+    both, one = (
+        drawing_colorizer.colorize(drawing(), Recipe(points=points[:count])).prediction for count in (2, 1)
+    )
+    assert both is not None
+    assert one is not None
+    assert not torch.equal(both.extras["embedding"], one.extras["embedding"])
 
 
 def test_points_at_one_position_and_an_area_keep_the_color_of_the_later_point(colorizer: Colorizer) -> None:
@@ -325,13 +371,6 @@ def test_point_fills_its_region_exactly(any_colorizer: Colorizer) -> None:
     result = np.asarray(any_colorizer(drawing(), Recipe(points=points)))
     assert result[12:28, 14:38].reshape(-1, 3).tolist() == [[192, 64, 32]] * (16 * 24)
     assert result[:7].reshape(-1, 3).tolist() == [[128, 160, 255]] * (7 * 80)
-
-
-def test_two_colors_in_one_region_split_it_between_the_points(drawing_colorizer: Colorizer) -> None:
-    points = (PointHint(15, 20, color="#ff0000"), PointHint(35, 20, color="#0000ff"))
-    result = np.asarray(drawing_colorizer(drawing(), Recipe(points=points)))
-    assert result[20, 14].tolist() == [255, 0, 0]
-    assert result[20, 36].tolist() == [0, 0, 255]
 
 
 def test_point_colors_similar_regions_more_than_others() -> None:

@@ -252,6 +252,26 @@ def test_thousands_of_regions_are_not_all_compared_with_each_other() -> None:
     assert largest.elements < count * count / 2
 
 
+@pytest.mark.parametrize("variant", [0, 1])
+def test_regions_that_look_like_paper_are_exactly_white(variant: int) -> None:
+    """Region 0 is cream, regions 1 and 2 are nearly white, and region 3 is red."""
+    model, count = task().model, 4
+    labs = torch.tensor([[92.0, 2.0, 14.0], [96.0, 2.0, 4.0], [91.0, 0.0, -3.0], [50.0, 60.0, 40.0]])
+    model.centers[:count] = scale_lab(labs)
+    logits = torch.full((count, COLORS), -30.0)
+    logits[:, :count].fill_diagonal_(0)
+    extras = {
+        "color_log_probabilities": logits.log_softmax(1).T[None, :, :, None],
+        "embedding": torch.eye(count, 64).T.reshape(1, 64, count, 1),
+    }
+    prediction = RgbPrediction(rgb=torch.zeros(1, 3, count, 1), extras=extras)
+    with torch.no_grad():
+        rgb = model.region_colors(prediction, torch.eye(count), None, variant)
+        limited = model.region_colors(prediction, torch.eye(count), torch.tensor([[0.96, 0.95, 0.96]]))
+    assert (rgb == 1).all(1).tolist() == [False, True, True, False]
+    assert limited.max() < 0.97  # a palette also limits the color of paper
+
+
 def test_equally_likely_palette_colors_are_not_mixed() -> None:
     model, count = task().model, 4
     probabilities = torch.full((count, COLORS), 1 / COLORS)

@@ -100,13 +100,22 @@ class LineArt:
         """Height and width in pixels."""
         return self.levels.shape[0], self.levels.shape[1]
 
+    @property
+    def white(self) -> float:
+        """Level of the paper in [0, 1]: 1, or 0 below white ink."""
+        return 0.0 if self.inverted else 1.0
+
+    def rgb(self, first: int, last: int) -> Map:
+        """Return the stored colors ``(rows, W, 3)`` in [0, 1] of rows ``first`` to ``last`` (exclusive)."""
+        return _unit_rgb(self.levels[first:last])
+
     def transmission(self, first: int, last: int) -> Map:
         """Return the color of the ink relative to the paper in the rows ``first`` to ``last`` (exclusive).
 
         Returns:
             ``(rows, W, 3)`` in [0, 1]: 1 for paper, 0 for black ink.
         """
-        rgb = _unit_rgb(self.levels[first:last])
+        rgb = self.rgb(first, last)
         if self.inverted:
             rgb = 1 - rgb
         # color of the paper in these rows

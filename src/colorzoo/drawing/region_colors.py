@@ -23,6 +23,7 @@ DULL = 16.0
 """Objects of a drawing with a lower colorfulness (CIE units) get contrasting colors."""
 DISTINCT = 0.35
 """Distance in scaled Lab of colors that count as different."""
+_PAPER_LIGHTNESS, _PAPER_CHROMA = 90.0, 6.0  # CIE units
 _MOST_GAIN = 2.5  # limit of the factor by which averaging reduces chroma
 _SAME_OBJECT = 0.5  # mean probability of one color above which regions form one object
 _MOST_COMPARED = 1024  # limits the memory and time of drawings with thousands of regions
@@ -70,6 +71,16 @@ def vivid_color(pooled: Tensor, centers: Tensor, temperature: float) -> Tensor:
     chroma = mean[:, 1:].norm(dim=1, keepdim=True).clamp(min=1e-3)
     ratio = (weights @ centers[:, 1:].norm(dim=1, keepdim=True)) / chroma
     return torch.cat([mean[:, :1], mean[:, 1:] * ratio.clamp(1, _MOST_GAIN).sqrt()], dim=1)
+
+
+def is_paper(lab: Tensor) -> Tensor:
+    """Return whether predicted colors ``(n, 3)`` in Lab are so light and gray that they mean blank paper.
+
+    Examples:
+        >>> is_paper(torch.tensor([[97.0, 2.0, 4.0], [97.0, 2.0, 14.0]])).tolist()
+        [True, False]
+    """
+    return (lab[:, 0] > _PAPER_LIGHTNESS) & (lab[:, 1:].norm(dim=1) < _PAPER_CHROMA)
 
 
 def limit_to_palette(pooled: Tensor, centers: Tensor, palette: Tensor) -> Tensor:

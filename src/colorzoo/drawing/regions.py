@@ -21,7 +21,9 @@ Labels = NDArray[np.int32]
 GAP = 4.0
 """Default width of the gaps that are closed, in pixels of an image with a shorter side of 1,000."""
 SMALLEST = 1.2e-5
-"""Smallest region as a fraction of the image; smaller regions join a neighbor."""
+"""Smallest part of a drawing that can be a region, as a fraction of the image."""
+SPECKS = 0.02
+"""Default area in percent of the image below which regions join a neighbor."""
 
 _SIDE = 1000  # shorter side in pixels of the copy in which regions are found
 _RADII = tuple(1.35**step for step in range(16, -3, -1))  # radii of the balls in pixels, from 122 to 0.5
@@ -37,7 +39,7 @@ _LONG_OPEN = 0.35  # the same for long openings
 _LONG = 0.4  # smallest total length of long openings, relative to the square root of the smaller area
 
 
-def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
+def find_regions(darkness: Darkness, gap: float = GAP, specks: float = SPECKS) -> Labels:
     """Divide a drawing into the regions between its lines.
 
     Examples:
@@ -51,6 +53,8 @@ def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
         gap: Width of the gaps that are always closed, in pixels of an image with a shorter side of 1,000. The
             fraction of the chamber width up to which wider gaps are closed is proportional to this setting.
             Values above the default only divide the regions of the default.
+        specks: Area in percent of the image below which regions join the neighbor with the longest common
+            boundary.
 
     Returns:
         ``(H, W)`` int32: number of the region of each pixel, from 0, the largest region first. Pixels of a
@@ -65,9 +69,11 @@ def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
     sides = _panel_sides(small)
     labels = _merge_chambers(chambers, distance, sides, gap)
     open_boundaries = find_open_boundaries(labels, small, gap)
+    home = None
     if gap > GAP:  # smaller regions have shorter boundaries, which can be open where the default has a line
         default_labels = _merge_chambers(chambers, distance, sides, GAP)
         default_regions = _join(default_labels, find_open_boundaries(default_labels, small))
+        default_regions = _absorb_small(default_regions, distance, specks / 100)
         # only pairs of labels that mainly lie in the same region of the default
         overlap = np.stack([labels.ravel(), default_regions.ravel()], 1)
         overlap, counts = np.unique(overlap, axis=0, return_counts=True)
@@ -75,7 +81,7 @@ def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
         home = np.zeros(int(labels.max()) + 1, np.int32)
         home[overlap[:, 0]] = overlap[:, 1]  # the last assignment, of the largest overlap, counts
         open_boundaries = open_boundaries[home[open_boundaries[:, 0]] == home[open_boundaries[:, 1]]]
-    labels = _join(labels, open_boundaries)
+    labels = _absorb_small(_join(labels, open_boundaries), distance, specks / 100, home)
     if scale < 1:
         labels = _at_full_size(labels, darkness)
     # renumber the regions from 0 by descending area
@@ -230,7 +236,7 @@ def _merge_chambers(labels: Labels, distance: Map, sides: Labels, gap: float) ->
         is_relatively_wide = gap_width >= min_open_ratio * chamber_width
         if is_relatively_wide or gap_width > min_open_widths[narrower]:
             parents[narrower] = wider
-    return _absorb_small(_renamed(labels, parents), distance)
+    return _absorb_small(_renamed(labels, parents), distance, SMALLEST)
 
 
 def _adjacency(labels: Labels, distance: Map) -> tuple[Labels, Map, NDArray[np.int64]]:
@@ -271,22 +277,35 @@ def _renamed(labels: Labels, parents: NDArray[np.int64]) -> Labels:
     return roots[labels].astype(np.int32)
 
 
-def _absorb_small(labels: Labels, distance: Map) -> Labels:
-    """Join each tiny region with the neighbor that has the longest common boundary."""
-    smallest = max(4.0, SMALLEST * labels.size)
-    for _ in range(3):
+def _absorb_small(labels: Labels, distance: Map, fraction: float, home: Labels | None = None) -> Labels:
+    """Join each small region with the neighbor that has the longest common boundary.
+
+    Args:
+        labels: ``(H, W)``, number of the region of each pixel.
+        distance: ``(H, W)`` distance to the nearest line in pixels.
+        fraction: Smallest region that remains, as a fraction of the image; at least 4 pixels.
+        home: Region of a coarser division that contains each region; regions join within it. None for no
+            limit.
+    """
+    smallest = max(4.0, fraction * labels.size)
+    while True:
         areas = np.bincount(labels.ravel())
         small = (areas > 0) & (areas < smallest)
         if not small.any():
             break
         pairs, _, contacts = _adjacency(labels, distance)
+        if home is not None:
+            is_home = home[pairs[:, 0]] == home[pairs[:, 1]]
+            pairs, contacts = pairs[is_home], contacts[is_home]
         target = np.arange(len(areas))
         for index in np.argsort(contacts, kind="stable"):
             one, other = pairs[index]
             for tiny, near in ((one, other), (other, one)):
-                if small[tiny] and areas[near] >= areas[tiny]:
+                if small[tiny] and (areas[near], near) > (areas[tiny], tiny):  # without cycles
                     target[tiny] = near
-        labels = target[labels].astype(np.int32)
+        if (target == np.arange(len(target))).all():
+            break
+        labels = _renamed(labels, target)
     return labels
 
 

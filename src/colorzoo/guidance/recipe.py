@@ -76,6 +76,7 @@ class DrawingSettings:
 
     Attributes:
         gap: Width of the largest gap in a line to close, in pixels of an image with a shorter side of 1,000.
+        specks: Area in percent of the image below which regions join a neighbor.
         palette: Colors ``#rrggbb`` to which the model is limited; empty for no limit.
         variant: Number of the coloring: 0 for the most likely colors, 1 and more for other colorings.
         shading: Whether colors vary softly within a region, instead of one flat color for each region.
@@ -86,6 +87,7 @@ class DrawingSettings:
     """
 
     gap: Annotated[float, Range(0, 100)] = 4.0
+    specks: Annotated[float, Range(0, 1)] = 0.02
     palette: tuple[HexColor, ...] = ()
     variant: NonNegativeInt = 0
     shading: bool = False

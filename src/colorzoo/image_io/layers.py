@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageColor
 from scipy.ndimage import find_objects
 
 from colorzoo.color.lab import lightness_to_luminance
@@ -71,7 +71,8 @@ def encode_layers(steps: Mapping[str, Levels], like: RasterImage, ink: Levels | 
     Args:
         steps: Image after each layer has been added, by the name of the layer: gray ``(H, W)`` or RGB
             ``(H, W, 3)``, as floats in [0, 1] or integers. The first image is the lowest layer, and the last
-            image is the result. The image *Flats* is divided into one layer for each color.
+            image is the result. The image *Flats* is divided into one layer for each color. RGBA
+            ``(H, W, 4)`` is a layer that multiplies the layers below.
         like: Source image, which provides the alpha channel.
         ink: Lines of a drawing alone, ``(H, W, 3)``, black on white or white on black. The layer *Lines* is
             then blended by multiply or screen. None uses normal alpha compositing.
@@ -168,6 +169,10 @@ def image_layers(steps: Mapping[str, Levels], like: RasterImage, ink: Levels | N
         return
     below = None
     for name, levels in steps.items():
+        if below is not None and levels.shape[2:] == (4,):
+            yield Layer(name, levels, "multiply")
+            below = _multiplied(below, levels)
+            continue
         result = quantized(levels, None, 8)
         if name == "Flats":
             yield from flat_layers(result)
@@ -213,6 +218,30 @@ def flat_layers(image: Bytes) -> Iterator[Layer]:
         yield Layer(name, levels, left=columns.start, top=rows.start, is_flat=True)
 
 
+def shade_layer(factors: Bytes, colors: Sequence[str]) -> Bytes:
+    """Return the RGBA layer whose multiplication changes white to ``factors`` ``(H, W, 3)``.
+
+    A layer of one color can be recolored in a painting program: the alpha channel contains the shading. With
+    several colors, the layer is opaque.
+
+    Examples:
+        >>> shade_layer(np.full((1, 1, 3), 191, np.uint8), ["#808080"]).tolist()
+        [[[128, 128, 128, 128]]]
+
+    Args:
+        factors: Factors on each channel, from 0 to 255.
+        colors: Colors ``#rrggbb`` of the layer.
+    """
+    if len(colors) > 1:
+        return np.dstack([factors, np.full(factors.shape[:2], 255, np.uint8)])
+    rgb = ImageColor.getrgb(colors[0])
+    darkest = int(np.argmin(rgb[:3]))
+    layer = np.empty((*factors.shape[:2], 4), np.uint8)
+    layer[...] = (*rgb[:3], 0)
+    layer[..., 3] = np.rint((255 - factors[..., darkest]) * np.float32(255 / max(255 - rgb[darkest], 1)))
+    return layer
+
+
 def lines_layer(image: Bytes, result: Bytes, ink: Bytes) -> Layer:
     """Return the lines of a drawing, which produce a result when multiplied with an image.
 
@@ -241,6 +270,16 @@ def lines_layer(image: Bytes, result: Bytes, ink: Bytes) -> Layer:
         exact = np.where(below > 0, factor.clip(smallest, largest), factor).clip(0, 255)
         layer[rows] = exact if is_multiplied else 255 - exact
     return Layer("Lines", layer, "multiply" if is_multiplied else "screen")
+
+
+def _multiplied(image: Bytes, layer: Bytes) -> Bytes:
+    """Return 8-bit RGB ``(H, W, 3)`` multiplied by an RGBA layer."""
+    product = np.empty_like(image)
+    for first in range(0, len(image), _ROWS):
+        rows = slice(first, first + _ROWS)
+        alpha = layer[rows, :, 3:] * np.float32(1 / 255)
+        product[rows] = np.rint(image[rows] * (1 - alpha + alpha * layer[rows, :, :3] / np.float32(255)))
+    return product
 
 
 def _stacked(steps: Mapping[str, Levels]) -> dict[str, Bytes]:

@@ -59,11 +59,17 @@ class FullSizeLayer(Protocol):
 
     Attributes:
         title: Name of the layer in an export; empty for a change that is part of the colors.
+        shades: Colors of a layer that multiplies the colors of a drawing; empty for other layers.
     """
 
     @property
     def title(self) -> str:
         """Name of the layer in an export."""
+        ...
+
+    @property
+    def shades(self) -> tuple[str, ...]:
+        """Colors of a layer that multiplies the colors of a drawing; empty for other layers."""
         ...
 
     def overlay(self, canvas: Canvas, size: tuple[int, int]) -> Overlay:
@@ -140,8 +146,12 @@ class Canvas(ABC):
         """
 
     @abstractmethod
-    def stack(self) -> Iterator[tuple[str, Self]]:
-        """Yield the layers of an export: their names, and the canvas with all layers up to each layer."""
+    def stack(self) -> Iterator[tuple[str, Self, tuple[str, ...]]]:
+        """Yield the layers of an export: name, canvas with all layers up to this layer, and shades.
+
+        A layer with shades multiplies the layers below, and its canvas is white paper with this layer only;
+        see `FullSizeLayer.shades`.
+        """
 
     def finished_by(self, layer: FullSizeLayer) -> Self:
         """Return the canvas with a further change at full size."""
@@ -269,9 +279,10 @@ class PhotoCanvas(Canvas):
             overlays = (*corrections, *overlays)
         return compose_image(lightness, self.ab[0], overlays, depth=depth)
 
-    def stack(self) -> Iterator[tuple[str, Self]]:
-        """Yield the layers of an export: their names, and the canvas with all layers up to each layer."""
-        yield from self.painted("Colors")
+    def stack(self) -> Iterator[tuple[str, Self, tuple[str, ...]]]:
+        """Yield the layers of an export; see `Canvas.stack`."""
+        for name, canvas in self.painted("Colors"):
+            yield name, canvas, ()
 
 
 def _shifted(lightness: AnyLightness, shift: LightnessShift) -> AnyLightness:

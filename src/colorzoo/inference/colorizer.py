@@ -309,8 +309,10 @@ class Colorizer:
         if drawing is None and is_sketch:
             from colorzoo.inference.steps.drawing import read_drawing  # photos do not need it
 
-            gap = (recipe.drawing or DrawingSettings()).gap
-            drawing = timed(log, read_drawing, image.levels, gap, recipe.divisions, about=about)
+            own = recipe.drawing or DrawingSettings()
+            drawing = timed(
+                log, read_drawing, image.levels, own.gap, recipe.divisions, own.specks, about=about
+            )
         edit = self.resolve_lightness(
             lightness, part_size, part_guidance, reference, strength=strength, drawing=drawing, sheets=sheets
         )

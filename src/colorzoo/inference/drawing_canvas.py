@@ -25,7 +25,6 @@ from colorzoo.inference.steps.drawing import (
     palette_colors,
     region_medians,
     region_votes,
-    soft_shading,
     to_lab,
     to_rgb,
 )
@@ -96,7 +95,7 @@ class DrawingCanvas(Canvas):
         return replace(self, changed=self.flats)
 
     def map(self, change: Change, where: Where = None) -> Self:
-        """Change the colors of regions, of their parts and of their shading.
+        """Change the colors of regions and of their parts.
 
         Args:
             change: Function of ab ``(2, ...)``.
@@ -121,15 +120,8 @@ class DrawingCanvas(Canvas):
         after = before.clone()
         after[1:] += pixels * (change(before[1:]) - before[1:])
         rest = after - to_lab(colors)[:, own]
-        # the shading is a difference from the flat color
-        shading = flats.shading
-        if shading is not None:
-            flat = lab[1:, own]
-            shade = change(flat + shading[1:]) - change(flat)
-            shading = torch.cat([shading[:1], shading[1:] + pixels * (shade - shading[1:])])
         parts = rest if flats.change is not None or (rest.abs() > _NO_CHANGE).any() else None
-        changed = replace(flats, colors=colors, shading=shading, change=parts)
-        return replace(self, changed=changed)
+        return replace(self, changed=replace(flats, colors=colors, change=parts))
 
     def lock(self, lab: Tensor, share: Tensor) -> Self:
         """Set the colors ``(3, h, w)`` below the lines and the mask ``(h, w)`` of locked colors."""
@@ -145,18 +137,26 @@ class DrawingCanvas(Canvas):
         size = lightness.shape[0], lightness.shape[1]
         return self.flats.over(size).compose(depth, self.overlays(size))
 
-    def stack(self) -> Iterator[tuple[str, Self]]:
-        """Yield the layers of an export: their names, and the canvas with all layers up to each layer."""
-        flats = replace(self.flats, has_lines=False)
-        below = replace(self, changed=flats)
-        name = "Flats"
-        if flats.shading is not None:
-            _, unpainted = next(below.painted(name))
-            yield name, replace(unpainted, changed=replace(flats, shading=None))
-            name = "Shading"
-        yield from below.painted(name)
+    def uniform(self, level: float, *, has_lines: bool) -> Self:
+        """Return the canvas with regions that somebody filled with a gray level in [0, 1]."""
+        colors = np.full_like(self.flats.colors, level)
+        flats = FlatColors(self.flats.drawing, colors, has_lines=has_lines, is_set=np.ones(len(colors), bool))
+        return replace(self, changed=flats)
+
+    def stack(self) -> Iterator[tuple[str, Self, tuple[str, ...]]]:
+        """Yield the layers of an export; see `Canvas.stack`."""
+        below = replace(self, changed=replace(self.flats, has_lines=False))
+        for name, canvas in below.painted("Flats"):
+            # an adjustment above the shading is not a multiplication
+            last = canvas.finishing[-1:]
+            shades = last[0].shades if last and last[0].title == name else ()
+            yield (
+                name,
+                replace(self.uniform(1, has_lines=False), finishing=last) if shades else canvas,
+                shades,
+            )
         if self.flats.has_lines:
-            yield "Lines", self
+            yield "Lines", self, ()
 
 
 _NO_CHANGE = 1e-3  # largest rounding error in CIE units of the conversion between sRGB and Lab
@@ -182,8 +182,9 @@ def predicted_flats(edit: Edit, prediction: Prediction) -> FlatColors:
     colors = edit.run(
         choose_colors, edit.network, prediction, drawing, sketch, settings.palette, settings.variant
     )
-    shading = edit.run(soft_shading, prediction.rgb, drawing, sketch) if settings.shading else None
-    return FlatColors(drawing, colors, shading, has_lines=not settings.flats)
+    if drawing.art.inverted and not settings.palette:  # blank paper is black below white ink
+        colors = np.where((colors == 1).all(1, keepdims=True), np.float32(0), colors)
+    return FlatColors(drawing, colors, has_lines=not settings.flats)
 
 
 def choose_colors(

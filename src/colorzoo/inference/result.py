@@ -155,6 +155,8 @@ class ColorizedImage:
     def layers(self, image: RasterImage) -> dict[str, NDArray[Any]]:
         """Return the 8-bit image after each layer has been added, by the name of the layer.
 
+        A layer that multiplies the layers below is RGBA instead; see `shade_layer`.
+
         The layers of a photo are *Photo*, *Colors* and *Paint*. The layers of a drawing are *Flats*,
         *Shading*, *Paint*, *Painted shading* and *Lines*. Empty layers are omitted. The last image is the
         result.
@@ -163,12 +165,13 @@ class ColorizedImage:
             image: Source image with the size of the result; see `source`.
         """
         layers = {}
-        if self.edit.drawing is None:
-            from colorzoo.image_io.layers import gray_levels  # few results have layers
+        from colorzoo.image_io.layers import gray_levels, shade_layer  # few results have layers
 
+        if self.edit.drawing is None:
             layers["Photo"] = gray_levels(image)
-        for name, canvas in self.canvas.stack():
-            layers[name] = replace(self, canvas=canvas).levels()
+        for name, canvas, shades in self.canvas.stack():
+            levels = replace(self, canvas=canvas).levels()
+            layers[name] = shade_layer(levels, shades) if shades else levels
         return layers
 
     def ink(self) -> NDArray[np.uint8] | None:
@@ -176,13 +179,11 @@ class ColorizedImage:
 
         The lines are black on white, or white on black for white ink.
         """
-        drawing = self.canvas.lines
-        if drawing is None:
-            return None
-        paper = np.full_like(self.flats.colors, 0 if drawing.art.inverted else 1)
-        flats = replace(self.flats, colors=paper, shading=None, change=None)
         canvas: Any = self.canvas
-        return replace(self, canvas=replace(canvas, changed=flats, finishing=())).levels()
+        if canvas.lines is None:
+            return None
+        lines = canvas.uniform(canvas.lines.art.white, has_lines=True)
+        return replace(self, canvas=replace(lines, finishing=())).levels()
 
     def _compose(self, depth: int | None) -> NDArray[Any]:
         """Combine the colors with the lightness, the surroundings of the border and the crop.

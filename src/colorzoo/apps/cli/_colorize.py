@@ -352,7 +352,7 @@ def _recipe(args: ColorizeOptions) -> Recipe:
     if args.box:
         boxes = (boxes or ()) + tuple(_parse_box(text) for text in args.box if text != "none")
     drawing: dict[str, Any] = {
-        name: value for name in ("gap", "variant") if (value := getattr(args, name)) is not None
+        name: value for name in ("gap", "specks", "variant") if (value := getattr(args, name)) is not None
     }
     # a palette is a list of colors, or the main colors of an image
     if args.palette is not None:

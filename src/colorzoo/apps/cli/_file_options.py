@@ -66,7 +66,10 @@ class ColorizeOptions(ModelOptions, ColorSettings):
     gap: Annotated[float, Range(0, 100)] | None = option(
         None, "drawings only: width of the gaps in lines to close, at a shorter side of 1,000 pixels", COLORS
     )
-    shading: bool = option(False, "drawings only: soft shading instead of flat colors", COLORS)
+    specks: Annotated[float, Range(0, 1)] | None = option(
+        None, "drawings only: area in percent of the image below which regions join a neighbor", COLORS
+    )
+    shading: bool = option(False, "drawings only: multiply the colors by soft shading", COLORS)
     flats: bool = option(False, "drawings only: write the flat colors without the lines", COLORS)
     same_characters: bool = option(
         False, "drawings only: regions copy the colors of similar regions of earlier drawings", COLORS

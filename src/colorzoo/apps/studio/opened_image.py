@@ -192,17 +192,22 @@ class OpenedImage:
     def drawing(self, recipe: Recipe) -> Drawing:
         """Return the lines and regions of the photo at full size, for sketch models.
 
-        The regions are computed again if the gap setting of the recipe has changed. New divisions change the
+        The regions are computed again if their settings in the recipe have changed. New divisions change the
         regions of the previous call.
         """
-        gap, divisions = (recipe.drawing or DrawingSettings()).gap, recipe.divisions
-        undivided = self._cached("drawing", gap, lambda: read_drawing(self.decode().levels, gap))
-        last_arguments, last = self.last_results.get("divided", ((gap, ()), undivided))
-        last_gap, last_divisions = cast(tuple[float, tuple[Division, ...]], last_arguments)
+        settings, divisions = recipe.drawing or DrawingSettings(), recipe.divisions
+        sizes = settings.gap, settings.specks
+        undivided = self._cached(
+            "drawing",
+            sizes,
+            lambda: read_drawing(self.decode().levels, settings.gap, specks=settings.specks),
+        )
+        last_arguments, last = self.last_results.get("divided", ((sizes, ()), undivided))
+        last_sizes, last_divisions = cast(tuple[tuple[float, float], tuple[Division, ...]], last_arguments)
         count = len(last_divisions)
-        is_continued = last_gap == gap and divisions[:count] == last_divisions
+        is_continued = last_sizes == sizes and divisions[:count] == last_divisions
         start, added = (last, divisions[count:]) if is_continued else (undivided, divisions)
-        return self._cached("divided", (gap, divisions), lambda: divide_regions(start, added))
+        return self._cached("divided", (sizes, divisions), lambda: divide_regions(start, added))
 
     def part(self, setting: BorderSetting) -> OpenedImage:
         """Return the part of a scanned photo inside its border.

@@ -1,8 +1,8 @@
 """Layers: changes of the predicted colors, in a fixed order.
 
 Automatic layers come first, then what a person sets (points, areas), then what applies to all of it
-(strength), then locks, then replacements, paint and adjustments at full size. Nothing automatic follows what
-a person set, and no layer reads another layer.
+(strength), then locks, then replacements, soft shading, paint and adjustments at full size. Only the soft
+shading of a drawing is automatic and follows what a person set, and no layer reads another layer.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from colorzoo.inference.layers.pages import BlankPage
 from colorzoo.inference.layers.paint import Paint
 from colorzoo.inference.layers.points import ColorPoints
 from colorzoo.inference.layers.replacements import Replacements
+from colorzoo.inference.layers.shading import SoftShading
 from colorzoo.inference.layers.sheets import Sheets
 from colorzoo.inference.layers.strength import Strength
 
@@ -43,6 +44,7 @@ ORDER: tuple[type[Layer], ...] = (
     Strength,
     Locks,
     Replacements,
+    SoftShading,
     Paint,
     Adjustment,
 )

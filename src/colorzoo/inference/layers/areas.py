@@ -78,12 +78,10 @@ class FilledAreas:
 
     def _fill_drawing(self, canvas: DrawingCanvas) -> DrawingCanvas:
         """Fill the areas below the lines; the color of a point overrides areas by its strength."""
-        from colorzoo.inference.steps.drawing import add_change
+        from colorzoo.inference.steps.drawing import add_change, region_medians
 
         edit, flats = canvas.edit, canvas.flats
-        # filled colors have no shading, as the colors of regions with a point
-        unshaded = replace(flats, shading=None, has_lines=False)
-        before = unshaded.at_network_size(edit.map_size)[0]
+        before = canvas.lab
         precedence = np.zeros(len(flats.colors), np.float32)  # weight of the point color in each region
         for point in self.points:
             region = flats.drawing.region_at(point.x, point.y, edit.image_size)
@@ -100,8 +98,8 @@ class FilledAreas:
             lab = lab + share * (color - lab)
             filled = filled + share * (1 - filled)
         flats = add_change(flats, lab - before)
-        if flats.shading is not None:
-            flats = replace(flats, shading=flats.shading * (1 - filled))
+        is_set = region_medians(filled[None], flats.drawing, len(flats.colors))[:, 0] > _HALF
+        flats = replace(flats, is_set=is_set if flats.is_set is None else is_set | flats.is_set)
         return replace(canvas, changed=flats, filled=filled)
 
 

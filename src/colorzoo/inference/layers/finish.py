@@ -25,6 +25,7 @@ class Adjustment:
 
     finish: Finish
     title: ClassVar[str] = ""
+    shades: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def of(cls, edit: Edit) -> tuple[Adjustment, ...]:

@@ -57,6 +57,13 @@ class Paint:
         """Name of the layer in an export."""
         return "Painted shading" if self.strokes[0].blend == "multiply" else "Paint"
 
+    @property
+    def shades(self) -> tuple[str, ...]:
+        """Colors that multiply the colors below; empty for paint, which replaces them."""
+        if self.strokes[0].blend != "multiply":
+            return ()
+        return tuple(dict.fromkeys(stroke.color for stroke in self.strokes if stroke.color is not None))
+
     def apply(self, canvas: Canvas) -> Canvas:
         """Add the strokes to the changes at full size."""
         reaches = tuple(_reach(canvas.edit, stroke) for stroke in self.strokes)
@@ -147,18 +154,23 @@ def _shade(
     first: int,
 ) -> None:
     """Multiply the colors by shading strokes; see `_paint`. In photos, only hue and chroma change."""
-    # combine the strokes to a factor on sRGB, and multiply the colors by the factor
+    # combine the strokes to a factor on sRGB
     shading = torch.ones(3, *lightness.shape)
     for stroke, (rows, columns, coverage) in _coats(strokes, scale, reaches, first, ab):
         rgb = (255, 255, 255) if stroke.color is None else ImageColor.getrgb(stroke.color)
         below = shading[:, rows, columns]
         target = torch.tensor(rgb).view(3, 1, 1) / 255
         shading[:, rows, columns] += torch.from_numpy(stroke.opacity * coverage) * (target - below)
-    is_shaded = shading.amin(0) < 1
+    multiply_colors(shading, ab, lightness, on_paper)
+
+
+def multiply_colors(factors: Tensor, ab: Tensor, lightness: Tensor, on_paper: bool) -> None:
+    """Multiply the colors of a band, in place, by ``factors`` ``(3, rows, W)`` on sRGB; see `_paint`."""
+    is_shaded = factors.amin(0) < 1
     if not is_shaded.any():
         return
     rgb_below = lab_to_rgb(torch.cat([lightness[None], ab])[None])[0].clamp(0, 1)
-    lab = rgb_to_lab((rgb_below * shading)[None])[0]
+    lab = rgb_to_lab((rgb_below * factors)[None])[0]
     ab.copy_(torch.where(is_shaded, lab[1:], ab))
     if on_paper:
         lightness.copy_(torch.where(is_shaded, lab[0], lightness))

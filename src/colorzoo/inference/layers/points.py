@@ -32,6 +32,10 @@ Hints = tuple[PointHint, ...]
 _INEXACT = (
     f"the image has more than {MOST_CORRECTED:,} points, so small points do not have their exact colors"
 )
+_REPLACED = (
+    "{} points were replaced by later points of another color in the same region; to give its parts "
+    "different colors, split the region"
+)
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,12 @@ class ColorPoints:
     def _color_drawing(self, canvas: DrawingCanvas) -> DrawingCanvas:
         """Predict with the points, copy their colors to similar regions, and fill their own regions."""
         from colorzoo.inference.drawing_canvas import predicted_flats
-        from colorzoo.inference.steps.drawing import copy_points, fill_points
+        from colorzoo.inference.steps.drawing import copy_points, fill_points, latest_points
 
         edit = canvas.edit
+        assert edit.drawing is not None, "the edit of a drawing has its regions"
+        if count := len(self.points) - len(latest_points(self.points, edit.drawing, edit.image_size)):
+            canvas = canvas.noted(_REPLACED.format(count))
         filled = _strong_points(edit, self.points)
         hints = filled if self.base_points is None else _strong_points(edit, self.base_points)
         prediction = edit.predict(edit.rasterize(hints))
@@ -100,7 +107,6 @@ class ColorPoints:
             numbers = {flats.drawing.region_at(hint.x, hint.y, edit.image_size) for hint in hints}
             similarity = region_similarity(edit, tuple(sorted(numbers)))
             flats = timed(edit.log, copy_points, flats, similarity, hints, edit.image_size)
-        assert edit.drawing is not None, "the edit of a drawing has its regions"
         flats = flats.inherited(edit.drawing)
         if canvas.changed is not None:  # regions whose color an earlier layer, such as a sheet, set
             plain = predicted_flats(edit, edit.predict()).inherited(edit.drawing)
@@ -157,13 +163,16 @@ def enforced(edit: Edit, prediction: Prediction, points: Points) -> Tensor:
 def _strong_points(edit: Edit, points: Hints) -> Hints:
     """Return points of strength 1 for a drawing, with the exact ab applied to their colors.
 
+    A point that a later point of another color replaces in its region is left out.
     A weak point gets a mixture of its color and of the automatic color of its region. The automatic color
     depends on no points, palette or variant, so that later edits do not change the region. Points with the
     strength 0 are left out.
     """
-    from colorzoo.inference.steps.drawing import apply_ab, mix_point
+    from colorzoo.inference.steps.drawing import apply_ab, latest_points, mix_point
 
-    hints = tuple(apply_ab(hint) for hint in points if hint.strength > 0)
+    assert edit.drawing is not None, "the edit of a drawing has its regions"
+    latest = latest_points(points, edit.drawing, edit.image_size)
+    hints = tuple(apply_ab(hint) for hint in latest if hint.strength > 0)
     if all(hint.strength == 1 for hint in hints):
         return hints
     canvas: Any = automatic_canvas(replace(edit, recipe=replace(edit.recipe, drawing=None)))

@@ -28,6 +28,7 @@ class Replacements:
 
     replacements: tuple[ColorReplacement, ...]
     title: ClassVar[str] = ""
+    shades: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def of(cls, edit: Edit) -> tuple[Replacements, ...]:

@@ -33,18 +33,20 @@ from colorzoo.drawing.lines import (
     shrink,
     shrink_darkness,
 )
-from colorzoo.drawing.regions import GAP, SMALLEST, Labels, find_regions
+from colorzoo.drawing.region_colors import is_paper
+from colorzoo.drawing.regions import GAP, SMALLEST, SPECKS, Labels, find_regions
 from colorzoo.guidance import PointHint
 from colorzoo.guidance.fields import format_hex
 from colorzoo.guidance.hints import color_lab
 from colorzoo.guidance.objects import Division
-from colorzoo.inference.full_size import DTYPES, BicubicUpsampler, Overlay, bands, map_size
+from colorzoo.inference.full_size import DTYPES, Overlay, bands, map_size
 from colorzoo.prediction import Prediction
 
 PHOTO_NOTE = "this looks like a photo or a painting instead of a sketch; lines were extracted from it first"
 BLANK_NOTE = "no lines were found in the sketch, so the colors are arbitrary; darken the lines"
 
 _SOFTNESS = 2.0  # standard deviation in pixels of the network input that smooths the shading
+_EXACT = 1e-3  # difference of colors in [0, 1] that rounding causes; a quarter of an 8-bit level
 _COPIED = 0.7  # smallest probability of one color at which a region copies the exact color of a point
 _ROUNDED = 0.7  # distance in CIE units of ab values that the 8 bits of a color can cause
 _END_REACH = 0.02  # longest connection of the end of a cut with a line, relative to the shorter side
@@ -191,21 +193,24 @@ class FlatColors:
     Attributes:
         drawing: Lines and regions.
         colors: ``(n, 3)`` float32 in [0, 1], sRGB color of each region.
-        shading: ``(3, h, w)``, difference in Lab between a shaded color and the flat color; None for flat
-            colors.
         change: ``(3, h, w)``, change in Lab of the parts of regions that areas cover. It is not interpolated
             across lines. None if there is no such part.
         has_lines: Whether `compose` multiplies the colors by the lines.
-        is_set: ``(n,)`` bool, regions whose color a point sets. The shading and `scale_chroma` do not change
-            them. None if there is no such region.
+        is_set: ``(n,)`` bool, regions whose color a point or an area sets. The strength does not change them.
+            None if there is no such region.
     """
 
     drawing: Drawing
     colors: Map
-    shading: Tensor | None = None
     change: Tensor | None = None
     has_lines: bool = True
     is_set: NDArray[np.bool_] | None = None
+
+    @property
+    def is_paper(self) -> NDArray[np.bool_]:
+        """Regions ``(n,)`` that nobody colors: they have the color of paper, and nobody set this color."""
+        blank: NDArray[np.bool_] = np.all(abs(self.colors - self.drawing.art.white) < _EXACT, axis=1)
+        return blank if self.is_set is None else blank & ~self.is_set
 
     def inherited(self, drawing: Drawing) -> FlatColors:
         """Return the colors of the regions of a drawing whose `Drawing.base` has these colors."""
@@ -218,7 +223,7 @@ class FlatColors:
         return replace(self, drawing=self.drawing.resized(size))
 
     def compose(self, depth: int | None, overlays: Sequence[Overlay] = ()) -> NDArray[Any]:
-        """Return the flat colors, multiplied by the lines.
+        """Return the flat colors, multiplied by the lines. Blank paper has the stored colors of the drawing.
 
         Args:
             depth: Bits per channel, 8 or 16; None for float32 in [0, 1].
@@ -229,29 +234,27 @@ class FlatColors:
         """
         height, width = self.drawing.regions.shape
         result: NDArray[Any] = np.empty((height, width, 3), DTYPES[depth])
-        shading = None if self.shading is None else BicubicUpsampler(self.shading, (height, width))
+        art, is_paper = self.drawing.art, self.is_paper
         for first, last in bands(height, width):
             rgb = self.colors[self.drawing.regions[first:last]]  # (rows, W, 3) in [0, 1]
-            if shading is not None or self.change is not None or overlays:
+            if self.change is not None or overlays:
                 lab = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1)[None])[0]
-                if shading is not None:
-                    shade = shading.rows(first, last)
-                    if self.is_set is not None:
-                        is_set = torch.from_numpy(self.is_set[self.drawing.regions[first:last]])
-                        shade = shade.masked_fill(is_set, 0)
-                    lab = lab + shade
                 if self.change is not None:
                     lab = lab + _enlarge_within_regions(self.change, self.drawing, first, last)
                 light, ab = lab[0].clamp(0, 100), lab[1:].contiguous()
                 for overlay in overlays:
                     overlay(ab, light, first)
-                shaded = lab_to_rgb(torch.cat([light[None], ab])[None])[0]
-                rgb = shaded.permute(1, 2, 0).clamp(0, 1).numpy()
+                changed = lab_to_rgb(torch.cat([light[None], ab])[None])[0]
+                rgb = changed.permute(1, 2, 0).clamp(0, 1).numpy()
             if self.has_lines:
-                transmission = self.drawing.art.transmission(first, last)
+                # not where an overlay or a change of a part colors the paper
+                is_blank = is_paper[self.drawing.regions[first:last]]
+                is_blank &= (abs(rgb - art.white) < _EXACT).all(2)
+                transmission = art.transmission(first, last)
                 rgb = rgb * transmission
-                if self.drawing.art.inverted:  # white ink
+                if art.inverted:  # white ink
                     rgb = rgb + (1 - transmission)
+                rgb = np.where(is_blank[..., None], art.rgb(first, last), rgb)
             if depth is not None:
                 rgb = np.rint(rgb * np.iinfo(result.dtype).max)
             result[first:last] = rgb
@@ -294,7 +297,9 @@ def _enlarge_within_regions(change: Tensor, drawing: Drawing, first: int, last: 
     return torch.from_numpy(total / weights[..., None]).permute(2, 0, 1)
 
 
-def read_drawing(levels: Levels, gap: float = GAP, divisions: Sequence[Division] = ()) -> Drawing:
+def read_drawing(
+    levels: Levels, gap: float = GAP, divisions: Sequence[Division] = (), specks: float = SPECKS
+) -> Drawing:
     """Find the lines and the regions of a drawing.
 
     A photo or a painting is converted to lines with XDoG.
@@ -309,6 +314,7 @@ def read_drawing(levels: Levels, gap: float = GAP, divisions: Sequence[Division]
         levels: ``(H, W)`` or ``(H, W, 3)`` pixel values.
         gap: Width of the largest gap to close; see `find_regions`.
         divisions: Lines that cut, outline or join regions; see `divide_regions`.
+        specks: Area of the smallest region in percent of the image; see `find_regions`.
     """
     notes: tuple[str, ...] = ()
     art = LineArt.read(levels)
@@ -322,9 +328,9 @@ def read_drawing(levels: Levels, gap: float = GAP, divisions: Sequence[Division]
         notes = (PHOTO_NOTE,)
     if (art.darkness >= INK).mean() < FEWEST_INK:
         notes = (*notes, BLANK_NOTE)
-    drawing = Drawing(art, find_regions(art.darkness, GAP), notes)
-    if gap != GAP:
-        drawing = replace(drawing, regions=find_regions(art.darkness, gap), base=drawing)
+    drawing = Drawing(art, find_regions(art.darkness), notes)
+    if (gap, specks) != (GAP, SPECKS):
+        drawing = replace(drawing, regions=find_regions(art.darkness, gap, specks), base=drawing)
     return divide_regions(drawing, divisions)
 
 
@@ -499,28 +505,34 @@ def mean_colors(rgb: Tensor, drawing: Drawing, sketch: Tensor) -> Map:
         sketch: ``(1, 1, h, w)``, the network input.
     """
     votes = drawing.votes(sketch, map_size(rgb))
-    return (votes @ rgb[0].flatten(1).mT / votes.sum(1, keepdim=True)).numpy()
+    means = votes @ rgb[0].flatten(1).mT / votes.sum(1, keepdim=True)
+    blank = is_paper(to_lab(means.numpy()).T)
+    return torch.where(blank[:, None], torch.ones(3), means).numpy()
 
 
-def soft_shading(rgb: Tensor, drawing: Drawing, sketch: Tensor) -> Tensor:
-    """Return how the predicted colors differ from the mean color of their region, ``(3, h, w)`` in Lab.
+def soft_shading(rgb: Tensor, drawing: Drawing, sketch: Tensor, shade: float) -> Tensor:
+    """Return where the prediction is darker than the mean of its region, as the opacity ``(h, w)`` of a gray.
+
+    The product with the gray is twice as much darker, relative to the mean lightness of the region, because
+    the lighter parts keep the flat color.
 
     Args:
         rgb: ``(1, 3, h, w)`` in [0, 1], prediction at the size of the network input.
         drawing: Lines and regions.
         sketch: ``(1, 1, h, w)``, the network input.
+        shade: Level of the gray in [0, 1].
     """
     rows, columns = sketch.shape[2:]
-    lab = rgb_to_lab(rgb)[0].permute(1, 2, 0).numpy()
+    lightness = rgb_to_lab(rgb)[0, 0].numpy()
     paper = (sketch[0, 0].numpy() > _VOTE).astype(np.float32)
     regions = cv2.resize(drawing.regions, (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT)
     count = len(drawing.areas)
     total = np.bincount(regions.ravel(), paper.ravel(), count).clip(1e-3)
-    sums = [np.bincount(regions.ravel(), (lab[..., c] * paper).ravel(), count) for c in range(3)]
-    change = (lab - (np.stack(sums, 1) / total[:, None])[regions]) * paper[..., None]
+    means = (np.bincount(regions.ravel(), (lightness * paper).ravel(), count) / total).clip(1)
+    darker = (1 - lightness / means[regions]) * paper
     spread = cv2.GaussianBlur(paper, (0, 0), _SOFTNESS) + 1e-3
-    soft = cv2.GaussianBlur(change.astype(np.float32), (0, 0), _SOFTNESS) / spread[..., None]
-    return torch.from_numpy(soft).permute(2, 0, 1).contiguous()
+    soft = cv2.GaussianBlur(darker.astype(np.float32), (0, 0), _SOFTNESS) / spread
+    return torch.from_numpy(2 * soft / np.float32(1 - shade)).clamp(0, 1)
 
 
 def apply_ab(point: PointHint) -> PointHint:
@@ -611,53 +623,38 @@ def _time_of(point: PointHint, divisions: Sequence[Division]) -> int:
     return max((number for number, is_inside in enumerate(outlines, start=1) if is_inside), default=0)
 
 
-def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tuple[int, int]) -> FlatColors:
-    """Give regions the exact colors of the points inside them.
+def latest_points(
+    points: Sequence[PointHint], drawing: Drawing, image_size: tuple[int, int]
+) -> tuple[PointHint, ...]:
+    """Return points without the points that a later point of another color replaces in their region.
 
-    If the points of a region have different colors, the region is split, and each pixel gets the color of the
-    nearest point. If several points are equally near, the pixel gets the color of the latest of these points.
-    The part of the last point keeps the number of the region. The other parts get new numbers after
-    the numbers of all regions, so the result can have more regions than ``flats``. Later steps do not change
-    the regions with points; see `FlatColors.is_set`.
+    Colors change only at lines, so a region without a line inside has one color.
+
+    Args:
+        points: Points in pixels of the image.
+        drawing: Regions.
+        image_size: Width and height of the image.
+    """
+    colors = [(point.color, point.ab, point.strength) for point in points]
+    regions = [drawing.region_at(point.x, point.y, image_size) for point in points]
+    latest = dict(zip(regions, colors, strict=True))
+    found = zip(points, regions, colors, strict=True)
+    return tuple(point for point, region, color in found if color == latest[region])
+
+
+def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tuple[int, int]) -> FlatColors:
+    """Give regions the exact color of the latest point inside them; see `FlatColors.is_set`.
 
     Args:
         flats: Colors of all regions.
         points: Points in pixels of the image.
         image_size: Width and height of the image.
     """
-    drawing = flats.drawing
-    points_by_region: dict[int, list[PointHint]] = {}
+    colors, is_set = flats.colors.copy(), np.zeros(len(flats.colors), bool)
     for point in points:
-        points_by_region.setdefault(drawing.region_at(point.x, point.y, image_size), []).append(point)
-    colors = list(flats.colors)
-    regions = drawing.regions
-    scale_x, scale_y = regions.shape[1] / image_size[0], regions.shape[0] / image_size[1]
-    for region, own in points_by_region.items():
-        *earlier, last = own
-        colors[region] = _rgb(last.color)
-        if all(point.color == last.color for point in earlier):
-            continue
-        if regions is drawing.regions:
-            regions = regions.copy()  # the regions of `flats` must not change
-        rows, columns = np.nonzero(drawing.regions == region)
-        pixel_x, pixel_y = columns + 0.5, rows + 0.5  # pixel centers
-        squared_distances = [
-            (pixel_x - point.x * scale_x) ** 2 + (pixel_y - point.y * scale_y) ** 2 for point in own
-        ]
-        # the last of the smallest distances
-        nearest = len(earlier) - np.argmin(squared_distances[::-1], axis=0)
-        # a point at the position of another point is nearest to no pixel, and gets no region
-        used, order = np.unique(nearest, return_inverse=True)
-        regions[rows, columns] = np.where(nearest == len(earlier), region, len(colors) + order)
-        colors += [_rgb(own[number].color) for number in used if number < len(earlier)]
-    is_set = np.arange(len(colors)) >= len(flats.colors)  # the new regions
-    is_set[list(points_by_region)] = True
-    return replace(
-        flats,
-        drawing=replace(drawing, regions=regions),
-        colors=np.asarray(colors, np.float32),
-        is_set=is_set if points else None,
-    )
+        region = flats.drawing.region_at(point.x, point.y, image_size)
+        colors[region], is_set[region] = _rgb(point.color), True
+    return replace(flats, colors=colors, is_set=is_set if points else None)
 
 
 def copy_points(
@@ -680,7 +677,7 @@ def copy_points(
     colors: dict[int, Map] = {}
     for point in points:
         region = flats.drawing.region_at(point.x, point.y, image_size)
-        colors.setdefault(region, _rgb(point.color))  # the color of the earliest point in the region
+        colors.setdefault(region, _rgb(point.color))
     copied = flats.colors.copy()
     taken = set(colors)  # regions with a point, and regions that copy a point
     for region, color in colors.items():

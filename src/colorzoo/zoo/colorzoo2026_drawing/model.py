@@ -28,6 +28,7 @@ from colorzoo.drawing.region_colors import (
     contrasting_colors,
     distinct_colors,
     heaviest_regions,
+    is_paper,
     likely_color,
     limit_to_palette,
     near_colors,
@@ -54,7 +55,7 @@ COLORS = 256
 """Number of Lab colors of the predicted distribution."""
 MAX_OBSERVATIONS = 1024
 """Maximum number of cells with a known color, in the drawing and in each reference."""
-_PAPER_LIGHTNESS, _PAPER_CHROMA = 90.0, 6.0  # CIE units; lighter and grayer regions probably are paper
+_ROUNDING = 1e-5  # error of the conversion of white from Lab
 _LEAST = 1e-5  # added to probabilities before the logarithm
 _HIDDEN = 128  # channels of the hidden layer of the embedding head
 
@@ -357,16 +358,19 @@ class Colorzoo2026Drawing(ColoringModel, DrawingModel, ExemplarModel):
     ) -> Tensor:
         """Choose the color of each region; see `DrawingModel.region_colors`.
 
-        With a palette, with a nonzero variant, or if the likely colors are dull, different objects get
-        contrasting colors; see `contrasting_colors`.
+        Regions that look like paper are exactly white. With a palette, with a nonzero variant, or if the
+        likely colors are dull, different objects get contrasting colors; see `contrasting_colors`.
         """
         pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
         areas = votes.sum(1)
+        white = scale_lab(pooled.new_tensor((100.0, 0.0, 0.0)))
         if palette is None:
             choices, distance = self.centers, DISTINCT
             colors = vivid_color(pooled, self.centers, TEMPERATURE)
             # not the vivid colors, in which gray paper looks colored
-            weights = _colored_weights(unscale_lab(likely_color(pooled, self.centers, TEMPERATURE)), areas)
+            blank = is_paper(unscale_lab(likely_color(pooled, self.centers, TEMPERATURE)))
+            colors = torch.where(blank[:, None], white, colors)
+            weights = _colored_weights(blank, areas)
             if variant == 0 and region_colorfulness(unscale_lab(colors), weights) >= DULL:
                 return _as_rgb(colors)
         else:
@@ -374,7 +378,7 @@ class Colorzoo2026Drawing(ColoringModel, DrawingModel, ExemplarModel):
             distance = 0.0
             pooled = limit_to_palette(pooled, self.centers, choices)
             colors = choices[pooled.argmax(1)]
-            weights = _colored_weights(unscale_lab(colors), areas)
+            weights = _colored_weights(is_paper(unscale_lab(colors)), areas)
 
         heaviest = heaviest_regions(weights)
         similarity = self.region_similarity(prediction, votes, heaviest)
@@ -382,7 +386,10 @@ class Colorzoo2026Drawing(ColoringModel, DrawingModel, ExemplarModel):
             pooled, choices, similarity, weights, heaviest, distance=distance, seed=variant
         )
         # paper and unimportant objects get no contrasting color
-        return _as_rgb(torch.where(has_contrasting[:, None], contrasting, colors))
+        chosen = torch.where(has_contrasting[:, None], contrasting, colors)
+        if palette is None:
+            chosen = torch.where(is_paper(unscale_lab(chosen))[:, None], white, chosen)
+        return _as_rgb(chosen)
 
     def suggest_colors(
         self, prediction: Prediction, votes: Tensor, region: int, count: int
@@ -430,15 +437,14 @@ class Colorzoo2026Drawing(ColoringModel, DrawingModel, ExemplarModel):
         return similarity
 
 
-def _colored_weights(lab: Tensor, areas: Tensor) -> Tensor:
-    """Return weights ``(n,)`` with the sum 1: the square root of the area of each region without paper color.
+def _colored_weights(blank: Tensor, areas: Tensor) -> Tensor:
+    """Return weights ``(n,)`` with the sum 1: the square root of the area of each region that is not paper.
 
     Args:
-        lab: ``(n, 3)``, likely color of each region.
+        blank: ``(n,)``, whether each region is paper.
         areas: ``(n,)``, area of each region.
     """
-    is_paper = (lab[:, 0] > _PAPER_LIGHTNESS) & (lab[:, 1:].norm(dim=1) < _PAPER_CHROMA)
-    weights = areas.sqrt() * ~is_paper
+    weights = areas.sqrt() * ~blank
     return weights / weights.sum().clamp(min=1e-6)
 
 
@@ -458,7 +464,8 @@ def observed_points(maps: Maps, hints: Tensor) -> Observations:
 
 def _as_rgb(scaled: Tensor) -> Tensor:
     """Convert scaled Lab ``(n, 3)`` to sRGB in [0, 1]."""
-    return lab_to_rgb(unscale_lab(scaled).mT[None, :, :, None])[0, :, :, 0].mT.clamp(0, 1)
+    rgb = lab_to_rgb(unscale_lab(scaled).mT[None, :, :, None])[0, :, :, 0].mT
+    return torch.where((rgb - 1).abs() < _ROUNDING, 1.0, rgb).clamp(0, 1)
 
 
 def _as_map(cells: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -9,33 +9,36 @@ import { change } from "./state.js";
 
 /** @typedef {import("./shapes.js").Place} Place */
 
-const DEFAULTS = { gap: 4, palette: [], variant: 0, shading: false };
+const DEFAULTS = { gap: 4, specks: 0.02, palette: [], variant: 0, shading: false };
 
-/** @returns {{gap: number, palette: string[], variant: number, shading: boolean}} */
+/** @returns {{gap: number, specks: number, palette: string[], variant: number, shading: boolean}} */
 export const drawingSettings = (pad) => ({ ...DEFAULTS, ...pad.doc.drawing });
+
+/** @returns {string} the settings of a document that change the regions of the drawing */
+export const regionSizes = ({ drawing }) => `${drawing?.gap ?? DEFAULTS.gap} ${drawing?.specks ?? DEFAULTS.specks}`;
 
 /** @param {Partial<ReturnType<typeof drawingSettings>>} patch @returns {any} the document with changed settings */
 export const withDrawing = (pad, patch) => ({ ...pad.doc, drawing: { ...pad.doc.drawing, ...patch } });
 
 /**
  * Regions of the drawing; null while they are requested.
- * @typedef {{divisions: any, gap: number, runs: import("./regionlayers.js").Regions | null, ready: Promise<void>}} RegionMap
+ * @typedef {{divisions: any, sizes: string, runs: import("./regionlayers.js").Regions | null, ready: Promise<void>}} RegionMap
  */
 
 /** Request the numbers of the regions if the regions have changed. */
 export function updateRegionMap(pad) {
   if (!pad.fills() || !pad.photo || pad.ui.link !== "open") return;
   const { divisions } = pad.doc;
-  const { gap } = drawingSettings(pad);
+  const sizes = regionSizes(pad.doc);
   const { regionMap: last } = pad.ui;
-  if (last?.divisions === divisions && last.gap === gap) return;
+  if (last?.divisions === divisions && last.sizes === sizes) return;
   const request = async () => {
     const reply = await pad.askQuietly({ type: "propose", recipe: currentRecipe(pad) });
     const runs = reply && (await readRegions(reply));
     if (pad.ui.regionMap === map) pad.set({ regionMap: runs && { ...map, runs } });
   };
   /** @type {RegionMap} */
-  const map = { divisions, gap, runs: null, ready: Promise.resolve() };
+  const map = { divisions, sizes, runs: null, ready: Promise.resolve() };
   change(pad.ui, { regionMap: map });
   map.ready = request();
 }

@@ -10,6 +10,7 @@ import { similarRegions } from "./filling.js";
 import { LONE_TOOLS } from "./tools.js";
 
 const MOST_GAP = 40;
+const MOST_SPECKS = 20; // hundredths of a percent
 const MOST_COLORS = 64;
 
 
@@ -20,8 +21,13 @@ export function createDrawingPanel(pad, createSlider) {
     if (done) pad.commit(t("close gaps"));
     pad.changed();
   }, t("Width of the largest gap to close, in pixels of an image with a shorter side of 1,000"));
+  const specks = createSlider(t("Clean up specks"), 0, MOST_SPECKS, (value, done) => {
+    pad.hold(withDrawing(pad, { specks: value / 100 }));
+    if (done) pad.commit(t("clean up specks"));
+    pad.changed();
+  }, t("Area below which regions join a neighbor, in percent of the image"));
   const palette = h("input", { class: "cz-input", type: "text", spellcheck: "false", autocomplete: "off", "aria-label": t("Use only these colors"), placeholder: "#f0c8a0, #304080" });
-  const shading = checkbox(t("Soft shading"), (checked) => pad.edit(withDrawing(pad, { shading: checked }), t("soft shading")), t("Let colors vary softly within a region"));
+  const shading = checkbox(t("Soft shading"), (checked) => pad.edit(withDrawing(pad, { shading: checked }), t("soft shading")), t("Multiply all regions except blank paper by a soft gray"));
   const field = h("label", { class: "cz-field", title: t("Separate colors by spaces or commas. Without colors, all colors are used.") }, h("span", {}, t("Use only these colors")), palette);
   palette.addEventListener("change", () => applyPalette(pad, palette));
   listenToField(pad, palette);
@@ -29,11 +35,12 @@ export function createDrawingPanel(pad, createSlider) {
     pad.setSetting("holdsChanges", checked);
     if (!checked) showHeldResult(pad);
   }, t("Other regions change only after you have approved the change"));
-  const el = section(t("Drawing"), gap.el, field, shading.el, holds.el);
+  const el = section(t("Drawing"), gap.el, specks.el, field, shading.el, holds.el);
   const update = () => {
     const settings = drawingSettings(pad);
     show(el, pad.fills() && !LONE_TOOLS.includes(pad.ui.tool));
     gap.update(settings.gap, !pad.photo, String(settings.gap));
+    specks.update(100 * settings.specks, !pad.photo, `${settings.specks} %`);
     shading.box.checked = settings.shading;
     holds.box.checked = Boolean(pad.settings.holdsChanges);
     if (palette !== /** @type {Document} */ (pad.root.getRootNode()).activeElement) palette.value = settings.palette.join(", ");

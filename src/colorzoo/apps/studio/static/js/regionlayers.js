@@ -11,7 +11,7 @@ import { hexToRgb } from "./color.js";
 import { flatsOf } from "./recipe.js";
 import { activePoints, strengthOf } from "./document.js";
 import { createCanvas } from "./dom.js";
-import { drawingSettings, heldResult, regionOf } from "./drawing.js";
+import { heldResult, regionOf, regionSizes } from "./drawing.js";
 import { similarRegions } from "./filling.js";
 
 /** @typedef {{bitmap: HTMLCanvasElement, box: [number, number, number, number]}} RegionLayer  image of a part of the photo; box: left, top, width and height of the part as fractions of the photo */
@@ -49,8 +49,8 @@ function freshColors(pad) {
   const { doc, photo: { shownDoc } } = pad;
   const colors = new Map();
   const map = pad.ui.regionMap;
-  const isKnown = map?.runs && map.divisions === doc.divisions && map.gap === drawingSettings(pad).gap;
-  const isSame = shownDoc && shownDoc.divisions === doc.divisions && shownDoc.drawing?.gap === doc.drawing?.gap && shownDoc.model === doc.model;
+  const isKnown = map?.runs && map.divisions === doc.divisions && map.sizes === regionSizes(doc);
+  const isSame = shownDoc && shownDoc.divisions === doc.divisions && regionSizes(shownDoc) === regionSizes(doc) && shownDoc.model === doc.model;
   if (shownDoc === doc || !isKnown || !isSame || !pad.fills()) return colors;
   const [flats, shown] = [flatsOf.get(doc), flatsOf.get(shownDoc)];
   if (flats && shown) {
