@@ -39,7 +39,8 @@ class Plan:
     output: Path
     interactions: Sequence[int] | None = None
     metrics: Sequence[str] | None = None
-    compare: tuple[str, str] | None = None
+    compare: Sequence[tuple[str, str]] = ()
+    baseline: str | None = None
     resamples: int = 200
 
     def run(self) -> Outcome:

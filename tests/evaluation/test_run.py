@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -20,15 +21,20 @@ from PIL import Image
 from torch import Tensor
 
 import colorzoo
+from colorzoo.apps.cli.main import main
+from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, evaluate, images, methods
 from colorzoo.evaluation import run as run_module
-from colorzoo.evaluation.protocol import load_protocol, parse_protocol
+from colorzoo.evaluation.measures import list_metrics
+from colorzoo.evaluation.protocol import Resize, load_protocol, parse_protocol
+from colorzoo.evaluation.statistics import holm
 from colorzoo.guidance import Guidance
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.metrics import MeanPSNR
-from colorzoo.prediction import AbPrediction
+from colorzoo.metrics.named import all_metrics
+from colorzoo.prediction import AbPrediction, clip_colors
 from colorzoo.zoo.su2020.model import InstanceColorization
 from tiny_evaluation import PROTOCOL, Plan, contents, evaluate_in_two_processes, write_image
 from tiny_model import NAME, tiny_model, tiny_task
@@ -192,7 +198,7 @@ def test_evaluation_of_results_folder_skips_unusable_images(run: Run, plan: Plan
     theirs = tmp_path / "theirs"
     for index in range(4):
         write_image(theirs / f"{index}.png", index)
-    run(models=(f"theirs={theirs}", "truth"), compare=("theirs", "truth"))
+    run(models=(f"theirs={theirs}", "truth"), compare=[("theirs", "truth")])
     assert scores(plan.output)["theirs", 0]["psnr"]["value"] == "inf"
     write_image(theirs / "1.png", 1, size=(20, 24))
     (theirs / "2.png").unlink()
@@ -279,13 +285,87 @@ def test_evaluate_compares_objects_files_and_registered_models(
 
 
 def test_comparison_without_automatic_results_omits_zero_interactions(run: Run) -> None:
-    outcome = run(interactions=(1, 3), metrics=("psnr",), compare=(NAME, "gray"))
+    outcome = run(interactions=(1, 3), metrics=("psnr",), compare=[(NAME, "gray")])
     assert outcome.summary is not None
     key = "psnr_rgb_8bit_mean@squash32-bicubic"
     values = {(row["method"], row["interactions"]): row[key] for row in outcome.table()}
     expected = {count: values[NAME, count] - values["gray", 0] for count in (1, 3)}
     found = {each.count: each.difference.estimate.value for each in outcome.summary.comparisons}
     assert found == pytest.approx(expected)
+
+
+def test_model_equals_its_own_saved_results_in_every_metric(run: Run, plan: Plan, tmp_path: Path) -> None:
+    """Files store 8 bits, so all metrics of named models are computed from 8 bits, too."""
+    names = sorted(
+        set(list_metrics()) - {name for name, found in all_metrics().items() if found.default_network}
+    )
+    names.remove("cdc")  # compares the frames of clips
+    for index in range(4, 8):  # images of the size of the protocol
+        write_image(plan.data / f"{index}.png", index)
+    protocol = parse_protocol(PROTOCOL.replace("{mode: squash, size: 32}", "{mode: none}"), "tiny")
+    model = tiny_model()
+    for item in (plan.data / f"{index}.png" for index in range(8)):
+        lab = rgb_to_lab(torch.from_numpy(np.array(Image.open(item))).permute(2, 0, 1)[None] / 255)
+        with torch.inference_mode():
+            rgb, _ = clip_colors(model(lab[:, :1], Guidance()), lab[:, :1])
+        (tmp_path / "saved").mkdir(exist_ok=True)
+        levels = (rgb[0].permute(1, 2, 0) * 255).round().byte().numpy()
+        Image.fromarray(levels).save(tmp_path / "saved" / item.name)
+    outcome = run(
+        models={"named": model, "saved": tmp_path / "saved"},
+        protocol=replace(protocol, coloring="network", interactions=(0,)),
+        metrics=names,
+        compare=[("named", "saved")],
+    )
+    first, second = ({**row, "method": 0} for row in outcome.table())
+    assert first == pytest.approx(second, rel=1e-12, nan_ok=True)
+    assert outcome.summary is not None
+    assert len(outcome.summary.comparisons) > 10
+    assert not any(each.significant for each in outcome.summary.comparisons)
+
+
+def test_all_comparisons_of_a_report_are_corrected_jointly(run: Run, plan: Plan) -> None:
+    for index in range(4, 9):
+        write_image(plan.data / f"{index}.png", index)
+    pairs = [("other", "gray"), (NAME, "gray"), (NAME, "other")]
+    models = {**plan.models, "other": tiny_model(1)}
+    found = run(models=models, metrics=("psnr", "ab_rmse"), compare=pairs[:2]).summary.comparisons
+    assert [(each.methods, each.count) for each in found[::2]] == [
+        (pair, count) for pair in pairs[:2] for count in (0, 3)
+    ]
+    assert [each.adjusted for each in found] == holm([each.difference.p_value for each in found])
+    by_baseline = run(models=models, metrics=("psnr",), baseline="other", compare=pairs[:1]).summary
+    assert [each.methods for each in by_baseline.comparisons[::2]] == [pairs[0], pairs[2]]
+    page = report(plan)
+    assert (
+        page.count(f"{NAME} minus other") == page.count("other minus gray") == 4
+    )  # cells and their sort keys
+    listed = json.loads((plan.output / "results.json").read_text())["comparisons"]
+    assert [each["methods"] for each in listed[::2]] == [["other", "gray"], [NAME, "other"]]
+
+
+def test_compared_methods_of_the_command_line_are_repeatable(
+    plan: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    protocol = tmp_path / "tiny.yaml"
+    protocol.write_text(PROTOCOL)
+    words = ["evaluate", "--data", plan.data, "--protocol", protocol, "-o", tmp_path / "out"]
+    words += ["--metrics", "psnr", "--compare", f"{NAME}={plan.models[NAME]}", "gray"]
+    words += ["--compare", "welsh2002", "gray", "--baseline", "gray"]
+    assert main([str(word) for word in words]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if " minus gray" in line]
+    row = f"{NAME}={plan.models[NAME].name}"
+    assert [line.partition(" minus")[0] for line in lines] == [row, row, "welsh2002"]
+    assert all("too few images" in line for line in lines)
+
+
+def test_changed_settings_of_a_protocol_are_named_in_all_files(run: Run, plan: Plan) -> None:
+    protocol = replace(load_protocol("zhang2017-hints"), seed=1, resize=Resize("squash", 32))
+    outcome = run(protocol=protocol, metrics=("psnr",), interactions=(0,))
+    label = "zhang2017-hints/3 (changed: resize.size, seed)"
+    for name in ("results.json", "results.md", "results.tex", "report.html", "manifest.json"):
+        assert label in (plan.output / name).read_text()
+    assert any(label in note for note in outcome.notes)
 
 
 def test_cache_does_not_return_values_of_a_changed_object(run: Run, plan: Plan) -> None:
@@ -335,7 +415,7 @@ def test_evaluate_refuses_weight_files_that_do_not_fit_before_the_first_image(
 
 
 def test_report_html_has_no_external_resources(run: Run, plan: Plan) -> None:
-    run(compare=(NAME, "gray"))
+    run(compare=[(NAME, "gray")])
     page = report(plan)
     assert len(page) < 2e6
     assert re.findall(r"""(?:src|href)=["'](?!data:)""", page) == []
@@ -376,7 +456,7 @@ def test_exemplar_protocol_reads_references_from_pairs_csv(run: Run, plan: Plan)
         ({"models": ("theirs=nowhere",)}, "nowhere"),
         ({"metrics": ("psnrr",)}, "psnr"),
         ({"metrics": ("lpips",)}, "alexnet"),
-        ({"compare": ("gray", "gray")}, "twice"),
+        ({"compare": [("gray", "gray")]}, "twice"),
         ({"data": Path("nowhere")}, "does not exist"),
         (
             {"protocol": parse_protocol(PROTOCOL.replace("[psnr, cdr, colorfulness]", "[lpips]"), "")},
@@ -387,7 +467,8 @@ def test_exemplar_protocol_reads_references_from_pairs_csv(run: Run, plan: Plan)
         ({"models": {"truth": "."}}, "baseline"),
         ({"models": {"mine": 3}}, "'mine' must be None, a path"),
         ({"models": {}}, "at least one"),
-        ({"models": {"gray": None}, "compare": ("gray", "mine")}, "--compare must list rows .*'mine'"),
+        ({"baseline": "nobody"}, "--baseline must list rows .*'nobody'"),
+        ({"models": {"gray": None}, "compare": [("gray", "mine")]}, "--compare must list rows .*'mine'"),
         ({"interactions": (-1,)}, "from 0"),
     ],
 )

@@ -96,7 +96,7 @@ def curves_of(summary: Summary, output: Output) -> list[Curve]:
     points = []
     for row in summary.rows:
         estimate = row.scores[output.key].estimate
-        points.append((row.method, row.count, estimate.value, estimate.low, estimate.high))
+        points.append((summary.label(row.method), row.count, estimate.value, estimate.low, estimate.high))
     return join_points(points)
 
 

@@ -17,7 +17,7 @@ from colorzoo.evaluation.summary import Summary
 from colorzoo.evaluation.tables import latex, markdown, per_image, plain
 from colorzoo.files import check_outputs, write_atomic
 
-SCHEMA = 3
+SCHEMA = 4
 REPORT_FILES = (  # in the order in which they are written
     *("manifest.json", "per_image.csv", "results.md", "results.tex", "references.bib", "report.html"),
     "results.json",
@@ -147,6 +147,7 @@ def results(summary: Summary) -> dict[str, Any]:
         rows.append(values)
     comparisons = [
         {
+            "methods": list(comparison.methods),
             "metric": keys[comparison.output.key],
             "interactions": comparison.count,
             **vars(comparison.difference.estimate),
@@ -172,6 +173,5 @@ def results(summary: Summary) -> dict[str, Any]:
             for output in setup.outputs
         },
         "results": rows,
-        "compared": list(summary.compared or ()),
         "comparisons": comparisons,
     }

@@ -94,7 +94,8 @@ def evaluate(
     output: str | Path | None = None,
     interactions: Sequence[int] | None = None,
     metrics: Sequence[str] | None = None,
-    compare: tuple[str, str] | None = None,
+    compare: Sequence[tuple[str, str]] = (),
+    baseline: str | None = None,
     pairs: str | None = None,
     limit: int | None = None,
     captions: Captions = "first",
@@ -129,7 +130,8 @@ def evaluate(
         output: Folder of the report; None writes no report.
         interactions: Numbers of interactions; None uses the numbers of the protocol.
         metrics: Names of metrics; None uses the metrics of the protocol.
-        compare: Row names of two methods for a paired comparison.
+        compare: Pairs of row names for paired comparisons, such as ``[("mine", "gray")]``.
+        baseline: Row name of a method with which all methods except ``truth`` and ``gray`` are compared.
         pairs: CSV file of image pairs in ``data``; ``pairs.csv`` by default.
         limit: Maximum number of images, from the start of the list; None evaluates all images.
         captions: ``"all"`` evaluates an image with each of its captions, or other hints, and averages over
@@ -149,7 +151,7 @@ def evaluate(
     """
     if samples < 1:
         raise DataError(f"--samples must be at least 1, got {samples}")
-    sources, compare = parse_methods(models, compare)
+    sources, compare = parse_methods(models, compare, baseline)
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol)
     counts = interaction_counts(protocol, interactions)
@@ -177,6 +179,8 @@ def evaluate(
         measures, metric_notes = choose_measures(protocol, metrics, torch_device)
         methods = open_methods(sources, protocol, torch_device)
         side_notes = missing_guidance(protocol, data, methods, selected)
+        if protocol.changes:
+            side_notes.append(f"settings of the built-in protocol were changed: {protocol.label}")
         machine = describe_machine(torch_device)
         if processes > 1:
             machines = [machine] * processes

@@ -131,12 +131,14 @@ class Comparison:
     """Difference between two methods in one report column.
 
     Attributes:
+        methods: Names of the two methods.
         count: Number of interactions.
         output: Compared report column.
         difference: Value of the first method minus value of the second method, on the same images.
         adjusted: p-value adjusted for multiple comparisons (Holm 1979).
     """
 
+    methods: tuple[str, str]
     count: int
     output: Output
     difference: Difference
@@ -189,8 +191,7 @@ class Summary:
         rows: Scores by method and number of interactions.
         best: Names of the best methods, by key of the report column and number of interactions; see
             `best_methods`.
-        compared: Names of the two compared methods, or None.
-        comparisons: Differences between the two compared methods.
+        comparisons: Differences between pairs of methods.
     """
 
     setup: EvaluationSetup
@@ -201,12 +202,15 @@ class Summary:
     tables: Mapping[tuple[str, int], Table]
     rows: tuple[Row, ...]
     best: Mapping[tuple[str, int], frozenset[str]]
-    compared: tuple[str, str] | None
     comparisons: tuple[Comparison, ...]
 
     def label(self, method: str) -> str:
         """Return the name of a method, with `SEEN_MARK` if it was trained on evaluated images."""
         return f"{method} {SEEN_MARK}" if method in self.seen else method
+
+    def pair_label(self, comparison: Comparison) -> str:
+        """Return the names of two compared methods, such as ``mine minus gray``; see `label`."""
+        return " minus ".join(map(self.label, comparison.methods))
 
     @property
     def omits_images(self) -> bool:
@@ -234,7 +238,7 @@ class Summary:
 
 
 def summarize(
-    setup: EvaluationSetup, items: Sequence[Item], cache: Cache, compare: tuple[str, str] | None
+    setup: EvaluationSetup, items: Sequence[Item], cache: Cache, compare: Sequence[tuple[str, str]]
 ) -> Summary:
     """Compute the scores of all methods from the cached results of single images.
 
@@ -242,7 +246,7 @@ def summarize(
         setup: Setup of the evaluation.
         items: The readable images.
         cache: Cache with an entry for each image and method.
-        compare: Names of two methods to compare, or None.
+        compare: Pairs of names of methods to compare.
 
     Raises:
         DataError: No image could be evaluated.
@@ -309,8 +313,7 @@ def summarize(
         tables=tables,
         rows=tuple(rows),
         best=best_methods(setup.outputs, rows, {*BASELINES, *seen}),
-        compared=compare,
-        comparisons=() if compare is None else _comparisons(setup, tables, weights, groups, compare),
+        comparisons=_comparisons(setup, tables, groups, compare),
     )
 
 
@@ -394,36 +397,30 @@ def best_methods(
 def _comparisons(
     setup: EvaluationSetup,
     tables: Mapping[tuple[str, int], Table],
-    weights: Weights,
     groups: Groups,
-    compare: tuple[str, str],
+    compare: Sequence[tuple[str, str]],
 ) -> tuple[Comparison, ...]:
-    """Compare two methods for each number of interactions and report column.
+    """Compare pairs of methods for each number of interactions and report column.
 
     Columns without values per image, such as FID, and detail columns are not compared.
     """
-    # a method without guidance has only an automatic result, and all other methods have the same counts
-    guided_counts = [setup.counts[method] for method in compare if any(setup.counts[method])]
-    compared_counts = guided_counts[0] if guided_counts else (0,)
-    rows: list[tuple[int, Output, Difference]] = []
-    for count in compared_counts:
-        moments = []
-        for method in compare:
-            measured = count if (method, count) in tables else setup.counts[method][0]
-            moments.append(tables[method, measured].moments)
-        first, second = moments
-        for output in setup.outputs:
-            key = output.key
-            if output.detail or key not in first:
-                continue
-            row_difference = difference(first[key], second[key], output.finish, weights, groups)
-            rows.append((count, output, row_difference))
-    # the adjustment depends on the number of all comparisons
-    adjusted_p_values = holm([row_difference.p_value for _, _, row_difference in rows])
-    return tuple(
-        Comparison(count, output, row_difference, adjusted)
-        for (count, output, row_difference), adjusted in zip(rows, adjusted_p_values, strict=True)
-    )
+    rows: list[tuple[tuple[str, str], int, Output, Difference]] = []
+    for pair in compare:
+        # a method without guidance has only an automatic result, and all other methods have the same counts
+        guided_counts = [setup.counts[method] for method in pair if any(setup.counts[method])]
+        for count in guided_counts[0] if guided_counts else (0,):
+            first, second = (
+                tables[method, count if (method, count) in tables else setup.counts[method][0]].moments
+                for method in pair
+            )
+            for output in setup.outputs:
+                key = output.key
+                if not output.detail and key in first:
+                    found = difference(first[key], second[key], output.finish, groups)
+                    rows.append((pair, count, output, found))
+    # the adjustment depends on the number of all comparisons of the report
+    adjusted_p_values = holm([found.p_value for *_, found in rows])
+    return tuple(Comparison(*row, adjusted) for row, adjusted in zip(rows, adjusted_p_values, strict=True))
 
 
 @lru_cache

@@ -223,7 +223,9 @@ def latex(summary: Summary, references: Sequence[str]) -> str:
         return rf"{text} {{\scriptsize ({span})}}" if span else text
 
     header, *rows = _rows(summary, format_cell)  # the cells are already LaTeX, names and headings are not
+    setup = summary.setup
     lines = [rf"% \cite{{{','.join(references)}}}"]
+    lines.append(f"% {setup.protocol.label}, {len(summary.items)} images {setup.deviation}".rstrip())
     lines += [f"% {note}" for note in summary.seen_notes]
     lines.append(r"\begin{tabular}{l" + "r" * (len(header) - 1) + "}")
     lines.append(r"\toprule")

@@ -51,8 +51,11 @@ class EvaluateOptions:
         "name of a protocol, or YAML file (default: automatic, or blind-vote with --vote)",
         metavar="NAME",
     )
-    compare: list[str] | None = option(
-        None, "test whether two methods differ significantly", metavar=("A", "B"), nargs=2
+    compare: list[list[str]] | None = option(
+        None, "test whether two methods differ significantly; repeatable", metavar=("A", "B"), nargs=2
+    )
+    baseline: str | None = option(
+        None, "test whether any other model differs significantly from this method", metavar="A"
     )
     interactions: str | None = option(
         None, "numbers of hints per image to evaluate, such as 0,1,10", _PROTOCOL, metavar="N,N"
@@ -136,7 +139,8 @@ def run(args: EvaluateOptions) -> int:
     from colorzoo.evaluation import evaluate
     from colorzoo.evaluation.run import print_notes
 
-    models = _names(args.models) or args.compare
+    compared = args.compare or []
+    models = _names(args.models) or list(dict.fromkeys(name for pair in compared for name in pair))
     if not models or args.data is None or args.output is None:
         raise ColorzooError("--models A,B (or --compare A B), --data DIR and -o REPORT are required")
     with resumable(True):
@@ -147,7 +151,8 @@ def run(args: EvaluateOptions) -> int:
             output=args.output,
             interactions=_parse_interactions(args.interactions),
             metrics=_names(args.metrics) or None,
-            compare=(args.compare[0], args.compare[1]) if args.compare else None,
+            compare=[(first, second) for first, second in compared],
+            baseline=args.baseline,
             pairs=args.pairs,
             limit=args.limit,
             captions=args.captions,
@@ -215,7 +220,8 @@ def _write_vote_page(args: EvaluateOptions, folder: Path) -> int:
 
     if args.data is None:
         raise ColorzooError("--vote requires --models A,B and --data DIR")
-    for flag, value in (("-o", args.output), ("--metrics", args.metrics), ("--compare", args.compare)):
+    reported = ("-o", args.output), ("--metrics", args.metrics), ("--baseline", args.baseline)
+    for flag, value in (*reported, ("--compare", args.compare)):
         if value is not None:
             raise ColorzooError(f"{flag} cannot be combined with --vote, because a vote writes no report")
     skipped = write_vote(
@@ -260,9 +266,8 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
             cells.append(f"{text} ({score.omitted})" if score.omitted else text)
         rows.append((summary.label(row.method), str(row.count), *cells))
     print_table(("method", "interactions", *map(metric_heading, outputs)), rows)
-    compared = " minus ".join(summary.compared or ())
     for comparison in summary.comparisons:
-        name = f"{compared}, {comparison.output.title} at {comparison.count}"
+        name = f"{summary.pair_label(comparison)}, {comparison.output.title} at {comparison.count}"
         print(f"{name}: {comparison.difference.estimate.value:+.4g}, {comparison.verdict}")
     print_line(str(folder / "report.html"), sys.stdout)
 
