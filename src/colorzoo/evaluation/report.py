@@ -139,6 +139,7 @@ def results(summary: Summary) -> dict[str, Any]:
         }
         values = {
             "method": row.method,
+            "label": summary.label(row.method),
             "seen_in_training": summary.seen.get(row.method, 0),
             "interactions": row.count,
             "actual_interactions": row.actual_interactions,

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from importlib.resources import files
+from functools import cached_property
 from itertools import compress, product
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +18,7 @@ from colorzoo.evaluation.images import Item
 from colorzoo.evaluation.measures import Measure, SampleMeasure, sample_measures
 from colorzoo.evaluation.methods import BASELINES, Method, truth_method
 from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.seen import count_seen
 from colorzoo.evaluation.statistics import (
     Difference,
     Distance,
@@ -34,7 +32,6 @@ from colorzoo.evaluation.statistics import (
     jackknife,
 )
 from colorzoo.metrics.base import Moments, Output, mean_of_moments, value_moments
-from colorzoo.registry import list_models, model_card
 
 SIGNIFICANT = 0.05
 SEEN_MARK = "†"
@@ -300,8 +297,7 @@ def summarize(
             scores[output.key] = Score(value, counted, exact, excluded)
         rows.append(Row(name, count, float(table.actual_interactions.mean()), scores))
     # find the methods that were trained on evaluated images, and the gray images
-    seen = {method.name: count_seen(method.about, items) for method in setup.methods}
-    seen = {name: count for name, count in seen.items() if count}
+    seen = count_seen({method.name: method.about for method in setup.methods}, items)
     entries_by_image = zip(*entries.values(), strict=True)
     is_gray = [any(entry.gray for entry in image_entries) for image_entries in entries_by_image]
     return Summary(
@@ -421,47 +417,3 @@ def _comparisons(
     # the adjustment depends on the number of all comparisons of the report
     adjusted_p_values = holm([found.p_value for *_, found in rows])
     return tuple(Comparison(*row, adjusted) for row, adjusted in zip(rows, adjusted_p_values, strict=True))
-
-
-@lru_cache
-def seen_images(file: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Read a table from ``colorzoo/data/subsets``; see `colorzoo.card.Weights.seen`.
-
-    Examples:
-        >>> names, hashes = seen_images("seen_colorzoo2026.csv")
-        >>> "ILSVRC2012_val_00000293" in names
-        True
-
-    Args:
-        file: CSV file with the columns ``image`` and ``sha256``; one of the two values can be empty.
-
-    Returns:
-        Names without extension, for data sets with unique file names, and SHA-256 of the image files.
-    """
-    text = (files("colorzoo.data") / "subsets" / file).read_text(encoding="utf-8")
-    rows = list(csv.DictReader(text.splitlines()))
-    names, hashes = (frozenset(row[column] for row in rows if row[column]) for column in ("image", "sha256"))
-    return names, hashes
-
-
-def count_seen(about: Mapping[str, str], items: Sequence[Item]) -> int:
-    """Return the number of evaluation images among the known training images of a method.
-
-    Weights that were trained from contaminated weights are contaminated too.
-
-    Args:
-        about: Properties of the method. The value ``sha256`` is the hash of its weight file. The value
-            ``trained_on`` is its training record, which contains the hashes of the initial weights.
-        items: The evaluation images.
-    """
-    record = f"{about.get('sha256', '')} {about.get('trained_on', '')}"
-    seen_files = set()
-    for name in list_models():
-        for weights in model_card(name).weights.values():
-            if weights.seen and weights.sha256 and weights.sha256 in record:
-                seen_files.add(weights.seen)
-    lists = [seen_images(file) for file in seen_files]
-    return sum(
-        any(Path(item.name).stem in names or item.sha256 in hashes for names, hashes in lists)
-        for item in items
-    )
