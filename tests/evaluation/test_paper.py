@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from colorzoo.evaluation import Outcome
-from colorzoo.evaluation.bibtex import bibtex
+from colorzoo.evaluation.bibtex import bibtex, citation
 from colorzoo.evaluation.tables import latex
 from tiny_evaluation import Plan
 
@@ -68,3 +68,16 @@ def test_references_bib_cites_models_and_metrics(run: Run, plan: Plan) -> None:
     assert "author = {Zhang, Richard and Isola, Phillip and Efros, Alexei A.}," in text
     assert "booktitle = {ECCV}," in text
     assert text.count("{") == text.count("}")
+
+
+def test_all_references_have_complete_names_and_a_year() -> None:
+    keys = [reference["notes"].partition(";")[0].removeprefix("metric ").partition(",")[0]
+            for reference in citation()["references"]]  # fmt: skip
+    entries = bibtex(["colorzoo", *keys]).split("\n\n")
+    assert len(entries) == len(keys) + 1 > 30
+    for entry in entries:
+        (authors,) = re.findall(r"author = {(.*)},", entry)
+        for author in authors.split(" and "):
+            assert re.fullmatch(r"{[^{}]+}|[^,]+, [^,]+", author), entry
+            assert author != "others"
+        assert re.search(r"year = {\d{4}},", entry), entry

@@ -142,6 +142,7 @@ class Protocol:
         """Settings that differ from the built-in protocol with the same name, such as ``user.side``.
 
         Examples:
+            >>> from dataclasses import replace
             >>> replace(load_protocol("automatic"), seed=7).label
             'automatic/4 (changed: seed)'
         """
