@@ -359,6 +359,35 @@ def test_compared_methods_of_the_command_line_are_repeatable(
     assert all("too few images" in line for line in lines)
 
 
+def test_report_of_another_protocol_is_not_replaced(run: Run, plan: Plan) -> None:
+    run(models=("gray",), metrics=("psnr",))
+    before = contents(plan.output)
+    for protocol in (replace(plan.protocol, name="other"), replace(plan.protocol, version=4)):
+        with pytest.raises(DataError, match="contains a report of protocol tiny-hints/3, not"):
+            run(models=("gray",), metrics=("psnr",), protocol=protocol)
+    assert contents(plan.output) == before
+    run(models=("gray",), metrics=("ab_rmse",))  # the same protocol with other metrics
+
+
+def test_notes_and_best_values_are_in_both_tables(
+    run: Run, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    monkeypatch.setenv("TORCH_HOME", str(plan.output))
+    protocol = replace(plan.protocol, metrics=("psnr", "lpips"))
+    models = {**plan.models, "other": tiny_model(1)}
+    summary = run(protocol=protocol, models=models).summary
+    assert summary is not None
+    markdown, latex = ((plan.output / f"results.{end}").read_text() for end in ("md", "tex"))
+    best = summary.best["psnr_rgb_8bit_mean", 3]
+    row = next(row for row in summary.rows if row.count == 3 and row.method in best)
+    value = f"{row.scores['psnr_rgb_8bit_mean'].estimate.value:.2f}"
+    for text, bold in ((markdown, f"**{value}**"), (latex, rf"\textbf{{{value}}}")):
+        assert "lpips was skipped" in text
+        assert bold in text
+        assert "Bold values are the best" in text
+
+
 def test_changed_settings_of_a_protocol_are_named_in_all_files(run: Run, plan: Plan) -> None:
     protocol = replace(load_protocol("zhang2017-hints"), seed=1, resize=Resize("squash", 32))
     outcome = run(protocol=protocol, metrics=("psnr",), interactions=(0,))

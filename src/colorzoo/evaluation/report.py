@@ -13,6 +13,7 @@ from colorzoo.errors import DataError
 from colorzoo.evaluation.bibtex import bibtex, cited_keys
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.page import page
+from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.summary import Summary
 from colorzoo.evaluation.tables import latex, markdown, per_image, plain
 from colorzoo.files import check_outputs, write_atomic
@@ -24,16 +25,18 @@ REPORT_FILES = (  # in the order in which they are written
 )
 
 
-def create_report_folder(folder: Path, data: Path) -> None:
-    """Create the folder of a report, which can contain an earlier report.
+def create_report_folder(folder: Path, data: Path, protocol: Protocol) -> None:
+    """Create the folder of a report, which can contain an earlier report with the same protocol.
 
     Args:
         folder: Folder of the report.
         data: Folder of the images.
+        protocol: Protocol of the report.
 
     Raises:
-        DataError: The folder is inside ``data`` or cannot be created, or it contains a file with the name of
-            a report file but no manifest, so the report would replace other files.
+        DataError: The folder is inside ``data`` or cannot be created. Or it contains the report of another
+            protocol, or a file with the name of a report file but no manifest, so the report would replace
+            other files.
     """
     check_outputs([folder / name for name in REPORT_FILES], folders=[data])
     found = [name for name in REPORT_FILES if os.path.lexists(folder / name)]
@@ -44,6 +47,11 @@ def create_report_folder(folder: Path, data: Path) -> None:
     is_report = isinstance(stored, dict) and {"schema", "protocol", "methods"} <= stored.keys()
     if found and not is_report:
         raise DataError(f"{folder / found[0]} is not part of a report. Choose another folder for -o.")
+    if found and stored["protocol"]["name"] != protocol.label:
+        raise DataError(
+            f"{str(folder)!r} contains a report of protocol {stored['protocol']['name']}, not "
+            f"{protocol.label}. Choose another folder for -o, or delete this folder."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -159,7 +159,7 @@ def evaluate(
     data = Path(data)
     if output is not None:
         output = Path(output)
-        create_report_folder(output, data)  # before the models are loaded
+        create_report_folder(output, data, protocol)  # before the models are loaded
         cache = cache or output / "cache"
     torch_device = choose_device(device)
     with ExitStack() as stack:

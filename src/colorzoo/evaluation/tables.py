@@ -40,6 +40,10 @@ OMITTED_NOTE = (
     "A mean does not include exact images, which equal the truth and have infinite PSNR, and images without "
     "value."
 )
+BEST_NOTE = (
+    "Bold values are the best of the models with the same number of interactions. They need not be "
+    "significantly better."
+)
 DIGITS = 6  # significant digits in files; hides rounding errors
 
 
@@ -104,7 +108,12 @@ def plain(value: Any) -> Any:
 def markdown(summary: Summary) -> str:
     """Return the results as a Markdown table, followed by a description of the protocol."""
     setup = summary.setup
-    rows = _rows(summary, lambda text, span, _best: f"{text} ({span})" if span else text)
+
+    def format_cell(text: str, span: str, best: bool) -> str:
+        text = f"**{text}**" if best else text
+        return f"{text} ({span})" if span else text
+
+    rows = _rows(summary, format_cell)
     lines = ["| " + " | ".join(cells) + " |" for cells in rows]
     outputs = len(setup.outputs)
     lines.insert(1, "|" + "---|" * (len(rows[0]) - outputs) + "---:|" * outputs)
@@ -120,7 +129,10 @@ def markdown(summary: Summary) -> str:
         f"parentheses are 95 % confidence intervals from a bootstrap over images{sets}.",
         setup.protocol.coloring_note,
         f"The metric keys are {keys}.",
+        *setup.notes,
     ]
+    if any(summary.best.values()):
+        notes.append(BEST_NOTE)
     return "\n".join([*lines, "", *(f"- {note}" for note in notes), ""])
 
 
@@ -226,7 +238,8 @@ def latex(summary: Summary, references: Sequence[str]) -> str:
     setup = summary.setup
     lines = [rf"% \cite{{{','.join(references)}}}"]
     lines.append(f"% {setup.protocol.label}, {len(summary.items)} images {setup.deviation}".rstrip())
-    lines += [f"% {note}" for note in summary.seen_notes]
+    notes = [*summary.seen_notes, *setup.notes, *([BEST_NOTE] if any(summary.best.values()) else [])]
+    lines += [f"% {' '.join(note.split())}" for note in notes]
     lines.append(r"\begin{tabular}{l" + "r" * (len(header) - 1) + "}")
     lines.append(r"\toprule")
     lines.append(" & ".join(heading.translate(_LATEX) for heading in header) + r" \\")
