@@ -26,7 +26,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, evaluate, images, methods
 from colorzoo.evaluation import run as run_module
-from colorzoo.evaluation.measures import list_metrics
+from colorzoo.evaluation.measures import COSTS, list_metrics
 from colorzoo.evaluation.protocol import Resize, load_protocol, parse_protocol
 from colorzoo.evaluation.statistics import holm
 from colorzoo.guidance import Guidance
@@ -299,7 +299,7 @@ def test_model_equals_its_own_saved_results_in_every_metric(run: Run, plan: Plan
     names = sorted(
         set(list_metrics()) - {name for name, found in all_metrics().items() if found.default_network}
     )
-    names.remove("cdc")  # compares the frames of clips
+    names = [name for name in names if name not in {"cdc", *COSTS}]  # cdc compares the frames of clips
     for index in range(4, 8):  # images of the size of the protocol
         write_image(plan.data / f"{index}.png", index)
     protocol = parse_protocol(PROTOCOL.replace("{mode: squash, size: 32}", "{mode: none}"), "tiny")
@@ -357,6 +357,24 @@ def test_compared_methods_of_the_command_line_are_repeatable(
     row = f"{NAME}={plan.models[NAME].name}"
     assert [line.partition(" minus")[0] for line in lines] == [row, row, "welsh2002"]
     assert all("too few images" in line for line in lines)
+
+
+def test_costs_are_columns_without_comparisons(run: Run, plan: Plan) -> None:
+    found = run(metrics=("psnr", "parameters", "gflops", "seconds"), compare=[(NAME, "gray")])
+    rows = {(row["method"], row["interactions"]): list(row.values())[3:] for row in found.table()}
+    model = tiny_model()
+    parameters = sum(each.numel() for each in model.parameters())
+    with torch.utils.flop_counter.FlopCounterMode(display=False) as counter:
+        model(torch.full((1, 1, 32, 32), 50.0), Guidance())
+    for count in (0, 3):
+        millions, gflops, seconds = rows[NAME, count]
+        assert millions == pytest.approx(parameters / 1e6)
+        # with the conversion to Lab
+        assert gflops == pytest.approx(counter.get_total_flops() / 1e9, rel=0.01)
+        assert 0 < seconds < 60
+    assert found.summary is not None
+    assert {each.output.title for each in found.summary.comparisons} == {"PSNR"}
+    assert np.isnan(rows["truth", 0]).all()
 
 
 def test_report_of_another_protocol_is_not_replaced(run: Run, plan: Plan) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import platform
 import sys
@@ -11,14 +12,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from PIL import Image
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from colorzoo import __version__
 from colorzoo._machine import LIBRARIES, processor_name
@@ -273,7 +277,8 @@ def evaluate_item(
         for index, turn in enumerate(turns):
             if turn.count not in counts:
                 continue
-            result = MeasuredImage(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance)
+            cost = partial(_cost, method, item, truth, turn)
+            result = MeasuredImage(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance, cost)
             entry.actual_interactions[turn.count] = turn.interactions
             moments = entry.moments.setdefault(turn.count, {})
             features = entry.features.setdefault(turn.count, {})
@@ -299,6 +304,23 @@ def evaluate_item(
         if truth.reference is not None:
             entry.thumbnails[REFERENCE] = thumbnail(truth.reference)
         cache.write(method.key, item.key, entry)
+
+
+def _cost(method: Method, item: Item, truth: Truth, turn: Turn, name: str) -> float:
+    """Return the number of parameters in millions, or repeat a turn and return its GFLOPs or seconds."""
+    if method.model is None:
+        return math.nan
+    if name == "parameters":
+        return sum(parameter.numel() for parameter in method.model.parameters()) / 1e6
+    scene = truth.sketch_scene if method.model.input_kind == "sketch" else truth.gray_scene
+    color = method.color_function(item, truth)
+    if name == "gflops":
+        with FlopCounterMode(display=False) as counter:
+            color(scene, turn.guidance)
+        return float(counter.get_total_flops()) / 1e9
+    start = perf_counter()
+    color(scene, turn.guidance).rgb.cpu()  # waits for the device
+    return perf_counter() - start
 
 
 def is_guided(method: Method, protocol: Protocol) -> bool:

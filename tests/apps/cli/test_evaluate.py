@@ -93,7 +93,8 @@ def test_evaluate_passes_its_options_to_the_evaluation(monkeypatch: pytest.Monke
         return Outcome(None)
 
     monkeypatch.setattr("colorzoo.evaluation.evaluate", recorded)
-    given = "--data d -o o --compare a b --compare a c --baseline d --protocol zhang2017-hints --interactions 10,3 --metrics cf,psnr"
+    given = "--data d -o o --compare a b --compare a c --baseline d --interactions 10,3"
+    given += " --protocol zhang2017-hints --metrics cf,psnr"
     assert main(["evaluate", *given.split(), "--limit", "1"]) == 0
     (call,) = calls
     expected = {"models": ["a", "b", "c"], "limit": 1, "interactions": (3, 10)}
