@@ -42,6 +42,9 @@ class Plan:
     compare: Sequence[tuple[str, str]] = ()
     baseline: str | None = None
     resamples: int = 200
+    repeats: int = 1
+    columns: Sequence[str] = ()
+    goals: Sequence[tuple[str, float]] = ()
 
     def run(self) -> Outcome:
         return evaluate(**vars(self))

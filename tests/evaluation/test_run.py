@@ -27,7 +27,7 @@ from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, evaluate, images, methods
 from colorzoo.evaluation import run as run_module
 from colorzoo.evaluation.measures import COSTS, list_metrics
-from colorzoo.evaluation.protocol import Resize, load_protocol, parse_protocol
+from colorzoo.evaluation.protocol import Protocol, Resize, load_protocol, parse_protocol
 from colorzoo.evaluation.statistics import holm
 from colorzoo.guidance import Guidance
 from colorzoo.image_io.read import read_image
@@ -35,6 +35,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.metrics import MeanPSNR
 from colorzoo.metrics.named import all_metrics
 from colorzoo.prediction import AbPrediction, clip_colors
+from colorzoo.simulation import UniformPoints
 from colorzoo.zoo.su2020.model import InstanceColorization
 from tiny_evaluation import PROTOCOL, Plan, contents, evaluate_in_two_processes, write_image
 from tiny_model import NAME, tiny_model, tiny_task
@@ -357,6 +358,67 @@ def test_compared_methods_of_the_command_line_are_repeatable(
     row = f"{NAME}={plan.models[NAME].name}"
     assert [line.partition(" minus")[0] for line in lines] == [row, row, "welsh2002"]
     assert all("too few images" in line for line in lines)
+
+
+def test_repeated_users_are_averaged_for_each_image(run: Run, plan: Plan) -> None:
+    """The value of an image is the mean over users with different points, and more users change less."""
+    key = "psnr_rgb_8bit_mean@squash32-bicubic"
+
+    def values(protocol: Protocol, **changes: Any) -> np.ndarray:
+        found = run(models={NAME: plan.models[NAME]}, metrics=("psnr",), protocol=protocol, **changes)
+        return np.array([row[key] for row in found.per_image()]).reshape(2, -1)
+
+    alone = values(plan.protocol)
+    repeated = values(plan.protocol, repeats=3)
+    assert repeated[0] == pytest.approx(alone[0])  # without points
+    assert np.abs(repeated[1] - alone[1]).min() > 1e-3
+    users = [alone[1]]
+    original = UniformPoints.begin
+    for number in (1, 2):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                UniformPoints,
+                "begin",
+                lambda user, target, *rest, n=number: original(
+                    user, replace(target, seed=target.seed + n), *rest
+                ),
+            )
+            users.append(values(replace(plan.protocol, seed=0, name=f"user-{number}"), output=None)[1])
+    assert repeated[1] == pytest.approx(np.mean(users, axis=0))
+    assert json.loads((plan.output / "manifest.json").read_text())["repeats"] == 3
+
+
+def test_selected_columns_have_a_row_for_each_method(run: Run, plan: Plan) -> None:
+    summary = run(
+        metrics=("psnr", "ssim", "parameters"),
+        columns=("psnr@0", "psnr@3", "ssim", "parameters"),
+        goals=[("psnr", 5.0)],
+    ).summary
+    assert summary is not None
+    table = (plan.output / "results.md").read_text().split("\n\n")[0].splitlines()
+    heading = "| method | PSNR (0) [dB] ↑ | PSNR (3) [dB] ↑ | SSIM ↑ | Parameters [M] |"
+    assert table[0] == heading
+    rows = {line.split(" | ")[0][2:]: line.strip("| ").split(" | ")[1:] for line in table[2:]}
+    assert list(rows) == [NAME, "gray", "truth"]
+    scores = {(row.method, row.count): row.scores for row in summary.rows}
+    psnr, ssim = "psnr_rgb_8bit_mean", "ssim_rgb_gauss11_mean"
+    expected = [scores[NAME, 0][psnr], scores[NAME, 3][psnr], scores[NAME, 3][ssim]]
+    found = [float(cell.split()[0].strip("*")) for cell in rows[NAME][:3]]
+    assert found == pytest.approx([score.estimate.value for score in expected], abs=0.006)
+    assert rows["gray"][1] == "—"  # no result after three points
+    assert {line.count(" & ") for line in (plan.output / "results.tex").read_text().splitlines()
+            if line.endswith(r"\\")} == {4}  # fmt: skip
+    curves = json.loads((plan.output / "results.json").read_text())["curves"]
+    assert [(each["method"], each["goal"]) for each in curves] == [(NAME, None), (NAME, 5.0), (NAME, None)]
+    assert "number for 5 dB PSNR" in report(plan)
+    for changes, message in (
+        ({"columns": ("psnr@7",)}, "--columns must use the interactions 0, 3, got 'psnr@7'"),
+        ({"columns": ("lpips",)}, "the metric must be one of the report .*'lpips'"),
+        ({"goals": [("fid", 3.0)]}, "'fid'"),
+        ({"repeats": 0}, "--repeats must be at least 1, got 0"),
+    ):
+        with pytest.raises(DataError, match=message):
+            run(metrics=("psnr",), **changes)
 
 
 def test_costs_are_columns_without_comparisons(run: Run, plan: Plan) -> None:

@@ -8,7 +8,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import bootstrap, t, ttest_rel
 
-from colorzoo.evaluation.statistics import bootstrap_weights, difference, estimate, holm, jackknife
+from colorzoo.evaluation.statistics import (
+    bootstrap_weights,
+    curve_estimates,
+    difference,
+    estimate,
+    holm,
+    jackknife,
+)
 from colorzoo.metrics.base import mean_of_moments as mean
 from colorzoo.metrics.base import value_moments
 
@@ -229,3 +236,21 @@ def test_jackknife_of_a_mean_equals_the_student_t_interval(images: int) -> None:
     half = t.ppf(0.975, groups - 1) * means.std(ddof=1) / np.sqrt(groups)
     assert found.value == pytest.approx(float(means.mean()), abs=1e-6)
     assert (found.high - found.value, found.value - found.low) == pytest.approx((half, half), rel=1e-4)
+
+
+def test_area_under_a_curve_and_numbers_that_reach_a_value() -> None:
+    """The curve is linear over log(1 + n), so the values of both images are known."""
+    states = {0: moments(np.array([20.0, 22.0])), 3: moments(np.array([24.0, 26.0]))}
+    states[15] = moments(np.array([30.0, 32.0]))
+    weights, groups = bootstrap_weights(2, 500, seed=0), np.arange(2)
+    area, needed = curve_estimates(states, mean, weights, groups, [25.0, 10.0, 28.0, 40.0])
+    assert area.value == pytest.approx((23 + 28) / 2)  # both parts of the axis have the length log(4)
+    assert area.low < area.value < area.high
+    assert [each.value for each in needed] == pytest.approx([3, 0, 7, INF])
+    assert needed[0].low < 3 < needed[0].high
+    assert needed[3].high == INF
+    falling = {count: moments(-each[:, 0]) for count, each in states.items()}
+    area, needed = curve_estimates(falling, mean, weights, groups, [-28.0], is_higher_better=False)
+    assert (area.value, needed[0].value) == pytest.approx((-25.5, 7))
+    exact = {0: states[0], 3: moments(np.full(2, INF))}
+    assert curve_estimates(exact, mean, weights, groups, [25.0])[1][0].value == 3

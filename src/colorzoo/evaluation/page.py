@@ -14,6 +14,8 @@ from colorzoo.evaluation.methods import BASELINES, TRUTH
 from colorzoo.evaluation.summary import Summary
 from colorzoo.evaluation.tables import (
     OMITTED_NOTE,
+    curve_digits,
+    curve_heading,
     details,
     format_interval,
     format_number,
@@ -69,6 +71,8 @@ def page(summary: Summary, cache: Cache) -> str:
         ranked_by=ranking_output,
         gallery=() if ranking_output is None else _gallery(summary, cache, ranking_output),
         metric_heading=metric_heading,
+        curve_digits=curve_digits,
+        curve_heading=curve_heading,
         details=details,
         format_interval=format_interval,
         format_number=format_number,

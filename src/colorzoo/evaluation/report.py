@@ -120,6 +120,7 @@ def manifest(summary: Summary) -> dict[str, Any]:
         "interactions": sorted({row.count for row in summary.rows}),
         "metrics": [setup.full_key(output) for output in setup.outputs],
         "resamples": setup.resamples,
+        "repeats": setup.repeats,
         "deviation": setup.deviation,
         "images": images,
         "skipped": [{"name": name, "reason": reason} for name, reason in summary.skipped],
@@ -183,4 +184,13 @@ def results(summary: Summary) -> dict[str, Any]:
         },
         "results": rows,
         "comparisons": comparisons,
+        "curves": [
+            {
+                "method": curve.method,
+                "metric": keys[curve.output.key],
+                "goal": curve.goal,  # None: the area under the curve
+                **vars(curve.estimate),
+            }
+            for curve in summary.curves
+        ],
     }

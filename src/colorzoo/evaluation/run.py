@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from PIL import Image
@@ -48,7 +49,7 @@ from colorzoo.evaluation.methods import (
 from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_protocol
 from colorzoo.evaluation.report import create_report_folder, write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
-from colorzoo.evaluation.tables import image_rows, score_rows
+from colorzoo.evaluation.tables import image_rows, score_rows, table_columns
 from colorzoo.guidance import Boxes, Guidance
 from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.inference.network import choose_device
@@ -104,6 +105,9 @@ def evaluate(
     limit: int | None = None,
     captions: Captions = "first",
     samples: int = 1,
+    repeats: int = 1,
+    columns: Sequence[str] = (),
+    goals: Sequence[tuple[str, float]] = (),
     cache: str | Path | None = None,
     device: str = "cpu",
     threads: int = 1,
@@ -143,6 +147,12 @@ def evaluate(
         samples: Number of samples of each image by models that accept seeds. With several samples, the report
             also contains the best value, the mean and the standard deviation over the samples, and their
             diversity; see `sample_measures`.
+        repeats: Number of simulated users for each image. The value of an image is the mean over its users,
+            so the intervals contain the variance of this mean.
+        columns: Columns of ``results.md`` and ``results.tex``, such as ``psnr@10`` for the PSNR after 10
+            interactions, with a row for each method. Without columns, the tables contain all values.
+        goals: Pairs of metric and value, such as ``("psnr", 28)``. The report contains the number of
+            interactions at which each method reaches the value.
         cache: Folder of cached results; by default a folder in ``output``. Without ``output`` and ``cache``,
             no results are cached. Results of models that were passed as objects are never reused.
         device: Device of the models.
@@ -153,8 +163,9 @@ def evaluate(
         ColorzooError: An argument is invalid, or a file is missing. Names of methods, metrics and files are
             checked before the first download, and weight files before the first image.
     """
-    if samples < 1:
-        raise DataError(f"--samples must be at least 1, got {samples}")
+    for option, number in (("--samples", samples), ("--repeats", repeats)):
+        if number < 1:
+            raise DataError(f"{option} must be at least 1, got {number}")
     sources, compare = parse_methods(models, compare, baseline)
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol)
@@ -203,11 +214,18 @@ def evaluate(
             deviation=deviation,
             notes=(*metric_notes, *side_notes),
             samples=samples,
+            repeats=repeats if protocol.user is not None else 1,
+            columns=tuple(columns),
+            goals=tuple(goals),
             resamples=resamples,
             machine=machine,
             processes=processes,
         )
+        table_columns(setup)  # raises an error for a column that the report does not contain
+        for name, _ in goals:
+            setup.find_output(name)
         versions = sorted({measure.version for measure in measures})
+        versions += [f"repeats {setup.repeats}"] if setup.repeats > 1 else []
         store = Cache(Path(cache or temporary), protocol, machine, versions)
         items, unreadable = hash_all(selected)
         # evaluate a part of the images in each process; all processes share the cache
@@ -274,11 +292,22 @@ def evaluate_item(
                 more_turns.append(
                     colorize_with_protocol(setup.protocol, method, item, seeded, sorted({0, *counts}))
                 )
+        # results of other simulated users
+        all_turns = [turns]
+        for repeat in range(1, setup.repeats if is_guided(method, setup.protocol) else 1):
+            all_turns.append(
+                colorize_with_protocol(setup.protocol, method, item, truth, sorted({0, *counts}), repeat)
+            )
         for index, turn in enumerate(turns):
             if turn.count not in counts:
                 continue
-            cost = partial(_cost, method, item, truth, turn)
-            result = MeasuredImage(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance, cost)
+            results = []
+            for repeated in all_turns:
+                each = repeated[index]
+                cost = partial(_cost, method, item, truth, each)
+                results.append(
+                    MeasuredImage(each.result.rgb, each.result.ab, truth, bleeding, each.guidance, cost)
+                )
             entry.actual_interactions[turn.count] = turn.interactions
             moments = entry.moments.setdefault(turn.count, {})
             features = entry.features.setdefault(turn.count, {})
@@ -287,9 +316,13 @@ def evaluate_item(
                 if all(key in moments or key in features for key in keys):
                     continue
                 with torch.inference_mode():
-                    values = measure.run(result)
-                for key, value in zip(keys, values, strict=True):
-                    (features if measure.features else moments)[key] = value
+                    # distances between image sets use the first user
+                    runs = [measure.run(each) for each in results[: 1 if measure.features else None]]
+                for key, *values in zip(keys, *runs, strict=True):
+                    if measure.features:
+                        features[key] = values[0]
+                    else:
+                        moments[key] = np.sum(values, axis=0).tolist()
             sampled = [each[index] for each in more_turns] or [turn]
             images = [
                 MeasuredImage(each.result.rgb, each.result.ab, truth, bleeding, each.guidance)
@@ -329,7 +362,7 @@ def is_guided(method: Method, protocol: Protocol) -> bool:
 
 
 def colorize_with_protocol(
-    protocol: Protocol, method: Method, item: Item, truth: Truth, counts: Sequence[int]
+    protocol: Protocol, method: Method, item: Item, truth: Truth, counts: Sequence[int], repeat: int = 0
 ) -> list[Turn]:
     """Colorize an image with the guidance of a protocol: labels, boxes, text, references and simulated hints.
 
@@ -339,6 +372,7 @@ def colorize_with_protocol(
         item: The image.
         truth: Ground truth of the image.
         counts: Numbers of interactions, ascending.
+        repeat: Number of the simulated user; other users have other random numbers.
 
     Returns:
         A result for each number of interactions. All results are equal if the method does not accept the
@@ -349,6 +383,7 @@ def colorize_with_protocol(
     if model is None:
         return list(play(color, None, truth.gray_scene, counts))
     scene = truth.sketch_scene if model.input_kind == "sketch" else truth.gray_scene
+    scene = replace(scene, seed=scene.seed + repeat)
     # guidance before the first interaction: label, boxes and `Protocol.background`
     label = None
     if truth.label is not None and "label" in model.accepts:

@@ -6,8 +6,9 @@ intervals of values come from a seeded bootstrap, and the intervals of differenc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,12 +83,72 @@ def estimate(moments: Moments, finish: Finish, weights: Weights, groups: Groups 
     if len(moments) < 2 or not np.isfinite(value):
         return Estimate(value)
     resampled = finish(weights @ moments)
-    resampled = resampled[np.isfinite(resampled)]
-    count = int((moments[:, -1] > 0).sum())  # images or groups with a finite value
+    # the number of images or groups with a finite value
+    return _with_interval(value, resampled[np.isfinite(resampled)], int((moments[:, -1] > 0).sum()))
+
+
+def curve_estimates(
+    states: Mapping[int, Moments],
+    finish: Finish,
+    weights: Weights,
+    groups: Groups,
+    goals: Sequence[float] = (),
+    *,
+    is_higher_better: bool = True,
+) -> tuple[Estimate, list[Estimate]]:
+    """Return the area under a curve over numbers of interactions, and the numbers that reach some values.
+
+    The horizontal axis is log(1 + n), and the curve is linear between the measured numbers. The area is
+    divided by the length of the axis, so it is a mean value.
+
+    Args:
+        states: ``(N, k)`` metric states of N images by number of interactions; at least two numbers.
+        finish: Function that computes the metric value from states summed over images.
+        weights: ``(R, G)`` result of `bootstrap_weights` for G groups.
+        groups: ``(N,)`` index of the group of each image; see `estimate`.
+        goals: Values to reach.
+        is_higher_better: Whether a value is reached from below.
+
+    Returns:
+        The area, and the number of interactions for each goal: inf if the curve does not reach the goal.
+    """
+    counts = sorted(states)
+    axis = np.log1p(counts)
+    summed = [_summed(states[count], groups) for count in counts]
+    all_weights = np.concatenate([np.ones((1, len(summed[0]))), weights])  # the first curve is of all images
+    curves = np.stack([finish(all_weights @ each) for each in summed], axis=1)
+    image_count = int(np.all([each[:, -1] > 0 for each in summed], axis=0).sum())
+    areas = np.trapezoid(curves, axis, axis=1) / (axis[-1] - axis[0])
+    resampled = areas[1:][np.isfinite(areas[1:])]
+    area = _with_interval(float(areas[0]), resampled, image_count)
+    needed = []
+    for goal in goals:
+        gaps = curves - goal if is_higher_better else goal - curves
+        numbers = np.expm1([_first_crossing(axis, row) for row in gaps])
+        needed.append(_with_interval(float(numbers[0]), numbers[1:], image_count))
+    return area, needed
+
+
+def _first_crossing(axis: NDArray[np.float64], gaps: NDArray[np.float64]) -> float:
+    """Return the first position where a line through ``gaps`` is at least 0; inf without such a position."""
+    reached = np.flatnonzero(gaps >= 0)
+    if not len(reached):
+        return float("inf")
+    last = int(reached[0])
+    if last == 0 or not np.isfinite(gaps[last]):
+        return float(axis[last])
+    step = gaps[last - 1] / (gaps[last - 1] - gaps[last])
+    return float(axis[last - 1] + step * (axis[last] - axis[last - 1]))
+
+
+def _with_interval(value: float, resampled: Moments, count: int) -> Estimate:
+    """Return a value with the expanded percentile interval of ``count`` images or groups."""
     if count < 2 or not len(resampled):
         return Estimate(value)
     tail = ndtr(np.sqrt(count / (count - 1)) * stdtrit(count - 1, (1 - LEVEL) / 2))
-    low, high = np.quantile(resampled, [tail, 1 - tail])
+    # infinite values have no interpolation
+    method: Literal["higher", "linear"] = "higher" if np.isinf(resampled).any() else "linear"
+    low, high = np.quantile(resampled, [tail, 1 - tail], method=method)
     return Estimate(value, float(low), float(high))
 
 

@@ -26,6 +26,7 @@ from colorzoo.evaluation.statistics import (
     Groups,
     Weights,
     bootstrap_weights,
+    curve_estimates,
     difference,
     estimate,
     holm,
@@ -48,6 +49,10 @@ class EvaluationSetup:
         counts: Numbers of interactions by method name.
         measures: Measures of each result.
         samples: Number of samples of each image by methods that sample; 1 compares no samples.
+        repeats: Number of simulated users for each image.
+        columns: Columns of the tables for papers; see `colorzoo.evaluation.tables.table_columns`. Empty for
+            all report columns.
+        goals: Pairs of metric name and value whose number of interactions is reported.
         deviation: Description of deviations from the protocol's images; empty without deviations.
         notes: Notes for the user.
         resamples: Number of bootstrap resamples.
@@ -65,6 +70,9 @@ class EvaluationSetup:
     machine: Mapping[str, Any]
     processes: int
     samples: int = 1
+    repeats: int = 1
+    columns: tuple[str, ...] = ()
+    goals: tuple[tuple[str, float], ...] = ()
 
     @cached_property
     def sample_measures(self) -> tuple[SampleMeasure, ...]:
@@ -76,6 +84,21 @@ class EvaluationSetup:
         """Definitions of the report columns of all measures."""
         measures: tuple[Measure | SampleMeasure, ...] = (*self.measures, *self.sample_measures)
         return tuple(output for measure in measures for output in measure.outputs)
+
+    def find_output(self, name: str) -> Output:
+        """Return the first report column of a metric name, or the column whose key starts with ``name``.
+
+        Raises:
+            DataError: The report has no such column.
+        """
+        for measure in self.measures:
+            if measure.name == name:
+                return measure.outputs[0]
+        for output in self.outputs:
+            if output.key.startswith(name):
+                return output
+        known = ", ".join(measure.name for measure in self.measures)
+        raise DataError(f"the metric must be one of the report ({known}), got {name!r}")
 
     def full_key(self, output: Output) -> str:
         """Return the key of a report column, followed by ``@`` and the protocol's resizing."""
@@ -157,6 +180,24 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class CurveValue:
+    """Value of the curve of a method over numbers of interactions.
+
+    Attributes:
+        method: Name of the method.
+        output: Report column.
+        goal: Value to reach; None for the area under the curve.
+        estimate: Area under the curve, or number of interactions at which the curve reaches the goal; see
+            `curve_estimates`.
+    """
+
+    method: str
+    output: Output
+    goal: float | None
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
 class Table:
     """Metric states (moments) of a method after a number of interactions, one row per image.
 
@@ -189,6 +230,7 @@ class Summary:
         best: Names of the best methods, by key of the report column and number of interactions; see
             `best_methods`.
         comparisons: Differences between pairs of methods.
+        curves: Areas under the curves over interactions, and numbers of interactions for the goals.
     """
 
     setup: EvaluationSetup
@@ -200,6 +242,7 @@ class Summary:
     rows: tuple[Row, ...]
     best: Mapping[tuple[str, int], frozenset[str]]
     comparisons: tuple[Comparison, ...]
+    curves: tuple[CurveValue, ...] = ()
 
     def label(self, method: str) -> str:
         """Return the name of a method, with `SEEN_MARK` if it was trained on evaluated images."""
@@ -310,6 +353,7 @@ def summarize(
         rows=tuple(rows),
         best=best_methods(setup.outputs, rows, {*BASELINES, *seen}),
         comparisons=_comparisons(setup, tables, groups, compare),
+        curves=_curve_values(setup, tables, weights, groups),
     )
 
 
@@ -417,3 +461,27 @@ def _comparisons(
     # the adjustment depends on the number of all comparisons of the report
     adjusted_p_values = holm([found.p_value for *_, found in rows])
     return tuple(Comparison(*row, adjusted) for row, adjusted in zip(rows, adjusted_p_values, strict=True))
+
+
+def _curve_values(
+    setup: EvaluationSetup, tables: Mapping[tuple[str, int], Table], weights: Weights, groups: Groups
+) -> tuple[CurveValue, ...]:
+    """Return the areas and goals of the methods with several numbers of interactions."""
+    goals: dict[str, list[float]] = {}
+    for name, goal in setup.goals:
+        goals.setdefault(setup.find_output(name).key, []).append(goal)
+    found = []
+    for output in setup.outputs:
+        for method, counts in setup.counts.items():
+            states = {count: tables[method, count].moments.get(output.key) for count in counts}
+            known = {count: moments for count, moments in states.items() if moments is not None}
+            if output.detail or output.better == "neither" or len(known) < 2:
+                continue
+            wanted = goals.get(output.key, [])
+            area, needed = curve_estimates(
+                known, output.finish, weights, groups, wanted, is_higher_better=output.better == "higher"
+            )
+            found.append(CurveValue(method, output, None, area))
+            for goal, number in zip(wanted, needed, strict=True):
+                found.append(CurveValue(method, output, goal, number))
+    return tuple(found)

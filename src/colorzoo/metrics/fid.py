@@ -123,9 +123,9 @@ class KID(FID):
         states = self.result_features, self.true_features
         parts = [[state] if isinstance(state, Tensor) else state for state in states]
         if not parts[0]:
-            return {self.key: torch.tensor(torch.nan)}
+            return {self.key: torch.full_like(self.real_features_sum[0], torch.nan).float()}
         one, other = (torch.cat(part).double().cpu().numpy() for part in parts)
-        return {self.key: torch.tensor(kernel_distance(one, other))}
+        return {self.key: parts[0][0].new_tensor(kernel_distance(one, other))}
 
 
 def kernel_distance(one: NDArray[Any], other: NDArray[Any]) -> float:

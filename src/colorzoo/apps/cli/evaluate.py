@@ -30,7 +30,8 @@ colorzoo evaluate --models huang2022=unicolor.safetensors,gray --data PHOTOS --s
 torchrun --standalone --nproc-per-node 2 -m colorzoo evaluate --models truth,gray --data PHOTOS -o REPORT
 """
 
-_PROTOCOL, _VOTE, _MACHINE = "protocol overrides", "blind vote", "machine"
+_PROTOCOL, _TABLES = "protocol overrides", "tables and figures for papers"
+_VOTE, _MACHINE = "blind vote", "machine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,21 @@ class EvaluateOptions:
         "number of samples of each image by models that accept seeds (default: 1)",
         _PROTOCOL,
         metavar="K",
+    )
+    repeats: PositiveInt = option(
+        1, "number of simulated users for each image (default: 1)", _PROTOCOL, metavar="N"
+    )
+    reach: list[str] | None = option(
+        None,
+        "report the number of hints at which METRIC reaches VALUE; repeatable",
+        _TABLES,
+        metavar="METRIC=VALUE",
+    )
+    columns: str | None = option(
+        None,
+        "columns of results.tex and results.md, such as psnr@0,psnr@10,parameters (default: all values)",
+        _TABLES,
+        metavar="A,B",
     )
     resamples: Annotated[int, Range(100)] = option(
         2000, "number of bootstrap resamples for confidence intervals (default: 2000)", _PROTOCOL, metavar="N"
@@ -157,6 +173,9 @@ def run(args: EvaluateOptions) -> int:
             limit=args.limit,
             captions=args.captions,
             samples=args.samples,
+            repeats=args.repeats,
+            columns=_names(args.columns),
+            goals=_parse_goals(args.reach or []),
             cache=args.cache,
             device=args.device,
             threads=args.threads,
@@ -181,6 +200,18 @@ def _parse_interactions(text: str | None) -> tuple[int, ...] | None:
         raise ColorzooError(
             f"--interactions must be a list of whole numbers (for example 0,1,10), got {text!r} ({error})"
         ) from error
+
+
+def _parse_goals(texts: Sequence[str]) -> list[tuple[str, float]]:
+    """Return metric and value of each ``METRIC=VALUE``."""
+    goals = []
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            goals.append((name, float(value)))
+        except ValueError:
+            raise ColorzooError(f"--reach must be METRIC=VALUE, such as psnr=28, got {text!r}") from None
+    return goals
 
 
 def _print_vote_scores(votes: Sequence[Path], folder: Path) -> None:
@@ -252,7 +283,7 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
         outcome: Outcome with a summary.
         folder: Folder of the report.
     """
-    from colorzoo.evaluation.tables import format_number, metric_heading
+    from colorzoo.evaluation.tables import curve_digits, curve_heading, format_number, metric_heading
 
     summary = outcome.summary
     assert summary is not None
@@ -266,6 +297,9 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
             cells.append(f"{text} ({score.omitted})" if score.omitted else text)
         rows.append((summary.label(row.method), str(row.count), *cells))
     print_table(("method", "interactions", *map(metric_heading, outputs)), rows)
+    for curve in summary.curves:
+        number = format_number(curve.estimate.value, curve_digits(curve))
+        print(f"{summary.label(curve.method)}, {curve_heading(curve)}: {number}")
     for comparison in summary.comparisons:
         name = f"{summary.pair_label(comparison)}, {comparison.output.title} at {comparison.count}"
         print(f"{name}: {comparison.difference.estimate.value:+.4g}, {comparison.verdict}")
