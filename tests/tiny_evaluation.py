@@ -45,6 +45,8 @@ class Plan:
     repeats: int = 1
     columns: Sequence[str] = ()
     goals: Sequence[tuple[str, float]] = ()
+    figure: Path | None = None
+    examples: Sequence[str] = ()
 
     def run(self) -> Outcome:
         return evaluate(**vars(self))

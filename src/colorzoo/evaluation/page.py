@@ -121,7 +121,7 @@ def draw(summary: Summary, output: Output) -> str:
 def _gallery(summary: Summary, cache: Cache, output: Output) -> list[tuple[str, list[dict[str, Any]]]]:
     """Return the images with the worst and best mean over all methods except truth and gray.
 
-    A row contains truth and reference URLs, and each method's name, URL and value.
+    A row contains truth and reference URLs, and each method's name, URL, value and color points.
     """
     setup = summary.setup
     # values after the largest number of interactions
@@ -144,10 +144,11 @@ def _gallery(summary: Summary, cache: Cache, output: Output) -> list[tuple[str, 
         for index in indices:
             item, urls, results = summary.items[index], dict[int, str](), []
             for method in setup.methods:
-                urls = cache.read(method.key, item.key).thumbnails
+                entry = cache.read(method.key, item.key)
+                urls = entry.thumbnails
                 if method.name != TRUTH:  # the truth has its own column
                     url = urls[setup.counts[method.name][-1]]
-                    results.append((method.name, url, float(values[method.name][index])))
+                    results.append((method.name, url, float(values[method.name][index]), entry.points))
             reference = urls.get(REFERENCE, "")
             rows.append({"item": item, "truth": urls[TRUE_IMAGE], "reference": reference, "results": results})
         gallery.append((heading, rows))

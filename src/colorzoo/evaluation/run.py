@@ -32,6 +32,7 @@ from colorzoo.console import print_line, progress_bar
 from colorzoo.environment import installed_version
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache, Entry
+from colorzoo.evaluation.figure import check_figure, draw_examples, point_marks
 from colorzoo.evaluation.images import Captions, Item, Truth, hash_all, read_truth, select_images
 from colorzoo.evaluation.measures import Bleeding, MeasuredImage, choose_measures
 from colorzoo.evaluation.methods import (
@@ -108,6 +109,8 @@ def evaluate(
     repeats: int = 1,
     columns: Sequence[str] = (),
     goals: Sequence[tuple[str, float]] = (),
+    figure: str | Path | None = None,
+    examples: Sequence[str] = (),
     cache: str | Path | None = None,
     device: str = "cpu",
     threads: int = 1,
@@ -153,6 +156,9 @@ def evaluate(
             interactions, with a row for each method. Without columns, the tables contain all values.
         goals: Pairs of metric and value, such as ``("psnr", 28)``. The report contains the number of
             interactions at which each method reaches the value.
+        figure: File of a figure (PDF, SVG or PNG) with the results of all methods except ``truth`` after
+            their largest numbers of interactions, and with the color points.
+        examples: Names of the images in the figure; by default the first four images.
         cache: Folder of cached results; by default a folder in ``output``. Without ``output`` and ``cache``,
             no results are cached. Results of models that were passed as objects are never reused.
         device: Device of the models.
@@ -224,6 +230,8 @@ def evaluate(
         table_columns(setup)  # raises an error for a column that the report does not contain
         for name, _ in goals:
             setup.find_output(name)
+        if figure is not None:
+            check_figure(Path(figure), examples, selected, [data])
         versions = sorted({measure.version for measure in measures})
         versions += [f"repeats {setup.repeats}"] if setup.repeats > 1 else []
         store = Cache(Path(cache or temporary), protocol, machine, versions)
@@ -250,6 +258,22 @@ def evaluate(
         # compute the table from the cached results, and write the report
         summary = summarize(setup, items, store, compare)
         summary = replace(summary, skipped=(*unreadable, *summary.skipped))
+        if figure is not None:
+            names = examples or [item.name for item in summary.items[:4]]
+            shown = [item for name in names for item in summary.items if item.name == name]
+            drawn = []
+            for item in shown:
+                truth = read_truth(item, protocol, torch_device)
+                results = {}
+                for method in methods:
+                    if method.name != TRUTH:
+                        count = setup.counts[method.name][-1]
+                        (turn,) = colorize_with_protocol(protocol, method, item, truth, [count])
+                        marks = point_marks(turn.guidance.points, truth.lab[:, :1])
+                        results[summary.label(method.name)] = (turn.result.rgb, marks)
+                drawn.append((item, truth, results))
+            if drawn:  # the selected images can be skipped
+                draw_examples(drawn, Path(figure))
         if output is not None:
             write_report(summary, store, output)
         return Outcome(summary, summary.skipped, setup.notes)
@@ -333,6 +357,7 @@ def evaluate_item(
                     values = sample_measure.run(images)
                 moments |= zip((output.key for output in sample_measure.outputs), values, strict=True)
         entry.thumbnails[counts[-1]] = thumbnail(turns[-1].result.rgb)
+        entry.points = point_marks(turns[-1].guidance.points, truth.lab[:, :1])
         entry.thumbnails[TRUE_IMAGE] = thumbnail(truth.rgb)
         if truth.reference is not None:
             entry.thumbnails[REFERENCE] = thumbnail(truth.reference)

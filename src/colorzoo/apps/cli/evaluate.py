@@ -92,6 +92,16 @@ class EvaluateOptions:
         _TABLES,
         metavar="A,B",
     )
+    figure: Path | None = option(
+        None,
+        "draw input with points, results and ground truth of examples (.pdf, .svg or .png)",
+        _TABLES,
+        metavar="FILE",
+        writes="path",
+    )
+    examples: str | None = option(
+        None, "images of --figure, relative to DIR (default: the first four)", _TABLES, metavar="A,B"
+    )
     resamples: Annotated[int, Range(100)] = option(
         2000, "number of bootstrap resamples for confidence intervals (default: 2000)", _PROTOCOL, metavar="N"
     )
@@ -125,6 +135,7 @@ def _writes(args: EvaluateOptions) -> list[Path]:
     from colorzoo.evaluation.vote import KEY_FILE, PAGE_FOLDER
 
     report = [] if args.output is None else [args.output / name for name in REPORT_FILES]
+    report += [] if args.figure is None else [args.figure]
     return report if args.vote is None else [args.vote / KEY_FILE, args.vote / PAGE_FOLDER / "index.html"]
 
 
@@ -176,6 +187,8 @@ def run(args: EvaluateOptions) -> int:
             repeats=args.repeats,
             columns=_names(args.columns),
             goals=_parse_goals(args.reach or []),
+            figure=args.figure,
+            examples=_names(args.examples),
             cache=args.cache,
             device=args.device,
             threads=args.threads,
