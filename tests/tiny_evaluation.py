@@ -45,6 +45,7 @@ class Plan:
     repeats: int = 1
     columns: Sequence[str] = ()
     goals: Sequence[tuple[str, float]] = ()
+    groups: Path | None = None
     figure: Path | None = None
     examples: Sequence[str] = ()
 

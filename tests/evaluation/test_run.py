@@ -388,6 +388,33 @@ def test_repeated_users_are_averaged_for_each_image(run: Run, plan: Plan) -> Non
     assert json.loads((plan.output / "manifest.json").read_text())["repeats"] == 3
 
 
+def test_intervals_and_tests_resample_groups_of_images(run: Run, plan: Plan, tmp_path: Path) -> None:
+    """Copies of images in the groups of their originals change neither intervals nor p-values."""
+    for index in range(4, 7):
+        write_image(plan.data / f"{index}.png", index)
+    changes: dict[str, Any] = {"interactions": (0,), "metrics": ("psnr",), "compare": [(NAME, "gray")]}
+    alone = run(**changes).summary
+    for index in range(7):
+        shutil.copy(plan.data / f"{index}.png", plan.data / f"{index}-copy.png")
+    (tmp_path / "groups.csv").write_text(
+        "image,group\n" + "".join(f"{i}.png,{i}\n{i}-copy.png,{i}\n" for i in range(7))
+    )
+    outcome = run(groups=tmp_path / "groups.csv", **changes)
+    grouped = outcome.summary
+    assert alone is not None
+    assert grouped is not None
+    for one, other in zip(alone.rows, grouped.rows, strict=True):
+        for key, score in one.scores.items():
+            expected = pytest.approx(vars(score.estimate), nan_ok=True)
+            assert vars(other.scores[key].estimate) == expected
+    p_values = [summary.comparisons[0].difference.p_value for summary in (alone, grouped)]
+    assert p_values[0] == pytest.approx(p_values[1])
+    assert {row["group"] for row in outcome.per_image()} == {str(index) for index in range(7)}
+    (tmp_path / "groups.csv").write_text("image,group\n0.png,a\n")
+    with pytest.raises(DataError, match=r"must list a group for each image, got none for '0-copy.png'"):
+        run(groups=tmp_path / "groups.csv", **changes)
+
+
 def test_selected_columns_have_a_row_for_each_method(run: Run, plan: Plan) -> None:
     summary = run(
         metrics=("psnr", "ssim", "parameters"),

@@ -29,6 +29,7 @@ from colorzoo import __version__
 from colorzoo._machine import LIBRARIES, processor_name
 from colorzoo.abilities import DetectionModel
 from colorzoo.console import print_line, progress_bar
+from colorzoo.data.layouts import read_table
 from colorzoo.environment import installed_version
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache, Entry
@@ -109,6 +110,7 @@ def evaluate(
     repeats: int = 1,
     columns: Sequence[str] = (),
     goals: Sequence[tuple[str, float]] = (),
+    groups: str | Path | None = None,
     figure: str | Path | None = None,
     examples: Sequence[str] = (),
     cache: str | Path | None = None,
@@ -156,6 +158,8 @@ def evaluate(
             interactions, with a row for each method. Without columns, the tables contain all values.
         goals: Pairs of metric and value, such as ``("psnr", 28)``. The report contains the number of
             interactions at which each method reaches the value.
+        groups: CSV file with the columns ``image`` and ``group``. Images of a group, such as photos of one
+            scene, are dependent, so intervals and tests resample groups instead of images.
         figure: File of a figure (PDF, SVG or PNG) with the results of all methods except ``truth`` after
             their largest numbers of interactions, and with the color points.
         examples: Names of the images in the figure; by default the first four images.
@@ -197,6 +201,15 @@ def evaluate(
             raise DataError("'output' or 'cache' must be set for an evaluation in several processes")
         # select the images, and load the metrics and the models
         selected, deviation = select_images(data, protocol, pairs, limit, captions)
+        if groups is not None:
+            group_of = {row["image"]: row["group"] for _, row in read_table(Path(groups), ("image", "group"))}
+            if missing := [item.name for item in selected if not group_of.get(item.name)]:
+                raise DataError(
+                    f"{str(groups)!r} must list a group for each image, got none for {missing[0]!r}"
+                )
+            if protocol.layout == "clips":
+                raise DataError(f"--groups cannot be used with {protocol.name}, whose groups are clips")
+            selected = [replace(item, clip=group_of[item.name]) for item in selected]
         measures, metric_notes = choose_measures(protocol, metrics, torch_device)
         methods = open_methods(sources, protocol, torch_device)
         side_notes = missing_guidance(protocol, data, methods, selected)

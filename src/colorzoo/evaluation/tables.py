@@ -246,6 +246,7 @@ def image_rows(summary: Summary) -> list[dict[str, Any]]:
             row = {
                 "image": item.name,
                 **reference,
+                **({"group": item.clip} if item.clip else {}),
                 "sha256": item.sha256,
                 "method": method,
                 "interactions": count,

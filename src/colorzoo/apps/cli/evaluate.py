@@ -77,6 +77,12 @@ class EvaluateOptions:
         _PROTOCOL,
         metavar="K",
     )
+    groups: Path | None = option(
+        None,
+        "CSV table of image and group; intervals and tests resample groups of dependent images",
+        _PROTOCOL,
+        metavar="FILE",
+    )
     repeats: PositiveInt = option(
         1, "number of simulated users for each image (default: 1)", _PROTOCOL, metavar="N"
     )
@@ -185,6 +191,7 @@ def run(args: EvaluateOptions) -> int:
             captions=args.captions,
             samples=args.samples,
             repeats=args.repeats,
+            groups=args.groups,
             columns=_names(args.columns),
             goals=_parse_goals(args.reach or []),
             figure=args.figure,
