@@ -415,6 +415,19 @@ def test_intervals_and_tests_resample_groups_of_images(run: Run, plan: Plan, tmp
         run(groups=tmp_path / "groups.csv", **changes)
 
 
+def test_values_that_do_not_exist_are_neither_compared_nor_on_a_curve(run: Run) -> None:
+    """Without points, no pixel is near a point."""
+    summary = run(
+        metrics=("ab_rmse_near",), interactions=(0, 1, 3), compare=[(NAME, "gray"), (NAME, "truth")]
+    ).summary
+    assert summary is not None
+    assert summary.comparisons == ()
+    values = [row.scores["ab_rmse_within_16_px_mean"].estimate.value for row in summary.rows[:3]]
+    assert np.isnan(values[0])
+    (area,) = summary.curves
+    assert area.estimate.value == pytest.approx((values[1] + values[2]) / 2)  # from 1 to 3
+
+
 def test_selected_columns_have_a_row_for_each_method(run: Run, plan: Plan) -> None:
     summary = run(
         metrics=("psnr", "ssim", "parameters"),
@@ -435,6 +448,8 @@ def test_selected_columns_have_a_row_for_each_method(run: Run, plan: Plan) -> No
     assert rows["gray"][1] == "—"  # no result after three points
     assert {line.count(" & ") for line in (plan.output / "results.tex").read_text().splitlines()
             if line.endswith(r"\\")} == {4}  # fmt: skip
+    assert "—" not in (plan.output / "results.tex").read_text()
+    assert "to" not in rows[NAME][3]  # the number of parameters has no interval
     curves = json.loads((plan.output / "results.json").read_text())["curves"]
     assert [(each["method"], each["goal"]) for each in curves] == [(NAME, None), (NAME, 5.0), (NAME, None)]
     assert "number for 5 dB PSNR" in report(plan)

@@ -457,7 +457,8 @@ def _comparisons(
                 key = output.key
                 if not output.detail and key in first:
                     found = difference(first[key], second[key], output.finish, groups)
-                    rows.append((pair, count, output, found))
+                    if found.images:  # images with two values
+                        rows.append((pair, count, output, found))
     # the adjustment depends on the number of all comparisons of the report
     adjusted_p_values = holm([found.p_value for *_, found in rows])
     return tuple(Comparison(*row, adjusted) for row, adjusted in zip(rows, adjusted_p_values, strict=True))
@@ -474,7 +475,12 @@ def _curve_values(
     for output in setup.outputs:
         for method, counts in setup.counts.items():
             states = {count: tables[method, count].moments.get(output.key) for count in counts}
-            known = {count: moments for count, moments in states.items() if moments is not None}
+            # a number of interactions can have no value, such as the error near points without points
+            known = {
+                count: moments
+                for count, moments in states.items()
+                if moments is not None and moments[:, -2:].any()
+            }
             if output.detail or output.better == "neither" or len(known) < 2:
                 continue
             wanted = goals.get(output.key, [])

@@ -185,7 +185,7 @@ def _rows(summary: Summary, format_cell: Callable[[str, str, bool], str]) -> lis
         cells = [summary.label(method)]
         for output, count in columns:
             found = by_count.get((method, setup.counts[method][-1] if count is None else count))
-            cells.append(_cell(summary, found, output, format_cell) if found else "—")
+            cells.append(_cell(summary, found, output, format_cell) if found else format_cell("—", "", False))
         rows.append(cells)
     return rows
 
@@ -194,7 +194,8 @@ def _cell(summary: Summary, row: Row, output: Output, format_cell: Callable[[str
     score = row.scores[output.key]
     value = format_number(score.estimate.value, output.digits)
     is_best = row.method in summary.best[output.key, row.count]
-    return format_cell(value, details(score, output.digits), is_best)
+    is_constant = output.detail and score.estimate.low == score.estimate.high  # such as parameters
+    return format_cell(value, "" if is_constant else details(score, output.digits), is_best)
 
 
 def table_columns(setup: EvaluationSetup) -> list[tuple[Output, int | None]]:
@@ -293,7 +294,8 @@ def latex(summary: Summary, references: Sequence[str]) -> str:
     header, *rows = _rows(summary, format_cell)  # the cells are already LaTeX, names and headings are not
     setup = summary.setup
     lines = [rf"% \cite{{{','.join(references)}}}"]
-    lines.append(f"% {setup.protocol.label}, {len(summary.items)} images {setup.deviation}".rstrip())
+    deviation = f" ({setup.deviation})" if setup.deviation else ""
+    lines.append(f"% {setup.protocol.label}, {len(summary.items)} images{deviation}")
     notes = [*summary.seen_notes, *setup.notes, *([BEST_NOTE] if any(summary.best.values()) else [])]
     lines += [f"% {' '.join(note.split())}" for note in notes]
     lines.append(r"\begin{tabular}{l" + "r" * (len(header) - 1) + "}")
