@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from colorzoo.data.sources import StoredImage, find_sources
-from colorzoo.evaluation.summary import seen_images
+from colorzoo.evaluation.seen import seen_images
 from colorzoo.registry import model_card
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +63,7 @@ def test_table_of_seen_images_contains_all_listed_images(held_out) -> None:
     table = seen_images(model_card("colorzoo2026").weights["default"].seen)
     with manifest.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert {row["sha256"] for row in rows if row["path"] in held_out.SEEN} == table.hashes
+    assert {row["sha256"] for row in rows if row["path"] in held_out.SEEN} == table.sha256
     training = [Path(row["source"]).stem for row in rows if row["split"] == "train"]
     validation = {name for name in training if name.startswith("ILSVRC2012_val_")}
     assert validation

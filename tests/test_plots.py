@@ -24,7 +24,7 @@ def results(tmp_path: Path) -> Path:
     def row(method: str, count: int, value: float | str | None) -> dict:
         near = (value - 1, value + 2) if isinstance(value, float) else (value, value)
         score = {"value": value, "low": near[0], "high": near[1]}
-        return {"method": method, "interactions": count, "scores": {"psnr@256": score}}
+        return {"label": method, "interactions": count, "scores": {"psnr@256": score}}
 
     rows = [row("ours", 10, 30.0), row("ours", 0, 24.0), row("gray", 0, 22.0)]
     rows += [row("truth", 0, "inf"), row("broken", 0, None)]

@@ -39,8 +39,15 @@ class Plan:
     output: Path
     interactions: Sequence[int] | None = None
     metrics: Sequence[str] | None = None
-    compare: tuple[str, str] | None = None
+    compare: Sequence[tuple[str, str]] = ()
+    baseline: str | None = None
     resamples: int = 200
+    repeats: int = 1
+    columns: Sequence[str] = ()
+    goals: Sequence[tuple[str, float]] = ()
+    groups: Path | None = None
+    figure: Path | None = None
+    examples: Sequence[str] = ()
 
     def run(self) -> Outcome:
         return evaluate(**vars(self))

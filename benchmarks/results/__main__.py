@@ -59,8 +59,7 @@ AUTOMATIC_MODELS = (
     "gray",
     "truth",
 )
-JUDGED_MODELS = (  # what ships and colors a gray photo in a way of its own
-    "colorzoo2026",
+JUDGED_MODELS = (  # without colorzoo2026, which was trained on many of these photos
     "zhang2017_local_small",
     "kang2023_small",
     "zhang2016_small",
@@ -184,7 +183,8 @@ def source(table: Table, summary: Summary) -> str:
         if table.pairs
         else f"images in `{table.images}`, sorted by file name, that belong to an ImageNet class"
         if table.sources
-        else f"images in `{table.images}`, sorted by file name"
+        else f"images in `{table.images}`, sorted by file name, that no included model has "
+        "[seen in training](#images-seen-in-training)"
     )
     today = datetime.now(UTC).date().isoformat()
     keys = "".join(sorted(item.key for item in summary.items))

@@ -49,7 +49,8 @@ def option(
 ) -> Any:
     """Return a dataclass field that defines a command-line option.
 
-    Users can repeat an option of type ``list[str]``. The value of an option of type ``list[float]`` is a
+    Users can repeat an option of type ``list[str]``, and an option of type ``list[list[str]]`` with several
+    values. The value of an option of type ``list[float]`` is a
     comma-separated list. The type ``dict[str, str]`` defines one option for each registered kind of guidance
     that has a help text, and collects their values by name.
 

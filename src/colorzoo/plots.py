@@ -95,7 +95,7 @@ def report_curves(results: str | Path, metric: str) -> list[Curve]:
         parts = (score[part] for part in ("value", "low", "high"))
         # an undefined number is None, and an infinite one "inf"
         value, low, high = (math.nan if part is None else float(part) for part in parts)
-        points.append((row["method"], row["interactions"], value, low, high))
+        points.append((row["label"], row["interactions"], value, low, high))
     return join_points(points)
 
 

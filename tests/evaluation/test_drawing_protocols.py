@@ -89,7 +89,7 @@ def test_cached_values_are_not_reused_for_another_kind_of_sketches(folder: Path,
     values = []
     for sketches in ("drawn", "xdog", "drawn"):
         protocol = replace(DRAWN, sketches=sketches, **changes)
-        outcome = evaluate([MODEL], folder, protocol, output=tmp_path / "report", resamples=10)
+        outcome = evaluate([MODEL], folder, protocol, cache=tmp_path / "cache", resamples=10)
         values.append(outcome.per_image())
     assert values[0] == values[2] != values[1]
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from colorzoo import metrics
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.evaluation.images import Truth
-from colorzoo.evaluation.measures import Bleeding, MeasuredImage, list_metrics, named_measure
-from colorzoo.guidance import Guidance, Scribbles
+from colorzoo.evaluation.measures import COSTS, Bleeding, MeasuredImage, list_metrics, named_measure
+from colorzoo.guidance import Guidance, Points, Scribbles
 from colorzoo.metrics.edges import band_psnr, edge_band
 from colorzoo.metrics.named import all_metrics
 from colorzoo.simulation import SessionResult
@@ -23,7 +23,7 @@ from colorzoo.testing import sample_image
 SIZE = (64, 72)
 TRUE = sample_image(SIZE, batch=3, seed=1)
 WITH_NETWORK = {name for name, found in all_metrics().items() if found.default_network}
-PLAIN = sorted(set(list_metrics()) - WITH_NETWORK)
+PLAIN = sorted(set(list_metrics()) - WITH_NETWORK - {*COSTS, "ab_rmse_near"})  # without points
 RESULT = (0.7 * TRUE + 0.3 * sample_image(SIZE, batch=3, seed=2)).clamp(0, 1)
 
 
@@ -155,3 +155,27 @@ def test_drift_ignores_pixels_near_scribbles(bled: tuple[Truth, Tensor, Tensor])
     assert math.isnan(
         gain_of("drift", far, first, truth, Guidance(scribbles=Scribbles(torch.ones_like(mask))))
     )
+
+
+def test_errors_near_and_far_from_points_divide_the_image() -> None:
+    truth = Truth(sample_image((64, 72), seed=1), (64, 72))
+    mask = torch.zeros(1, 1, 64, 72)
+    mask[..., 20:24, 30:34] = 1
+    ab = truth.ab.clone()
+    ab[..., 4:40, 14:50] += 3  # up to 16 pixels from the point
+    ab[..., 20:24, 30:34] += 50  # the point itself does not count
+    ab[..., 63, 71] += 40  # far away
+    bleeding = Bleeding(SessionResult(truth.rgb, truth.ab), truth)
+    guidance = Guidance(points=Points(truth.ab * mask, mask))
+
+    def value(name: str, guidance: Guidance) -> float:
+        ((total, _, count),) = named_measure(name).run(
+            MeasuredImage(truth.rgb, ab, truth, bleeding, guidance)
+        )
+        return total if count else math.nan
+
+    assert value("ab_rmse_near", guidance) == pytest.approx(3, rel=1e-4)
+    assert value("ab_rmse_far", guidance) == pytest.approx(40 / math.sqrt(64 * 72 - 36 * 36), rel=1e-3)
+    assert math.isnan(value("ab_rmse_near", Guidance()))
+    whole = float((ab - truth.ab).square().mean().sqrt())
+    assert value("ab_rmse_far", Guidance()) == pytest.approx(whole, rel=1e-4)

@@ -1,5 +1,6 @@
 """Shipped protocols and invalid protocols."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_unknown_subsets_are_refused(subset: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("version: 3\n", ""), "'version'"),
+        (("version: 4\n", ""), "'version'"),
         (("mode: squash", "mode: stretch"), "resize.mode must be one of squash, crop, fit, none"),
         (("size: 256", "size: 4097"), "must be from 16 to 4096 pixels, got 4097"),
         (
@@ -128,4 +129,34 @@ def test_resize_matches_antialiased_bicubic_interpolation() -> None:
 def test_load_protocol_accepts_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(load_protocol("automatic").text.replace("name: automatic", "name: mine"))
-    assert load_protocol(str(file)).label == "mine/3"
+    assert load_protocol(str(file)).label == "mine/4"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("side: 6", "side: 2", "user.side"),
+        ("name: uniform_points, side: 6", "name: most_wrong_points", "user"),
+        ("resize: {mode: squash, size: 256}", "resize: {mode: crop, size: 64}", "resize.mode, resize.size"),
+        ("coloring: network", "coloring: colorizer\nseed: 3", "coloring, seed"),
+        ("version: 3", "version: 2", "version"),
+        ("subset: ctest10k-first1000\n", "", "subset"),
+        ("interactions: [0, 1,", "interactions: [0, 7,", ""),  # numbers of interactions are shown in tables
+    ],
+)
+def test_label_of_a_copied_protocol_names_the_changed_settings(
+    old: str, new: str, changed: str, tmp_path: Path
+) -> None:
+    text, file = load_protocol("zhang2017-hints").text, tmp_path / "copy.yaml"
+    assert old in text
+    file.write_text(text.replace(old, new))
+    version = 2 if changed == "version" else 3
+    suffix = f" (changed: {changed})" if changed else ""
+    assert load_protocol(str(file)).label == f"zhang2017-hints/{version}{suffix}"
+
+
+def test_label_of_a_protocol_that_was_changed_in_python_names_the_changed_settings() -> None:
+    protocol = load_protocol("automatic")
+    assert protocol.label == "automatic/4"
+    assert replace(protocol, seed=1).label == "automatic/4 (changed: seed)"
+    assert replace(protocol, seed=1, name="mine").label == "mine/4"

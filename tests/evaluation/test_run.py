@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -20,15 +21,21 @@ from PIL import Image
 from torch import Tensor
 
 import colorzoo
+from colorzoo.apps.cli.main import main
+from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, evaluate, images, methods
 from colorzoo.evaluation import run as run_module
-from colorzoo.evaluation.protocol import load_protocol, parse_protocol
+from colorzoo.evaluation.measures import COSTS, list_metrics
+from colorzoo.evaluation.protocol import Protocol, Resize, load_protocol, parse_protocol
+from colorzoo.evaluation.statistics import holm
 from colorzoo.guidance import Guidance
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.metrics import MeanPSNR
-from colorzoo.prediction import AbPrediction
+from colorzoo.metrics.named import all_metrics
+from colorzoo.prediction import AbPrediction, clip_colors
+from colorzoo.simulation import UniformPoints
 from colorzoo.zoo.su2020.model import InstanceColorization
 from tiny_evaluation import PROTOCOL, Plan, contents, evaluate_in_two_processes, write_image
 from tiny_model import NAME, tiny_model, tiny_task
@@ -192,7 +199,7 @@ def test_evaluation_of_results_folder_skips_unusable_images(run: Run, plan: Plan
     theirs = tmp_path / "theirs"
     for index in range(4):
         write_image(theirs / f"{index}.png", index)
-    run(models=(f"theirs={theirs}", "truth"), compare=("theirs", "truth"))
+    run(models=(f"theirs={theirs}", "truth"), compare=[("theirs", "truth")])
     assert scores(plan.output)["theirs", 0]["psnr"]["value"] == "inf"
     write_image(theirs / "1.png", 1, size=(20, 24))
     (theirs / "2.png").unlink()
@@ -279,13 +286,237 @@ def test_evaluate_compares_objects_files_and_registered_models(
 
 
 def test_comparison_without_automatic_results_omits_zero_interactions(run: Run) -> None:
-    outcome = run(interactions=(1, 3), metrics=("psnr",), compare=(NAME, "gray"))
+    outcome = run(interactions=(1, 3), metrics=("psnr",), compare=[(NAME, "gray")])
     assert outcome.summary is not None
     key = "psnr_rgb_8bit_mean@squash32-bicubic"
     values = {(row["method"], row["interactions"]): row[key] for row in outcome.table()}
     expected = {count: values[NAME, count] - values["gray", 0] for count in (1, 3)}
     found = {each.count: each.difference.estimate.value for each in outcome.summary.comparisons}
     assert found == pytest.approx(expected)
+
+
+def test_model_equals_its_own_saved_results_in_every_metric(run: Run, plan: Plan, tmp_path: Path) -> None:
+    """Files store 8 bits, so all metrics of named models are computed from 8 bits, too."""
+    names = sorted(
+        set(list_metrics()) - {name for name, found in all_metrics().items() if found.default_network}
+    )
+    names = [name for name in names if name not in {"cdc", *COSTS}]  # cdc compares the frames of clips
+    for index in range(4, 8):  # images of the size of the protocol
+        write_image(plan.data / f"{index}.png", index)
+    protocol = parse_protocol(PROTOCOL.replace("{mode: squash, size: 32}", "{mode: none}"), "tiny")
+    model = tiny_model()
+    for item in (plan.data / f"{index}.png" for index in range(8)):
+        lab = rgb_to_lab(torch.from_numpy(np.array(Image.open(item))).permute(2, 0, 1)[None] / 255)
+        with torch.inference_mode():
+            rgb, _ = clip_colors(model(lab[:, :1], Guidance()), lab[:, :1])
+        (tmp_path / "saved").mkdir(exist_ok=True)
+        levels = (rgb[0].permute(1, 2, 0) * 255).round().byte().numpy()
+        Image.fromarray(levels).save(tmp_path / "saved" / item.name)
+    outcome = run(
+        models={"named": model, "saved": tmp_path / "saved"},
+        protocol=replace(protocol, coloring="network", interactions=(0,)),
+        metrics=names,
+        compare=[("named", "saved")],
+    )
+    first, second = ({**row, "method": 0} for row in outcome.table())
+    assert first == pytest.approx(second, rel=1e-12, nan_ok=True)
+    assert outcome.summary is not None
+    assert len(outcome.summary.comparisons) > 10
+    assert not any(each.significant for each in outcome.summary.comparisons)
+
+
+def test_all_comparisons_of_a_report_are_corrected_jointly(run: Run, plan: Plan) -> None:
+    for index in range(4, 9):
+        write_image(plan.data / f"{index}.png", index)
+    pairs = [("other", "gray"), (NAME, "gray"), (NAME, "other")]
+    models = {**plan.models, "other": tiny_model(1)}
+    found = run(models=models, metrics=("psnr", "ab_rmse"), compare=pairs[:2]).summary.comparisons
+    assert [(each.methods, each.count) for each in found[::2]] == [
+        (pair, count) for pair in pairs[:2] for count in (0, 3)
+    ]
+    assert [each.adjusted for each in found] == holm([each.difference.p_value for each in found])
+    by_baseline = run(models=models, metrics=("psnr",), baseline="other", compare=pairs[:1]).summary
+    assert [each.methods for each in by_baseline.comparisons[::2]] == [pairs[0], pairs[2]]
+    page = report(plan)
+    assert (
+        page.count(f"{NAME} minus other") == page.count("other minus gray") == 4
+    )  # cells and their sort keys
+    listed = json.loads((plan.output / "results.json").read_text())["comparisons"]
+    assert [each["methods"] for each in listed[::2]] == [["other", "gray"], [NAME, "other"]]
+
+
+def test_compared_methods_of_the_command_line_are_repeatable(
+    plan: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    protocol = tmp_path / "tiny.yaml"
+    protocol.write_text(PROTOCOL)
+    words = ["evaluate", "--data", plan.data, "--protocol", protocol, "-o", tmp_path / "out"]
+    words += ["--metrics", "psnr", "--compare", f"{NAME}={plan.models[NAME]}", "gray"]
+    words += ["--compare", "welsh2002", "gray", "--baseline", "gray"]
+    assert main([str(word) for word in words]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if " minus gray" in line]
+    row = f"{NAME}={plan.models[NAME].name}"
+    assert [line.partition(" minus")[0] for line in lines] == [row, row, "welsh2002"]
+    assert all("too few images" in line for line in lines)
+
+
+def test_repeated_users_are_averaged_for_each_image(run: Run, plan: Plan) -> None:
+    """The value of an image is the mean over users with different points, and more users change less."""
+    key = "psnr_rgb_8bit_mean@squash32-bicubic"
+
+    def values(protocol: Protocol, **changes: Any) -> np.ndarray:
+        found = run(models={NAME: plan.models[NAME]}, metrics=("psnr",), protocol=protocol, **changes)
+        return np.array([row[key] for row in found.per_image()]).reshape(2, -1)
+
+    alone = values(plan.protocol)
+    repeated = values(plan.protocol, repeats=3)
+    assert repeated[0] == pytest.approx(alone[0])  # without points
+    assert np.abs(repeated[1] - alone[1]).min() > 1e-3
+    users = [alone[1]]
+    original = UniformPoints.begin
+    for number in (1, 2):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                UniformPoints,
+                "begin",
+                lambda user, target, *rest, n=number: original(
+                    user, replace(target, seed=target.seed + n), *rest
+                ),
+            )
+            users.append(values(replace(plan.protocol, seed=0, name=f"user-{number}"), output=None)[1])
+    assert repeated[1] == pytest.approx(np.mean(users, axis=0))
+    assert json.loads((plan.output / "manifest.json").read_text())["repeats"] == 3
+
+
+def test_intervals_and_tests_resample_groups_of_images(run: Run, plan: Plan, tmp_path: Path) -> None:
+    """Copies of images in the groups of their originals change neither intervals nor p-values."""
+    for index in range(4, 7):
+        write_image(plan.data / f"{index}.png", index)
+    changes: dict[str, Any] = {"interactions": (0,), "metrics": ("psnr",), "compare": [(NAME, "gray")]}
+    alone = run(**changes).summary
+    for index in range(7):
+        shutil.copy(plan.data / f"{index}.png", plan.data / f"{index}-copy.png")
+    (tmp_path / "groups.csv").write_text(
+        "image,group\n" + "".join(f"{i}.png,{i}\n{i}-copy.png,{i}\n" for i in range(7))
+    )
+    outcome = run(groups=tmp_path / "groups.csv", **changes)
+    grouped = outcome.summary
+    assert alone is not None
+    assert grouped is not None
+    for one, other in zip(alone.rows, grouped.rows, strict=True):
+        for key, score in one.scores.items():
+            expected = pytest.approx(vars(score.estimate), nan_ok=True)
+            assert vars(other.scores[key].estimate) == expected
+    p_values = [summary.comparisons[0].difference.p_value for summary in (alone, grouped)]
+    assert p_values[0] == pytest.approx(p_values[1])
+    assert {row["group"] for row in outcome.per_image()} == {str(index) for index in range(7)}
+    (tmp_path / "groups.csv").write_text("image,group\n0.png,a\n")
+    with pytest.raises(DataError, match=r"must list a group for each image, got none for '0-copy.png'"):
+        run(groups=tmp_path / "groups.csv", **changes)
+
+
+def test_values_that_do_not_exist_are_neither_compared_nor_on_a_curve(run: Run) -> None:
+    """Without points, no pixel is near a point."""
+    summary = run(
+        metrics=("ab_rmse_near",), interactions=(0, 1, 3), compare=[(NAME, "gray"), (NAME, "truth")]
+    ).summary
+    assert summary is not None
+    assert summary.comparisons == ()
+    values = [row.scores["ab_rmse_within_16_px_mean"].estimate.value for row in summary.rows[:3]]
+    assert np.isnan(values[0])
+    (area,) = summary.curves
+    assert area.estimate.value == pytest.approx((values[1] + values[2]) / 2)  # from 1 to 3
+
+
+def test_selected_columns_have_a_row_for_each_method(run: Run, plan: Plan) -> None:
+    summary = run(
+        metrics=("psnr", "ssim", "parameters"),
+        columns=("psnr@0", "psnr@3", "ssim", "parameters"),
+        goals=[("psnr", 5.0)],
+    ).summary
+    assert summary is not None
+    table = (plan.output / "results.md").read_text().split("\n\n")[0].splitlines()
+    heading = "| method | PSNR (0) [dB] ↑ | PSNR (3) [dB] ↑ | SSIM ↑ | Parameters [M] |"
+    assert table[0] == heading
+    rows = {line.split(" | ")[0][2:]: line.strip("| ").split(" | ")[1:] for line in table[2:]}
+    assert list(rows) == [NAME, "gray", "truth"]
+    scores = {(row.method, row.count): row.scores for row in summary.rows}
+    psnr, ssim = "psnr_rgb_8bit_mean", "ssim_rgb_gauss11_mean"
+    expected = [scores[NAME, 0][psnr], scores[NAME, 3][psnr], scores[NAME, 3][ssim]]
+    found = [float(cell.split()[0].strip("*")) for cell in rows[NAME][:3]]
+    assert found == pytest.approx([score.estimate.value for score in expected], abs=0.006)
+    assert rows["gray"][1] == "—"  # no result after three points
+    assert {line.count(" & ") for line in (plan.output / "results.tex").read_text().splitlines()
+            if line.endswith(r"\\")} == {4}  # fmt: skip
+    assert "—" not in (plan.output / "results.tex").read_text()
+    assert "to" not in rows[NAME][3]  # the number of parameters has no interval
+    curves = json.loads((plan.output / "results.json").read_text())["curves"]
+    assert [(each["method"], each["goal"]) for each in curves] == [(NAME, None), (NAME, 5.0), (NAME, None)]
+    assert "number for 5 dB PSNR" in report(plan)
+    for changes, message in (
+        ({"columns": ("psnr@7",)}, "--columns must use the interactions 0, 3, got 'psnr@7'"),
+        ({"columns": ("lpips",)}, "the metric must be one of the report .*'lpips'"),
+        ({"goals": [("fid", 3.0)]}, "'fid'"),
+        ({"repeats": 0}, "--repeats must be at least 1, got 0"),
+    ):
+        with pytest.raises(DataError, match=message):
+            run(metrics=("psnr",), **changes)
+
+
+def test_costs_are_columns_without_comparisons(run: Run, plan: Plan) -> None:
+    found = run(metrics=("psnr", "parameters", "gflops", "seconds"), compare=[(NAME, "gray")])
+    rows = {(row["method"], row["interactions"]): list(row.values())[3:] for row in found.table()}
+    model = tiny_model()
+    parameters = sum(each.numel() for each in model.parameters())
+    with torch.utils.flop_counter.FlopCounterMode(display=False) as counter:
+        model(torch.full((1, 1, 32, 32), 50.0), Guidance())
+    for count in (0, 3):
+        millions, gflops, seconds = rows[NAME, count]
+        assert millions == pytest.approx(parameters / 1e6)
+        # with the conversion to Lab
+        assert gflops == pytest.approx(counter.get_total_flops() / 1e9, rel=0.01)
+        assert 0 < seconds < 60
+    assert found.summary is not None
+    assert {each.output.title for each in found.summary.comparisons} == {"PSNR"}
+    assert np.isnan(rows["truth", 0]).all()
+
+
+def test_report_of_another_protocol_is_not_replaced(run: Run, plan: Plan) -> None:
+    run(models=("gray",), metrics=("psnr",))
+    before = contents(plan.output)
+    for protocol in (replace(plan.protocol, name="other"), replace(plan.protocol, version=4)):
+        with pytest.raises(DataError, match="contains a report of protocol tiny-hints/3, not"):
+            run(models=("gray",), metrics=("psnr",), protocol=protocol)
+    assert contents(plan.output) == before
+    run(models=("gray",), metrics=("ab_rmse",))  # the same protocol with other metrics
+
+
+def test_notes_and_best_values_are_in_both_tables(
+    run: Run, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    monkeypatch.setenv("TORCH_HOME", str(plan.output))
+    protocol = replace(plan.protocol, metrics=("psnr", "lpips"))
+    models = {**plan.models, "other": tiny_model(1)}
+    summary = run(protocol=protocol, models=models).summary
+    assert summary is not None
+    markdown, latex = ((plan.output / f"results.{end}").read_text() for end in ("md", "tex"))
+    best = summary.best["psnr_rgb_8bit_mean", 3]
+    row = next(row for row in summary.rows if row.count == 3 and row.method in best)
+    value = f"{row.scores['psnr_rgb_8bit_mean'].estimate.value:.2f}"
+    for text, bold in ((markdown, f"**{value}**"), (latex, rf"\textbf{{{value}}}")):
+        assert "lpips was skipped" in text
+        assert bold in text
+        assert "Bold values are the best" in text
+
+
+def test_changed_settings_of_a_protocol_are_named_in_all_files(run: Run, plan: Plan) -> None:
+    protocol = replace(load_protocol("zhang2017-hints"), seed=1, resize=Resize("squash", 32))
+    outcome = run(protocol=protocol, metrics=("psnr",), interactions=(0,))
+    label = "zhang2017-hints/3 (changed: resize.size, seed)"
+    for name in ("results.json", "results.md", "results.tex", "report.html", "manifest.json"):
+        assert label in (plan.output / name).read_text()
+    assert any(label in note for note in outcome.notes)
 
 
 def test_cache_does_not_return_values_of_a_changed_object(run: Run, plan: Plan) -> None:
@@ -335,7 +566,7 @@ def test_evaluate_refuses_weight_files_that_do_not_fit_before_the_first_image(
 
 
 def test_report_html_has_no_external_resources(run: Run, plan: Plan) -> None:
-    run(compare=(NAME, "gray"))
+    run(compare=[(NAME, "gray")])
     page = report(plan)
     assert len(page) < 2e6
     assert re.findall(r"""(?:src|href)=["'](?!data:)""", page) == []
@@ -376,7 +607,7 @@ def test_exemplar_protocol_reads_references_from_pairs_csv(run: Run, plan: Plan)
         ({"models": ("theirs=nowhere",)}, "nowhere"),
         ({"metrics": ("psnrr",)}, "psnr"),
         ({"metrics": ("lpips",)}, "alexnet"),
-        ({"compare": ("gray", "gray")}, "twice"),
+        ({"compare": [("gray", "gray")]}, "twice"),
         ({"data": Path("nowhere")}, "does not exist"),
         (
             {"protocol": parse_protocol(PROTOCOL.replace("[psnr, cdr, colorfulness]", "[lpips]"), "")},
@@ -387,7 +618,8 @@ def test_exemplar_protocol_reads_references_from_pairs_csv(run: Run, plan: Plan)
         ({"models": {"truth": "."}}, "baseline"),
         ({"models": {"mine": 3}}, "'mine' must be None, a path"),
         ({"models": {}}, "at least one"),
-        ({"models": {"gray": None}, "compare": ("gray", "mine")}, "--compare must list rows .*'mine'"),
+        ({"baseline": "nobody"}, "--baseline must list rows .*'nobody'"),
+        ({"models": {"gray": None}, "compare": [("gray", "mine")]}, "--compare must list rows .*'mine'"),
         ({"interactions": (-1,)}, "from 0"),
     ],
 )

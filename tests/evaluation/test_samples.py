@@ -17,6 +17,7 @@ from colorzoo.apps.cli.main import main
 from colorzoo.errors import DataError
 from colorzoo.evaluation import evaluate, run
 from colorzoo.evaluation.images import read_truth, select_images
+from colorzoo.evaluation.methods import saved_result
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Guidance
 from colorzoo.metrics.perceptual import MeanLPIPS
@@ -91,10 +92,10 @@ def test_columns_of_samples_equal_the_results_of_single_seeds(folder: Path, tmp_
         truth = read_truth(item.hashed(), PROTOCOL, torch.device("cpu"))
         seeds = (Guidance(extra={"seed": torch.tensor([seed])}) for seed in range(3))
         lightness = truth.lab[:, :1]
-        images = [clip_colors(Sampled()(lightness, each), lightness) for each in seeds]
-        for (rgb, ab), (other_rgb, other_ab) in combinations(images, 2):
-            change = torch.linalg.vector_norm(ab - other_ab, dim=1).mean()
-            distances.append((float(change), float(metric.network(2 * rgb - 1, 2 * other_rgb - 1))))
+        images = [clip_colors(Sampled()(lightness, each), lightness)[0] for each in seeds]
+        for one, other in combinations(map(saved_result, images), 2):
+            change = torch.linalg.vector_norm(one.ab - other.ab, dim=1).mean()
+            distances.append((float(change), float(metric.network(2 * one.rgb - 1, 2 * other.rgb - 1))))
     expected = np.mean(distances, axis=0)
     assert found["mine"]["ab_diversity_of_3"] == pytest.approx(expected[0], rel=1e-4)
     (lpips,) = (key for key in found["mine"] if key.startswith("lpips") and "diversity" in key)

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 from scipy.ndimage import binary_dilation
-from skimage.color import lab2rgb, rgb2lab
+from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 from skimage.feature import canny
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from skimage.segmentation import slic
@@ -87,6 +87,11 @@ def delta_colorfulness(batch: Batch, form: str) -> Values:
 def mean_rmse(batch: Batch) -> Values:
     errors = [np.sqrt(np.mean((made - true) ** 2)) for made, true in pairs(batch, "ab", "target_ab")]
     return {"": float(np.mean(errors))}
+
+
+def mean_ciede2000(batch: Batch) -> Values:
+    found = [deltaE_ciede2000(*map(rgb2lab, pair)).mean() for pair in pairs(batch, "rgb", "target")]
+    return {"": float(np.mean(found))}
 
 
 def ab_auc(batch: Batch) -> Values:
@@ -177,6 +182,7 @@ NAN = math.nan
 IN_RGB = {"names": ("rgb", "target"), "peak": 1.0}
 
 PSNR_CASES = [
+    Case("ciede2000", metrics.MeanCIEDE2000, RGB, mean_ciede2000, tolerance=1e-3),
     Case("mean_psnr_8bit", metrics.MeanPSNR, RGB, partial(mean_psnr, **IN_RGB)),
     Case("mean_psnr", partial(metrics.MeanPSNR, eight_bit=False), RGB, partial(mean_psnr, **IN_RGB)),
 ]

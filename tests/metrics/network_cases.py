@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch_fidelity.metric_fid import fid_statistics_to_metric
+from torchmetrics.image.kid import poly_mmd
 
 from colorzoo import metrics
 from colorzoo.metrics.feature_networks import FeatureNetwork
@@ -42,6 +43,18 @@ FID_CASE = Case(
 )
 
 
+KID_KEY = "kid_corners_none"
+
+
+def kid(batch: Batch) -> Values:
+    made, true = (Corners()(batch[name]).double() for name in ("rgb", "target"))
+    return {KID_KEY: float(poly_mmd(true, made)) if len(made) > 1 else NAN}
+
+
+KID_BUILD = partial(metrics.KID, CORNERS)
+KID_CASE = Case("kid", KID_BUILD, [*RGB, RGB[0]], kid, tolerance=1e-3, empty={KID_KEY: NAN})
+
+
 class RedPatches(nn.Module):
     """A classifier without weights: the mean red of 16 patches."""
 
@@ -71,4 +84,4 @@ ACCURACY_CASE = Case(
 )
 
 
-CASES = [FID_CASE, ACCURACY_CASE]
+CASES = [FID_CASE, KID_CASE, ACCURACY_CASE]

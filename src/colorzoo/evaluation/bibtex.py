@@ -62,7 +62,8 @@ def bibtex(keys: Collection[str]) -> str:
     Args:
         keys: Citation keys; unknown keys are skipped.
     """
-    entries = {OURS: _entry(OURS, {**citation(), "type": "software", "year": None})}
+    year = citation()["date-released"].partition("-")[0]
+    entries = {OURS: _entry(OURS, {**citation(), "type": "software", "year": year})}
     for reference in citation()["references"]:
         key = _keys(reference)[0]
         entries[key] = _entry(key, reference)
@@ -79,12 +80,10 @@ def _entry(key: str, reference: Mapping[str, Any]) -> str:
     venue = reference.get("notes", "").partition("; published at ")[2]
     authors = []
     for author in reference["authors"]:
-        if author.get("name") == "et al.":
-            authors.append("others")
-        elif "name" in author:  # braces keep the name of an organization together
+        if "name" in author:  # braces keep the name of an organization together
             authors.append(f"{{{author['name']}}}")
         else:
-            authors.append(", ".join(filter(None, (author["family-names"], author.get("given-names", "")))))
+            authors.append(f"{author['family-names']}, {author['given-names']}")
     kind, venue_key = _KINDS.get(reference["type"], ("misc", "howpublished"))
     fields = {
         "title": f"{{{reference['title']}}}",

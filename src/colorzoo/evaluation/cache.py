@@ -34,6 +34,7 @@ class Entry:
         actual_interactions: Actual number of interactions by requested number.
         thumbnails: ``data:`` URLs of JPEG thumbnails. The keys are `TRUE_IMAGE` for the ground truth,
             `REFERENCE` for the reference, and the largest number of interactions for the result.
+        points: Color points after the largest number of interactions; see `colorzoo.evaluation.figure.Mark`.
         skipped: Reason why the image was not evaluated; empty if it was evaluated.
         gray: Whether the ground truth has no color.
     """
@@ -42,6 +43,7 @@ class Entry:
     features: dict[int, dict[str, list[float]]] = field(default_factory=dict)
     actual_interactions: dict[int, int] = field(default_factory=dict)
     thumbnails: dict[int, str] = field(default_factory=dict)
+    points: list[tuple[float, float, str]] = field(default_factory=list)
     skipped: str = ""
     gray: bool = False
 

@@ -64,7 +64,7 @@ class Item:
         reference_name: Path of the reference relative to the data folder.
         lines: Location of the drawn lines, or None.
         lines_sha256: SHA-256 of the file of the drawn lines; empty without drawn lines.
-        clip: Name of the clip; empty if the image is not a video frame.
+        clip: Name of the clip of a video frame, or group of the image from a CSV file; empty without both.
     """
 
     name: str

@@ -29,7 +29,7 @@ from colorzoo.metrics.base import Better, ColorMetric, Output, mean_of_moments, 
 from colorzoo.metrics.cdr import cluster_discrepancy, clusters_name
 from colorzoo.metrics.edges import band_psnr, edge_band
 from colorzoo.metrics.feature_networks import without_downloads
-from colorzoo.metrics.fid import FID, frechet_distance
+from colorzoo.metrics.fid import FID, KID, frechet_distance, kernel_distance
 from colorzoo.metrics.named import all_metrics, inputs_of, named_metric, parse_name
 from colorzoo.metrics.perceptual import MeanLPIPS
 from colorzoo.metrics.video import histogram_consistency, level_histograms
@@ -43,6 +43,10 @@ SCRIBBLE_RADIUS = 16  # pixels; colors may change within this distance from a sc
 REGION_TOLERANCE = 10.0
 """Maximum color difference of a region in `region_accuracy`, in CIE units (CIE76), a project choice."""
 CLIP_MEASURE = "cdc"
+COSTS = ("parameters", "gflops", "seconds")
+"""Measures of the computation: parameters, multiplications and additions, and time of a result."""
+NEAR_RADIUS = 16
+"""Distance in pixels from a color point up to which a pixel is near; a project choice."""
 
 
 class Bleeding:
@@ -77,6 +81,7 @@ class MeasuredImage:
         truth: The ground truth.
         bleeding: Color bleeding in the method's result before the first interaction.
         guidance: Guidance with which the method computed the result.
+        cost: Number of parameters, number of floating-point operations and seconds; see `COSTS`.
     """
 
     rgb: Tensor
@@ -84,6 +89,7 @@ class MeasuredImage:
     truth: Truth
     bleeding: Bleeding
     guidance: Guidance = field(default_factory=Guidance)
+    cost: Callable[[str], float] = field(default=lambda _: float("nan"))
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,14 @@ def own_measures() -> dict[str, Measure]:
     accuracy = Output("region_area_within_de10", "Region accuracy", "", "higher", mean)
     consistency = Output("cdc_rgb_8bit_1-2-4", "CDC", "", "lower", no_finish, digits=6, per_image=False)
 
+    costs = {
+        "parameters": Output("parameters_millions", "Parameters", "M", "neither", mean, 1, detail=True),
+        "gflops": Output("gflops_mean", "GFLOPs", "", "neither", mean, 1, detail=True),
+        "seconds": Output("seconds_mean", "Time", "s", "neither", mean, detail=True),
+    }
+    near = Output(f"ab_rmse_within_{NEAR_RADIUS}_px_mean", "ab RMSE near points", "", "lower", mean, 2)
+    far = Output(f"ab_rmse_beyond_{NEAR_RADIUS}_px_mean", "ab RMSE far from points", "", "lower", mean, 2)
+
     # the distance of a clip is the color distribution consistency (CDC) of the histograms of its frames
     def frame_histograms(result: MeasuredImage) -> Values:
         return [level_histograms(result.rgb[:, None]).flatten().tolist()]
@@ -172,6 +186,9 @@ def own_measures() -> dict[str, Measure]:
         _image_measure("cdr_gain", cdr_gain, _cdr_gain),
         _image_measure("drift", drift, _drift),
         _image_measure("region_accuracy", accuracy, _region_accuracy),
+        _image_measure("ab_rmse_near", near, partial(_ab_rmse_by_distance, is_near=True)),
+        _image_measure("ab_rmse_far", far, partial(_ab_rmse_by_distance, is_near=False)),
+        *(_image_measure(cost, output, partial(_cost, name=cost)) for cost, output in costs.items()),
         Measure(CLIP_MEASURE, (consistency,), run=frame_histograms, distance=clip_consistency),
     ]
     return {measure.name: measure for measure in measures}
@@ -202,6 +219,23 @@ def _drift(result: MeasuredImage) -> Tensor:
     near = edge_band(result.guidance.scribbles.mask, 2 * SCRIBBLE_RADIUS + 1) > 0
     distance = torch.linalg.vector_norm(result.ab - result.bleeding.first.ab, dim=1, keepdim=True)
     return distance[~near].mean()  # NaN if all pixels are near
+
+
+def _cost(result: MeasuredImage, name: str) -> Tensor:
+    return torch.tensor(result.cost(name))
+
+
+def _ab_rmse_by_distance(result: MeasuredImage, is_near: bool) -> Tensor:
+    """Return the ab RMSE over the pixels near a color point, without the points, or over all other pixels.
+
+    The value is NaN without such pixels.
+    """
+    points = result.guidance.points
+    mask = torch.zeros_like(result.ab[:, :1]) if points is None else points.mask
+    is_point_near = edge_band(mask, 2 * NEAR_RADIUS + 1) > 0
+    chosen = is_point_near & (mask == 0) if is_near else ~is_point_near
+    errors = (result.ab - result.truth.ab).square().mean(dim=1, keepdim=True)
+    return errors[chosen].mean().sqrt()
 
 
 def _region_accuracy(result: MeasuredImage) -> Tensor:
@@ -246,7 +280,8 @@ def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:
     else:
         metric.to(device)
     if isinstance(metric, FID):
-        return Measure(name, outputs, lambda result: metric.features(result.rgb).tolist(), frechet_distance)
+        set_distance = kernel_distance if isinstance(metric, KID) else frechet_distance
+        return Measure(name, outputs, lambda result: metric.features(result.rgb).tolist(), set_distance)
     # without report columns: the value of `compute`
     has_columns = bool(outputs)
     if not has_columns:

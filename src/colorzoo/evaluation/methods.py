@@ -9,6 +9,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +33,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.layers.points import predict_regions
 from colorzoo.inference.palette import next_point
 from colorzoo.inference.references import ReadReference
+from colorzoo.metrics.psnr import to_8bit
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.pixels.formats import READABLE
 from colorzoo.prediction import clip_colors
@@ -83,8 +85,10 @@ class Method:
 
 
 def parse_methods(
-    models: Mapping[str, MethodSource] | Sequence[str], compare: tuple[str, str] | None = None
-) -> tuple[dict[str, MethodSource], tuple[str, str] | None]:
+    models: Mapping[str, MethodSource] | Sequence[str],
+    compare: Sequence[tuple[str, str]] = (),
+    baseline: str | None = None,
+) -> tuple[dict[str, MethodSource], tuple[tuple[str, str], ...]]:
     """Return the sources of methods by row name, from a dict or the entries of ``--models``.
 
     The row of a weight file is named ``NAME=FILE`` if ``NAME`` is a registered model, without the folder of
@@ -92,38 +96,41 @@ def parse_methods(
 
     Args:
         models: Sources by row name, or entries ``NAME``, ``NAME=FOLDER`` or ``NAME=FILE``; see `evaluate`.
-        compare: Two entries or row names; entries that ``models`` does not contain are added.
+        compare: Pairs of entries or row names; entries that ``models`` does not contain are added.
+        baseline: Entry or row name with which all models are compared; added like the entries of ``compare``.
 
     Returns:
         The sources by row name, and the row names of the compared methods.
 
     Raises:
-        DataError: An entry is repeated, or ``compare`` does not name two rows.
+        DataError: An entry is repeated, or ``compare`` or ``baseline`` does not name rows.
     """
+    named = [*compare, *([(baseline, baseline)] if baseline else [])]
     sources: dict[str, MethodSource] = {}
     if isinstance(models, Mapping):
         sources = dict(models)
     else:
         entries = [registered_name(entry) for entry in models]
         _require_unique(entries, "list each method once")
-        compared = [registered_name(name) for name in compare or ()]  # entries or row names
+        named = [(registered_name(first), registered_name(second)) for first, second in named]
         listed = {*entries, *_row_names(entries).values()}
-        added = [name for name in dict.fromkeys(compared) if name not in listed]
+        added = [name for name in dict.fromkeys(chain(*named)) if name not in listed]
         row_names = _row_names([*entries, *added])
         _require_unique(row_names.values(), "list different names")
         for entry, row in row_names.items():
             _, _, path = entry.partition("=")
             sources[row] = Path(path) if path else None
-        if compare is not None:
-            first, second = (row_names.get(name, name) for name in compared)
-            compare = first, second
-    if compare is not None:
-        if compare[0] == compare[1]:
-            raise DataError(f"--compare must list two different methods, got {compare[0]!r} twice")
-        if missing := [name for name in compare if name not in sources]:
-            rows = ", ".join(sources)
-            raise DataError(f"--compare must list rows of the report ({rows}), got {missing[0]!r}")
-    return sources, compare
+        named = [(row_names.get(first, first), row_names.get(second, second)) for first, second in named]
+    if missing := [name for name in chain(*named) if name not in sources]:
+        option = "--compare" if missing[0] in chain(*named[: len(compare)]) else "--baseline"
+        raise DataError(f"{option} must list rows of the report ({', '.join(sources)}), got {missing[0]!r}")
+    pairs = named[: len(compare)]
+    if repeated := next((first for first, second in pairs if first == second), ""):
+        raise DataError(f"--compare must list two different methods, got {repeated!r} twice")
+    if baseline:
+        reference = named[-1][0]
+        pairs += [(name, reference) for name in sources if name not in (reference, *BASELINES)]
+    return sources, tuple(dict.fromkeys(pairs))
 
 
 def _require_unique(names: Iterable[str], rule: str) -> None:
@@ -302,8 +309,7 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
         if candidates and path not in candidates:
             names = ", ".join(each.name for each in candidates)
             raise ImageError(f"{folder} must contain one result for {item.name}, got {names}")
-        rgb = read_result(path, truth, protocol, item.name)
-        result = SessionResult(rgb, rgb_to_lab(rgb)[:, 1:])
+        result = saved_result(read_result(path, truth, protocol, item.name))
         return lambda _scene, _guidance: result
 
     identity = digest(*(f"{path.relative_to(folder)} {sha256_of(path)}" for path in paths))
@@ -379,14 +385,24 @@ def _model_method(
     return Method(row, identity, lambda _item, _truth: function, about, model, name)
 
 
+def saved_result(rgb: Tensor) -> SessionResult:
+    """Return a result as an 8-bit image file stores it, so that results of files and models are equal.
+
+    Args:
+        rgb: ``(1, 3, H, W)`` in [0, 1].
+    """
+    rgb = (to_8bit(rgb) / 255).contiguous()  # the memory layout changes rounding errors of sums
+    return SessionResult(rgb, rgb_to_lab(rgb)[:, 1:])
+
+
 def model_function(model: ColoringModel) -> ColorFunction:
     """Return a function that colorizes an image with the network at the size of the image."""
 
     def colorize(scene: TargetImage, guidance: Guidance) -> SessionResult:
         with torch.inference_mode():
             prediction = model(scene.lightness, guidance)
-            rgb, ab = clip_colors(prediction, scene.lightness)
-        return SessionResult(rgb.clone(), ab.clone())
+            rgb, _ = clip_colors(prediction, scene.lightness)
+        return saved_result(rgb)
 
     return colorize
 
@@ -412,7 +428,7 @@ def colorizer_function(model: ColoringModel) -> ColorFunction:
         colorized = colorizer.colorize(_image(input_rgb), given, reference=exemplar)
         # a model without weights has no device, but the target is on the device that the user selected
         rgb = torch.from_numpy(colorized.rgb).permute(2, 0, 1)[None].to(target.rgb.device)
-        return SessionResult(rgb, rgb_to_lab(rgb)[:, 1:])
+        return saved_result(rgb)
 
     return colorize
 

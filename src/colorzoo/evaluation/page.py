@@ -14,6 +14,8 @@ from colorzoo.evaluation.methods import BASELINES, TRUTH
 from colorzoo.evaluation.summary import Summary
 from colorzoo.evaluation.tables import (
     OMITTED_NOTE,
+    curve_digits,
+    curve_heading,
     details,
     format_interval,
     format_number,
@@ -69,6 +71,8 @@ def page(summary: Summary, cache: Cache) -> str:
         ranked_by=ranking_output,
         gallery=() if ranking_output is None else _gallery(summary, cache, ranking_output),
         metric_heading=metric_heading,
+        curve_digits=curve_digits,
+        curve_heading=curve_heading,
         details=details,
         format_interval=format_interval,
         format_number=format_number,
@@ -96,7 +100,7 @@ def curves_of(summary: Summary, output: Output) -> list[Curve]:
     points = []
     for row in summary.rows:
         estimate = row.scores[output.key].estimate
-        points.append((row.method, row.count, estimate.value, estimate.low, estimate.high))
+        points.append((summary.label(row.method), row.count, estimate.value, estimate.low, estimate.high))
     return join_points(points)
 
 
@@ -117,7 +121,7 @@ def draw(summary: Summary, output: Output) -> str:
 def _gallery(summary: Summary, cache: Cache, output: Output) -> list[tuple[str, list[dict[str, Any]]]]:
     """Return the images with the worst and best mean over all methods except truth and gray.
 
-    A row contains truth and reference URLs, and each method's name, URL and value.
+    A row contains truth and reference URLs, and each method's name, URL, value and color points.
     """
     setup = summary.setup
     # values after the largest number of interactions
@@ -140,10 +144,11 @@ def _gallery(summary: Summary, cache: Cache, output: Output) -> list[tuple[str, 
         for index in indices:
             item, urls, results = summary.items[index], dict[int, str](), []
             for method in setup.methods:
-                urls = cache.read(method.key, item.key).thumbnails
+                entry = cache.read(method.key, item.key)
+                urls = entry.thumbnails
                 if method.name != TRUTH:  # the truth has its own column
                     url = urls[setup.counts[method.name][-1]]
-                    results.append((method.name, url, float(values[method.name][index])))
+                    results.append((method.name, url, float(values[method.name][index]), entry.points))
             reference = urls.get(REFERENCE, "")
             rows.append({"item": item, "truth": urls[TRUE_IMAGE], "reference": reference, "results": results})
         gallery.append((heading, rows))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -132,8 +133,34 @@ class Protocol:
 
     @property
     def label(self) -> str:
-        """Name and version of the protocol."""
-        return f"{self.name}/{self.version}"
+        """Name and version, and the changed settings of a built-in protocol."""
+        changed = f" (changed: {', '.join(self.changes)})" if self.changes else ""
+        return f"{self.name}/{self.version}{changed}"
+
+    @cached_property
+    def changes(self) -> tuple[str, ...]:
+        """Settings that differ from the built-in protocol with the same name, such as ``user.side``.
+
+        Examples:
+            >>> from dataclasses import replace
+            >>> replace(load_protocol("automatic"), seed=7).label
+            'automatic/4 (changed: seed)'
+        """
+        if self.name not in list_protocols():
+            return ()
+        original = load_protocol(self.name)
+        described = {"title", "source", "notes", "text", "metrics", "interactions"}
+        changed = []
+        for name in [each.name for each in fields(self) if each.name not in described]:
+            values = getattr(self, name), getattr(original, name)
+            if values[0] == values[1]:
+                continue
+            parts = [dict(vars(value)) if is_dataclass(value) else {} for value in values]
+            if type(values[0]) is type(values[1]) and parts[0]:
+                changed += [f"{name}.{key}" for key in parts[0] if parts[0][key] != parts[1][key]]
+            else:
+                changed.append(name)
+        return tuple(changed)
 
     @property
     def coloring_note(self) -> str:

@@ -13,27 +13,30 @@ from colorzoo.errors import DataError
 from colorzoo.evaluation.bibtex import bibtex, cited_keys
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.page import page
+from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.summary import Summary
 from colorzoo.evaluation.tables import latex, markdown, per_image, plain
 from colorzoo.files import check_outputs, write_atomic
 
-SCHEMA = 3
+SCHEMA = 4
 REPORT_FILES = (  # in the order in which they are written
     *("manifest.json", "per_image.csv", "results.md", "results.tex", "references.bib", "report.html"),
     "results.json",
 )
 
 
-def create_report_folder(folder: Path, data: Path) -> None:
-    """Create the folder of a report, which can contain an earlier report.
+def create_report_folder(folder: Path, data: Path, protocol: Protocol) -> None:
+    """Create the folder of a report, which can contain an earlier report with the same protocol.
 
     Args:
         folder: Folder of the report.
         data: Folder of the images.
+        protocol: Protocol of the report.
 
     Raises:
-        DataError: The folder is inside ``data`` or cannot be created, or it contains a file with the name of
-            a report file but no manifest, so the report would replace other files.
+        DataError: The folder is inside ``data`` or cannot be created. Or it contains the report of another
+            protocol, or a file with the name of a report file but no manifest, so the report would replace
+            other files.
     """
     check_outputs([folder / name for name in REPORT_FILES], folders=[data])
     found = [name for name in REPORT_FILES if os.path.lexists(folder / name)]
@@ -44,6 +47,11 @@ def create_report_folder(folder: Path, data: Path) -> None:
     is_report = isinstance(stored, dict) and {"schema", "protocol", "methods"} <= stored.keys()
     if found and not is_report:
         raise DataError(f"{folder / found[0]} is not part of a report. Choose another folder for -o.")
+    if found and stored["protocol"]["name"] != protocol.label:
+        raise DataError(
+            f"{str(folder)!r} contains a report of protocol {stored['protocol']['name']}, not "
+            f"{protocol.label}. Choose another folder for -o, or delete this folder."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -112,6 +120,7 @@ def manifest(summary: Summary) -> dict[str, Any]:
         "interactions": sorted({row.count for row in summary.rows}),
         "metrics": [setup.full_key(output) for output in setup.outputs],
         "resamples": setup.resamples,
+        "repeats": setup.repeats,
         "deviation": setup.deviation,
         "images": images,
         "skipped": [{"name": name, "reason": reason} for name, reason in summary.skipped],
@@ -139,6 +148,7 @@ def results(summary: Summary) -> dict[str, Any]:
         }
         values = {
             "method": row.method,
+            "label": summary.label(row.method),
             "seen_in_training": summary.seen.get(row.method, 0),
             "interactions": row.count,
             "actual_interactions": row.actual_interactions,
@@ -147,6 +157,7 @@ def results(summary: Summary) -> dict[str, Any]:
         rows.append(values)
     comparisons = [
         {
+            "methods": list(comparison.methods),
             "metric": keys[comparison.output.key],
             "interactions": comparison.count,
             **vars(comparison.difference.estimate),
@@ -172,6 +183,14 @@ def results(summary: Summary) -> dict[str, Any]:
             for output in setup.outputs
         },
         "results": rows,
-        "compared": list(summary.compared or ()),
         "comparisons": comparisons,
+        "curves": [
+            {
+                "method": curve.method,
+                "metric": keys[curve.output.key],
+                "goal": curve.goal,  # None: the area under the curve
+                **vars(curve.estimate),
+            }
+            for curve in summary.curves
+        ],
     }

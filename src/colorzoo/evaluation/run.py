@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import platform
 import sys
@@ -11,22 +12,28 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from PIL import Image
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from colorzoo import __version__
 from colorzoo._machine import LIBRARIES, processor_name
 from colorzoo.abilities import DetectionModel
 from colorzoo.console import print_line, progress_bar
+from colorzoo.data.layouts import read_table
 from colorzoo.environment import installed_version
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache, Entry
+from colorzoo.evaluation.figure import check_figure, draw_examples, point_marks
 from colorzoo.evaluation.images import Captions, Item, Truth, hash_all, read_truth, select_images
 from colorzoo.evaluation.measures import Bleeding, MeasuredImage, choose_measures
 from colorzoo.evaluation.methods import (
@@ -44,7 +51,7 @@ from colorzoo.evaluation.methods import (
 from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_protocol
 from colorzoo.evaluation.report import create_report_folder, write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
-from colorzoo.evaluation.tables import image_rows, score_rows
+from colorzoo.evaluation.tables import image_rows, score_rows, table_columns
 from colorzoo.guidance import Boxes, Guidance
 from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.inference.network import choose_device
@@ -94,11 +101,18 @@ def evaluate(
     output: str | Path | None = None,
     interactions: Sequence[int] | None = None,
     metrics: Sequence[str] | None = None,
-    compare: tuple[str, str] | None = None,
+    compare: Sequence[tuple[str, str]] = (),
+    baseline: str | None = None,
     pairs: str | None = None,
     limit: int | None = None,
     captions: Captions = "first",
     samples: int = 1,
+    repeats: int = 1,
+    columns: Sequence[str] = (),
+    goals: Sequence[tuple[str, float]] = (),
+    groups: str | Path | None = None,
+    figure: str | Path | None = None,
+    examples: Sequence[str] = (),
     cache: str | Path | None = None,
     device: str = "cpu",
     threads: int = 1,
@@ -129,7 +143,8 @@ def evaluate(
         output: Folder of the report; None writes no report.
         interactions: Numbers of interactions; None uses the numbers of the protocol.
         metrics: Names of metrics; None uses the metrics of the protocol.
-        compare: Row names of two methods for a paired comparison.
+        compare: Pairs of row names for paired comparisons, such as ``[("mine", "gray")]``.
+        baseline: Row name of a method with which all methods except ``truth`` and ``gray`` are compared.
         pairs: CSV file of image pairs in ``data``; ``pairs.csv`` by default.
         limit: Maximum number of images, from the start of the list; None evaluates all images.
         captions: ``"all"`` evaluates an image with each of its captions, or other hints, and averages over
@@ -137,6 +152,17 @@ def evaluate(
         samples: Number of samples of each image by models that accept seeds. With several samples, the report
             also contains the best value, the mean and the standard deviation over the samples, and their
             diversity; see `sample_measures`.
+        repeats: Number of simulated users for each image. The value of an image is the mean over its users,
+            so the intervals contain the variance of this mean.
+        columns: Columns of ``results.md`` and ``results.tex``, such as ``psnr@10`` for the PSNR after 10
+            interactions, with a row for each method. Without columns, the tables contain all values.
+        goals: Pairs of metric and value, such as ``("psnr", 28)``. The report contains the number of
+            interactions at which each method reaches the value.
+        groups: CSV file with the columns ``image`` and ``group``. Images of a group, such as photos of one
+            scene, are dependent, so intervals and tests resample groups instead of images.
+        figure: File of a figure (PDF, SVG or PNG) with the results of all methods except ``truth`` after
+            their largest numbers of interactions, and with the color points.
+        examples: Names of the images in the figure; by default the first four images.
         cache: Folder of cached results; by default a folder in ``output``. Without ``output`` and ``cache``,
             no results are cached. Results of models that were passed as objects are never reused.
         device: Device of the models.
@@ -147,9 +173,10 @@ def evaluate(
         ColorzooError: An argument is invalid, or a file is missing. Names of methods, metrics and files are
             checked before the first download, and weight files before the first image.
     """
-    if samples < 1:
-        raise DataError(f"--samples must be at least 1, got {samples}")
-    sources, compare = parse_methods(models, compare)
+    for option, number in (("--samples", samples), ("--repeats", repeats)):
+        if number < 1:
+            raise DataError(f"{option} must be at least 1, got {number}")
+    sources, compare = parse_methods(models, compare, baseline)
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol)
     counts = interaction_counts(protocol, interactions)
@@ -157,7 +184,7 @@ def evaluate(
     data = Path(data)
     if output is not None:
         output = Path(output)
-        create_report_folder(output, data)  # before the models are loaded
+        create_report_folder(output, data, protocol)  # before the models are loaded
         cache = cache or output / "cache"
     torch_device = choose_device(device)
     with ExitStack() as stack:
@@ -174,9 +201,20 @@ def evaluate(
             raise DataError("'output' or 'cache' must be set for an evaluation in several processes")
         # select the images, and load the metrics and the models
         selected, deviation = select_images(data, protocol, pairs, limit, captions)
+        if groups is not None:
+            group_of = {row["image"]: row["group"] for _, row in read_table(Path(groups), ("image", "group"))}
+            if missing := [item.name for item in selected if not group_of.get(item.name)]:
+                raise DataError(
+                    f"{str(groups)!r} must list a group for each image, got none for {missing[0]!r}"
+                )
+            if protocol.layout == "clips":
+                raise DataError(f"--groups cannot be used with {protocol.name}, whose groups are clips")
+            selected = [replace(item, clip=group_of[item.name]) for item in selected]
         measures, metric_notes = choose_measures(protocol, metrics, torch_device)
         methods = open_methods(sources, protocol, torch_device)
         side_notes = missing_guidance(protocol, data, methods, selected)
+        if protocol.changes:
+            side_notes.append(f"settings of the built-in protocol were changed: {protocol.label}")
         machine = describe_machine(torch_device)
         if processes > 1:
             machines = [machine] * processes
@@ -195,11 +233,20 @@ def evaluate(
             deviation=deviation,
             notes=(*metric_notes, *side_notes),
             samples=samples,
+            repeats=repeats if protocol.user is not None else 1,
+            columns=tuple(columns),
+            goals=tuple(goals),
             resamples=resamples,
             machine=machine,
             processes=processes,
         )
+        table_columns(setup)  # raises an error for a column that the report does not contain
+        for name, _ in goals:
+            setup.find_output(name)
+        if figure is not None:
+            check_figure(Path(figure), examples, selected, [data])
         versions = sorted({measure.version for measure in measures})
+        versions += [f"repeats {setup.repeats}"] if setup.repeats > 1 else []
         store = Cache(Path(cache or temporary), protocol, machine, versions)
         items, unreadable = hash_all(selected)
         # evaluate a part of the images in each process; all processes share the cache
@@ -224,6 +271,22 @@ def evaluate(
         # compute the table from the cached results, and write the report
         summary = summarize(setup, items, store, compare)
         summary = replace(summary, skipped=(*unreadable, *summary.skipped))
+        if figure is not None:
+            names = examples or [item.name for item in summary.items[:4]]
+            shown = [item for name in names for item in summary.items if item.name == name]
+            drawn = []
+            for item in shown:
+                truth = read_truth(item, protocol, torch_device)
+                results = {}
+                for method in methods:
+                    if method.name != TRUTH:
+                        count = setup.counts[method.name][-1]
+                        (turn,) = colorize_with_protocol(protocol, method, item, truth, [count])
+                        marks = point_marks(turn.guidance.points, truth.lab[:, :1])
+                        results[summary.label(method.name)] = (turn.result.rgb, marks)
+                drawn.append((item, truth, results))
+            if drawn:  # the selected images can be skipped
+                draw_examples(drawn, Path(figure))
         if output is not None:
             write_report(summary, store, output)
         return Outcome(summary, summary.skipped, setup.notes)
@@ -266,10 +329,22 @@ def evaluate_item(
                 more_turns.append(
                     colorize_with_protocol(setup.protocol, method, item, seeded, sorted({0, *counts}))
                 )
+        # results of other simulated users
+        all_turns = [turns]
+        for repeat in range(1, setup.repeats if is_guided(method, setup.protocol) else 1):
+            all_turns.append(
+                colorize_with_protocol(setup.protocol, method, item, truth, sorted({0, *counts}), repeat)
+            )
         for index, turn in enumerate(turns):
             if turn.count not in counts:
                 continue
-            result = MeasuredImage(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance)
+            results = []
+            for repeated in all_turns:
+                each = repeated[index]
+                cost = partial(_cost, method, item, truth, each)
+                results.append(
+                    MeasuredImage(each.result.rgb, each.result.ab, truth, bleeding, each.guidance, cost)
+                )
             entry.actual_interactions[turn.count] = turn.interactions
             moments = entry.moments.setdefault(turn.count, {})
             features = entry.features.setdefault(turn.count, {})
@@ -278,9 +353,13 @@ def evaluate_item(
                 if all(key in moments or key in features for key in keys):
                     continue
                 with torch.inference_mode():
-                    values = measure.run(result)
-                for key, value in zip(keys, values, strict=True):
-                    (features if measure.features else moments)[key] = value
+                    # distances between image sets use the first user
+                    runs = [measure.run(each) for each in results[: 1 if measure.features else None]]
+                for key, *values in zip(keys, *runs, strict=True):
+                    if measure.features:
+                        features[key] = values[0]
+                    else:
+                        moments[key] = np.sum(values, axis=0).tolist()
             sampled = [each[index] for each in more_turns] or [turn]
             images = [
                 MeasuredImage(each.result.rgb, each.result.ab, truth, bleeding, each.guidance)
@@ -291,10 +370,28 @@ def evaluate_item(
                     values = sample_measure.run(images)
                 moments |= zip((output.key for output in sample_measure.outputs), values, strict=True)
         entry.thumbnails[counts[-1]] = thumbnail(turns[-1].result.rgb)
+        entry.points = point_marks(turns[-1].guidance.points, truth.lab[:, :1])
         entry.thumbnails[TRUE_IMAGE] = thumbnail(truth.rgb)
         if truth.reference is not None:
             entry.thumbnails[REFERENCE] = thumbnail(truth.reference)
         cache.write(method.key, item.key, entry)
+
+
+def _cost(method: Method, item: Item, truth: Truth, turn: Turn, name: str) -> float:
+    """Return the number of parameters in millions, or repeat a turn and return its GFLOPs or seconds."""
+    if method.model is None:
+        return math.nan
+    if name == "parameters":
+        return sum(parameter.numel() for parameter in method.model.parameters()) / 1e6
+    scene = truth.sketch_scene if method.model.input_kind == "sketch" else truth.gray_scene
+    color = method.color_function(item, truth)
+    if name == "gflops":
+        with FlopCounterMode(display=False) as counter:
+            color(scene, turn.guidance)
+        return float(counter.get_total_flops()) / 1e9
+    start = perf_counter()
+    color(scene, turn.guidance).rgb.cpu()  # waits for the device
+    return perf_counter() - start
 
 
 def is_guided(method: Method, protocol: Protocol) -> bool:
@@ -303,7 +400,7 @@ def is_guided(method: Method, protocol: Protocol) -> bool:
 
 
 def colorize_with_protocol(
-    protocol: Protocol, method: Method, item: Item, truth: Truth, counts: Sequence[int]
+    protocol: Protocol, method: Method, item: Item, truth: Truth, counts: Sequence[int], repeat: int = 0
 ) -> list[Turn]:
     """Colorize an image with the guidance of a protocol: labels, boxes, text, references and simulated hints.
 
@@ -313,6 +410,7 @@ def colorize_with_protocol(
         item: The image.
         truth: Ground truth of the image.
         counts: Numbers of interactions, ascending.
+        repeat: Number of the simulated user; other users have other random numbers.
 
     Returns:
         A result for each number of interactions. All results are equal if the method does not accept the
@@ -323,6 +421,7 @@ def colorize_with_protocol(
     if model is None:
         return list(play(color, None, truth.gray_scene, counts))
     scene = truth.sketch_scene if model.input_kind == "sketch" else truth.gray_scene
+    scene = replace(scene, seed=scene.seed + repeat)
     # guidance before the first interaction: label, boxes and `Protocol.background`
     label = None
     if truth.label is not None and "label" in model.accepts:

@@ -1,17 +1,18 @@
-"""Metric values over an image set, with confidence intervals from a seeded bootstrap.
+"""Metric values over an image set with confidence intervals, and tests of differences between methods.
 
-A metric value is computed from sums of per-image numbers (moments, see `colorzoo.metrics.base`). All values
-and comparisons use the same resamples.
+A metric value is computed from sums of per-image numbers (moments, see `colorzoo.metrics.base`). The
+intervals of values come from a seeded bootstrap, and the intervals of differences from a jackknife.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import ndtr, stdtr, stdtrit
 
 from colorzoo.metrics.base import Finish, Moments
 
@@ -21,6 +22,9 @@ Groups = NDArray[np.int64]
 Distance = Callable[[Features, Features], float]
 LEVEL = 0.95  # confidence level of the intervals
 GROUPS, MIN_GROUPS = 20, 3  # number of jackknife groups, and the minimum number
+MIN_TESTED = 6
+"""Minimum number of images for a test: with 5 images, an exact test cannot go below p = 0.0625."""
+MAX_SWAPPED = 12  # largest number of images for the exact test; 2,048 subsets
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,8 @@ class Difference:
     """Difference between two methods on the same images.
 
     Attributes:
-        estimate: Value of the first method minus value of the second method.
-        p_value: Two-sided bootstrap p-value: twice the fraction of resamples with the opposite sign.
+        estimate: Value of the first method minus value of the second method, with its t interval.
+        p_value: Two-sided p-value of a paired test; NaN for fewer than `MIN_TESTED` images or groups.
         images: Number of compared images; see `difference`.
     """
 
@@ -61,7 +65,11 @@ def bootstrap_weights(images: int, resamples: int, seed: int) -> Weights:
 
 
 def estimate(moments: Moments, finish: Finish, weights: Weights, groups: Groups | None = None) -> Estimate:
-    """Return a value with its percentile bootstrap interval.
+    """Return a value with its expanded percentile bootstrap interval.
+
+    For few images, percentiles of the resamples give intervals that are too narrow. The percentiles are
+    therefore moved outward as far as Student's t distribution differs from the normal distribution
+    (Hesterberg 2015, *What Teachers Should Know About the Bootstrap*, sec. 3.3).
 
     Args:
         moments: ``(N, k)`` metric states of N images.
@@ -74,13 +82,82 @@ def estimate(moments: Moments, finish: Finish, weights: Weights, groups: Groups 
     moments = _summed(moments, groups)
     if len(moments) < 2 or not np.isfinite(value):
         return Estimate(value)
-    return Estimate(value, *_interval(finish(weights @ moments)))
+    resampled = finish(weights @ moments)
+    # the number of images or groups with a finite value
+    return _with_interval(value, resampled[np.isfinite(resampled)], int((moments[:, -1] > 0).sum()))
 
 
-def difference(
-    first: Moments, second: Moments, finish: Finish, weights: Weights, groups: Groups | None = None
-) -> Difference:
-    """Return the value of a method minus the value of another method, with a paired bootstrap interval.
+def curve_estimates(
+    states: Mapping[int, Moments],
+    finish: Finish,
+    weights: Weights,
+    groups: Groups,
+    goals: Sequence[float] = (),
+    *,
+    is_higher_better: bool = True,
+) -> tuple[Estimate, list[Estimate]]:
+    """Return the area under a curve over numbers of interactions, and the numbers that reach some values.
+
+    The horizontal axis is log(1 + n), and the curve is linear between the measured numbers. The area is
+    divided by the length of the axis, so it is a mean value.
+
+    Args:
+        states: ``(N, k)`` metric states of N images by number of interactions; at least two numbers.
+        finish: Function that computes the metric value from states summed over images.
+        weights: ``(R, G)`` result of `bootstrap_weights` for G groups.
+        groups: ``(N,)`` index of the group of each image; see `estimate`.
+        goals: Values to reach.
+        is_higher_better: Whether a value is reached from below.
+
+    Returns:
+        The area, and the number of interactions for each goal: inf if the curve does not reach the goal.
+    """
+    counts = sorted(states)
+    axis = np.log1p(counts)
+    summed = [_summed(states[count], groups) for count in counts]
+    all_weights = np.concatenate([np.ones((1, len(summed[0]))), weights])  # the first curve is of all images
+    curves = np.stack([finish(all_weights @ each) for each in summed], axis=1)
+    image_count = int(np.all([each[:, -1] > 0 for each in summed], axis=0).sum())
+    areas = np.trapezoid(curves, axis, axis=1) / (axis[-1] - axis[0])
+    resampled = areas[1:][np.isfinite(areas[1:])]
+    area = _with_interval(float(areas[0]), resampled, image_count)
+    needed = []
+    for goal in goals:
+        gaps = curves - goal if is_higher_better else goal - curves
+        numbers = np.expm1([_first_crossing(axis, row) for row in gaps])
+        needed.append(_with_interval(float(numbers[0]), numbers[1:], image_count))
+    return area, needed
+
+
+def _first_crossing(axis: NDArray[np.float64], gaps: NDArray[np.float64]) -> float:
+    """Return the first position where a line through ``gaps`` is at least 0; inf without such a position."""
+    reached = np.flatnonzero(gaps >= 0)
+    if not len(reached):
+        return float("inf")
+    last = int(reached[0])
+    if last == 0 or not np.isfinite(gaps[last]):
+        return float(axis[last])
+    step = gaps[last - 1] / (gaps[last - 1] - gaps[last])
+    return float(axis[last - 1] + step * (axis[last] - axis[last - 1]))
+
+
+def _with_interval(value: float, resampled: Moments, count: int) -> Estimate:
+    """Return a value with the expanded percentile interval of ``count`` images or groups."""
+    if count < 2 or not len(resampled):
+        return Estimate(value)
+    tail = ndtr(np.sqrt(count / (count - 1)) * stdtrit(count - 1, (1 - LEVEL) / 2))
+    # infinite values have no interpolation
+    method: Literal["higher", "linear"] = "higher" if np.isinf(resampled).any() else "linear"
+    low, high = np.quantile(resampled, [tail, 1 - tail], method=method)
+    return Estimate(value, float(low), float(high))
+
+
+def difference(first: Moments, second: Moments, finish: Finish, groups: Groups | None = None) -> Difference:
+    """Return the value of a method minus the value of another method, with a paired t-test.
+
+    The variance is the jackknife variance over images or groups. For a mean over images, the interval is the
+    interval of the paired t-test. For at most `MAX_SWAPPED` images or groups, the p-value is the maximum of
+    the t-test and an exact test, which swaps the results of the two methods for each subset of the images.
 
     Only images with a finite value for both methods are compared. An image with zero error has an infinite
     PSNR. If all images with two values have zero error for one of the methods, the difference is infinite, or
@@ -90,7 +167,6 @@ def difference(
         first: ``(N, k)`` metric states of the first method.
         second: ``(N, k)`` metric states of the second method, for the same images in the same order.
         finish: Function that computes the metric value from states summed over images.
-        weights: ``(R, G)`` result of `bootstrap_weights` for G groups.
         groups: ``(N,)`` index of the group of each image; see `estimate`.
     """
     # compare the images with a finite value for both methods, or with two values if no value is finite: the
@@ -100,22 +176,34 @@ def difference(
     is_finite = has_values & ~is_exact
     is_compared = is_finite if is_finite.any() else has_values
     image_count = int(is_compared.sum())
-    # excluded images are set to 0, not removed, because `weights` and `groups` refer to all images
-    first = np.where(is_compared[:, None], first, 0.0)
-    second = np.where(is_compared[:, None], second, 0.0)
+    groups = np.arange(len(first)) if groups is None else groups
+    _, groups = np.unique(groups[is_compared], return_inverse=True)
+    count = len(np.unique(groups))
+    first, second = first[is_compared], second[is_compared]
     with np.errstate(invalid="ignore"):  # infinite minus infinite
         value = float(finish(first.sum(0)) - finish(second.sum(0)))
-    # the bootstrap resamples images or groups
-    resampled_count = image_count if groups is None else len(np.unique(groups[is_compared]))
-    if resampled_count < 2 or not np.isfinite(value):
+    if count < 2 or not np.isfinite(value):
         return Difference(Estimate(value), float("nan"), image_count)
-    differences = finish(weights @ _summed(first, groups)) - finish(weights @ _summed(second, groups))
-    interval = _interval(differences)
-    # two-sided bootstrap p-value; plus 1, so that it is not below the resolution of the resamples
-    differences = differences[np.isfinite(differences)]
-    opposite = min((differences <= 0).sum(), (differences >= 0).sum())
-    p_value = min(1.0, 2 * float((1 + opposite) / (1 + len(differences))))
-    return Difference(Estimate(value, *interval), p_value, image_count)
+    # the difference with each image or group left out in turn
+    left_out = [finish(states.sum(0) - _summed(states, groups)) for states in (first, second)]
+    with np.errstate(invalid="ignore"):  # no interval if the value of a subset is infinite
+        leave_one_out = left_out[0] - left_out[1]
+        error = float(np.sqrt((count - 1) * np.mean((leave_one_out - leave_one_out.mean()) ** 2)))
+    half_width = error * float(stdtrit(count - 1, (1 + LEVEL) / 2))
+    interval = Estimate(value, value - half_width, value + half_width)
+    if count < MIN_TESTED or np.isnan(error):
+        return Difference(interval, float("nan"), image_count)
+    # rounding errors are smaller than the value times 1e-12
+    is_constant = error <= 1e-12 * max(abs(value), np.abs(leave_one_out).max())
+    p_value = float(value == 0) if is_constant else 2 * float(stdtr(count - 1, -abs(value) / error))
+    exact_p_value = 2.0 ** (1 - count)  # the smallest possible value
+    if count <= MAX_SWAPPED:
+        # all subsets without the last image, because the complement of a subset has the same difference
+        swapped = (np.arange(2 ** (count - 1))[:, None] >> np.arange(count)) & 1
+        change = swapped @ (_summed(second, groups) - _summed(first, groups))
+        differences = finish(first.sum(0) + change) - finish(second.sum(0) - change)
+        exact_p_value = float(np.mean(np.abs(differences) >= abs(value) * (1 - 1e-9)))
+    return Difference(interval, max(p_value, exact_p_value), image_count)
 
 
 def jackknife(
@@ -176,11 +264,3 @@ def _summed(moments: Moments, groups: Groups | None) -> Moments:
     total = np.zeros((int(groups.max()) + 1, moments.shape[1]))
     np.add.at(total, groups, moments)
     return total
-
-
-def _interval(values: Moments) -> tuple[float, float]:
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return float("nan"), float("nan")
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from importlib.resources import files
+from functools import cached_property
 from itertools import compress, product
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +18,7 @@ from colorzoo.evaluation.images import Item
 from colorzoo.evaluation.measures import Measure, SampleMeasure, sample_measures
 from colorzoo.evaluation.methods import BASELINES, Method, truth_method
 from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.seen import count_seen
 from colorzoo.evaluation.statistics import (
     Difference,
     Distance,
@@ -28,13 +26,13 @@ from colorzoo.evaluation.statistics import (
     Groups,
     Weights,
     bootstrap_weights,
+    curve_estimates,
     difference,
     estimate,
     holm,
     jackknife,
 )
 from colorzoo.metrics.base import Moments, Output, mean_of_moments, value_moments
-from colorzoo.registry import list_models, model_card
 
 SIGNIFICANT = 0.05
 SEEN_MARK = "†"
@@ -51,6 +49,10 @@ class EvaluationSetup:
         counts: Numbers of interactions by method name.
         measures: Measures of each result.
         samples: Number of samples of each image by methods that sample; 1 compares no samples.
+        repeats: Number of simulated users for each image.
+        columns: Columns of the tables for papers; see `colorzoo.evaluation.tables.table_columns`. Empty for
+            all report columns.
+        goals: Pairs of metric name and value whose number of interactions is reported.
         deviation: Description of deviations from the protocol's images; empty without deviations.
         notes: Notes for the user.
         resamples: Number of bootstrap resamples.
@@ -68,6 +70,9 @@ class EvaluationSetup:
     machine: Mapping[str, Any]
     processes: int
     samples: int = 1
+    repeats: int = 1
+    columns: tuple[str, ...] = ()
+    goals: tuple[tuple[str, float], ...] = ()
 
     @cached_property
     def sample_measures(self) -> tuple[SampleMeasure, ...]:
@@ -79,6 +84,21 @@ class EvaluationSetup:
         """Definitions of the report columns of all measures."""
         measures: tuple[Measure | SampleMeasure, ...] = (*self.measures, *self.sample_measures)
         return tuple(output for measure in measures for output in measure.outputs)
+
+    def find_output(self, name: str) -> Output:
+        """Return the first report column of a metric name, or the column whose key starts with ``name``.
+
+        Raises:
+            DataError: The report has no such column.
+        """
+        for measure in self.measures:
+            if measure.name == name:
+                return measure.outputs[0]
+        for output in self.outputs:
+            if output.key.startswith(name):
+                return output
+        known = ", ".join(measure.name for measure in self.measures)
+        raise DataError(f"the metric must be one of the report ({known}), got {name!r}")
 
     def full_key(self, output: Output) -> str:
         """Return the key of a report column, followed by ``@`` and the protocol's resizing."""
@@ -131,12 +151,14 @@ class Comparison:
     """Difference between two methods in one report column.
 
     Attributes:
+        methods: Names of the two methods.
         count: Number of interactions.
         output: Compared report column.
         difference: Value of the first method minus value of the second method, on the same images.
         adjusted: p-value adjusted for multiple comparisons (Holm 1979).
     """
 
+    methods: tuple[str, str]
     count: int
     output: Output
     difference: Difference
@@ -155,6 +177,24 @@ class Comparison:
         if np.isnan(self.adjusted):
             return "too few images"
         return "significant" if self.significant else "not significant"
+
+
+@dataclass(frozen=True)
+class CurveValue:
+    """Value of the curve of a method over numbers of interactions.
+
+    Attributes:
+        method: Name of the method.
+        output: Report column.
+        goal: Value to reach; None for the area under the curve.
+        estimate: Area under the curve, or number of interactions at which the curve reaches the goal; see
+            `curve_estimates`.
+    """
+
+    method: str
+    output: Output
+    goal: float | None
+    estimate: Estimate
 
 
 @dataclass(frozen=True)
@@ -189,8 +229,8 @@ class Summary:
         rows: Scores by method and number of interactions.
         best: Names of the best methods, by key of the report column and number of interactions; see
             `best_methods`.
-        compared: Names of the two compared methods, or None.
-        comparisons: Differences between the two compared methods.
+        comparisons: Differences between pairs of methods.
+        curves: Areas under the curves over interactions, and numbers of interactions for the goals.
     """
 
     setup: EvaluationSetup
@@ -201,12 +241,16 @@ class Summary:
     tables: Mapping[tuple[str, int], Table]
     rows: tuple[Row, ...]
     best: Mapping[tuple[str, int], frozenset[str]]
-    compared: tuple[str, str] | None
     comparisons: tuple[Comparison, ...]
+    curves: tuple[CurveValue, ...] = ()
 
     def label(self, method: str) -> str:
         """Return the name of a method, with `SEEN_MARK` if it was trained on evaluated images."""
         return f"{method} {SEEN_MARK}" if method in self.seen else method
+
+    def pair_label(self, comparison: Comparison) -> str:
+        """Return the names of two compared methods, such as ``mine minus gray``; see `label`."""
+        return " minus ".join(map(self.label, comparison.methods))
 
     @property
     def omits_images(self) -> bool:
@@ -234,7 +278,7 @@ class Summary:
 
 
 def summarize(
-    setup: EvaluationSetup, items: Sequence[Item], cache: Cache, compare: tuple[str, str] | None
+    setup: EvaluationSetup, items: Sequence[Item], cache: Cache, compare: Sequence[tuple[str, str]]
 ) -> Summary:
     """Compute the scores of all methods from the cached results of single images.
 
@@ -242,7 +286,7 @@ def summarize(
         setup: Setup of the evaluation.
         items: The readable images.
         cache: Cache with an entry for each image and method.
-        compare: Names of two methods to compare, or None.
+        compare: Pairs of names of methods to compare.
 
     Raises:
         DataError: No image could be evaluated.
@@ -296,8 +340,7 @@ def summarize(
             scores[output.key] = Score(value, counted, exact, excluded)
         rows.append(Row(name, count, float(table.actual_interactions.mean()), scores))
     # find the methods that were trained on evaluated images, and the gray images
-    seen = {method.name: count_seen(method.about, items) for method in setup.methods}
-    seen = {name: count for name, count in seen.items() if count}
+    seen = count_seen({method.name: method.about for method in setup.methods}, items)
     entries_by_image = zip(*entries.values(), strict=True)
     is_gray = [any(entry.gray for entry in image_entries) for image_entries in entries_by_image]
     return Summary(
@@ -309,8 +352,8 @@ def summarize(
         tables=tables,
         rows=tuple(rows),
         best=best_methods(setup.outputs, rows, {*BASELINES, *seen}),
-        compared=compare,
-        comparisons=() if compare is None else _comparisons(setup, tables, weights, groups, compare),
+        comparisons=_comparisons(setup, tables, groups, compare),
+        curves=_curve_values(setup, tables, weights, groups),
     )
 
 
@@ -394,77 +437,57 @@ def best_methods(
 def _comparisons(
     setup: EvaluationSetup,
     tables: Mapping[tuple[str, int], Table],
-    weights: Weights,
     groups: Groups,
-    compare: tuple[str, str],
+    compare: Sequence[tuple[str, str]],
 ) -> tuple[Comparison, ...]:
-    """Compare two methods for each number of interactions and report column.
+    """Compare pairs of methods for each number of interactions and report column.
 
     Columns without values per image, such as FID, and detail columns are not compared.
     """
-    # a method without guidance has only an automatic result, and all other methods have the same counts
-    guided_counts = [setup.counts[method] for method in compare if any(setup.counts[method])]
-    compared_counts = guided_counts[0] if guided_counts else (0,)
-    rows: list[tuple[int, Output, Difference]] = []
-    for count in compared_counts:
-        moments = []
-        for method in compare:
-            measured = count if (method, count) in tables else setup.counts[method][0]
-            moments.append(tables[method, measured].moments)
-        first, second = moments
-        for output in setup.outputs:
-            key = output.key
-            if output.detail or key not in first:
+    rows: list[tuple[tuple[str, str], int, Output, Difference]] = []
+    for pair in compare:
+        # a method without guidance has only an automatic result, and all other methods have the same counts
+        guided_counts = [setup.counts[method] for method in pair if any(setup.counts[method])]
+        for count in guided_counts[0] if guided_counts else (0,):
+            first, second = (
+                tables[method, count if (method, count) in tables else setup.counts[method][0]].moments
+                for method in pair
+            )
+            for output in setup.outputs:
+                key = output.key
+                if not output.detail and key in first:
+                    found = difference(first[key], second[key], output.finish, groups)
+                    if found.images:  # images with two values
+                        rows.append((pair, count, output, found))
+    # the adjustment depends on the number of all comparisons of the report
+    adjusted_p_values = holm([found.p_value for *_, found in rows])
+    return tuple(Comparison(*row, adjusted) for row, adjusted in zip(rows, adjusted_p_values, strict=True))
+
+
+def _curve_values(
+    setup: EvaluationSetup, tables: Mapping[tuple[str, int], Table], weights: Weights, groups: Groups
+) -> tuple[CurveValue, ...]:
+    """Return the areas and goals of the methods with several numbers of interactions."""
+    goals: dict[str, list[float]] = {}
+    for name, goal in setup.goals:
+        goals.setdefault(setup.find_output(name).key, []).append(goal)
+    found = []
+    for output in setup.outputs:
+        for method, counts in setup.counts.items():
+            states = {count: tables[method, count].moments.get(output.key) for count in counts}
+            # a number of interactions can have no value, such as the error near points without points
+            known = {
+                count: moments
+                for count, moments in states.items()
+                if moments is not None and moments[:, -2:].any()
+            }
+            if output.detail or output.better == "neither" or len(known) < 2:
                 continue
-            row_difference = difference(first[key], second[key], output.finish, weights, groups)
-            rows.append((count, output, row_difference))
-    # the adjustment depends on the number of all comparisons
-    adjusted_p_values = holm([row_difference.p_value for _, _, row_difference in rows])
-    return tuple(
-        Comparison(count, output, row_difference, adjusted)
-        for (count, output, row_difference), adjusted in zip(rows, adjusted_p_values, strict=True)
-    )
-
-
-@lru_cache
-def seen_images(file: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Read a table from ``colorzoo/data/subsets``; see `colorzoo.card.Weights.seen`.
-
-    Examples:
-        >>> names, hashes = seen_images("seen_colorzoo2026.csv")
-        >>> "ILSVRC2012_val_00000293" in names
-        True
-
-    Args:
-        file: CSV file with the columns ``image`` and ``sha256``; one of the two values can be empty.
-
-    Returns:
-        Names without extension, for data sets with unique file names, and SHA-256 of the image files.
-    """
-    text = (files("colorzoo.data") / "subsets" / file).read_text(encoding="utf-8")
-    rows = list(csv.DictReader(text.splitlines()))
-    names, hashes = (frozenset(row[column] for row in rows if row[column]) for column in ("image", "sha256"))
-    return names, hashes
-
-
-def count_seen(about: Mapping[str, str], items: Sequence[Item]) -> int:
-    """Return the number of evaluation images among the known training images of a method.
-
-    Weights that were trained from contaminated weights are contaminated too.
-
-    Args:
-        about: Properties of the method. The value ``sha256`` is the hash of its weight file. The value
-            ``trained_on`` is its training record, which contains the hashes of the initial weights.
-        items: The evaluation images.
-    """
-    record = f"{about.get('sha256', '')} {about.get('trained_on', '')}"
-    seen_files = set()
-    for name in list_models():
-        for weights in model_card(name).weights.values():
-            if weights.seen and weights.sha256 and weights.sha256 in record:
-                seen_files.add(weights.seen)
-    lists = [seen_images(file) for file in seen_files]
-    return sum(
-        any(Path(item.name).stem in names or item.sha256 in hashes for names, hashes in lists)
-        for item in items
-    )
+            wanted = goals.get(output.key, [])
+            area, needed = curve_estimates(
+                known, output.finish, weights, groups, wanted, is_higher_better=output.better == "higher"
+            )
+            found.append(CurveValue(method, output, None, area))
+            for goal, number in zip(wanted, needed, strict=True):
+                found.append(CurveValue(method, output, goal, number))
+    return tuple(found)

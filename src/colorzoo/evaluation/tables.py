@@ -6,10 +6,12 @@ import csv
 import io
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
+from colorzoo.errors import DataError
 from colorzoo.evaluation.statistics import Estimate
-from colorzoo.evaluation.summary import SEEN_MARK, Score, Summary
+from colorzoo.evaluation.summary import SEEN_MARK, CurveValue, EvaluationSetup, Row, Score, Summary
 from colorzoo.metrics.base import Output
 
 _LATEX = str.maketrans(
@@ -39,6 +41,10 @@ ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
 OMITTED_NOTE = (
     "A mean does not include exact images, which equal the truth and have infinite PSNR, and images without "
     "value."
+)
+BEST_NOTE = (
+    "Bold values are the best of the models with the same number of interactions. They need not be "
+    "significantly better."
 )
 DIGITS = 6  # significant digits in files; hides rounding errors
 
@@ -82,6 +88,18 @@ def metric_heading(output: Output) -> str:
     return f"{output.title}{unit} {ARROWS[output.better]}".rstrip()
 
 
+def curve_heading(curve: CurveValue) -> str:
+    """Return ``area, PSNR [dB] ↑`` or ``number for 25 dB PSNR``."""
+    if curve.goal is None:
+        return f"area, {metric_heading(curve.output)}"
+    return " ".join(filter(None, ("number for", f"{curve.goal:g}", curve.output.unit, curve.output.title)))
+
+
+def curve_digits(curve: CurveValue) -> int:
+    """Return the number of decimals of a curve value."""
+    return curve.output.digits if curve.goal is None else 1
+
+
 def plain(value: Any) -> Any:
     """Convert a value to JSON types.
 
@@ -104,10 +122,22 @@ def plain(value: Any) -> Any:
 def markdown(summary: Summary) -> str:
     """Return the results as a Markdown table, followed by a description of the protocol."""
     setup = summary.setup
-    rows = _rows(summary, lambda text, span, _best: f"{text} ({span})" if span else text)
+
+    def format_cell(text: str, span: str, best: bool) -> str:
+        text = f"**{text}**" if best else text
+        return f"{text} ({span})" if span else text
+
+    rows = _rows(summary, format_cell)
     lines = ["| " + " | ".join(cells) + " |" for cells in rows]
-    outputs = len(setup.outputs)
+    outputs = len(setup.columns or setup.outputs)
     lines.insert(1, "|" + "---|" * (len(rows[0]) - outputs) + "---:|" * outputs)
+    if summary.curves:
+        lines += ["", "| method | over the interactions | value |", "|---|---|---:|"]
+        for curve in summary.curves:
+            span = format_interval(curve.estimate, curve_digits(curve))
+            value = format_number(curve.estimate.value, curve_digits(curve))
+            cell = f"{value} ({span})" if span else value
+            lines.append(f"| {summary.label(curve.method)} | {curve_heading(curve)} | {cell} |")
     # description of the protocol
     keys = ", ".join(setup.full_key(output) for output in setup.outputs)
     deviation = f" ({setup.deviation})" if setup.deviation else ""
@@ -120,7 +150,10 @@ def markdown(summary: Summary) -> str:
         f"parentheses are 95 % confidence intervals from a bootstrap over images{sets}.",
         setup.protocol.coloring_note,
         f"The metric keys are {keys}.",
+        *setup.notes,
     ]
+    if any(summary.best.values()):
+        notes.append(BEST_NOTE)
     return "\n".join([*lines, "", *(f"- {note}" for note in notes), ""])
 
 
@@ -131,22 +164,57 @@ def _rows(summary: Summary, format_cell: Callable[[str, str, bool], str]) -> lis
         summary: Results of the evaluation.
         format_cell: Function that formats a cell from value, `details` and best-value flag.
     """
-    outputs = summary.setup.outputs
-    has_interactions = any(row.count > 0 for row in summary.rows)
-    heading = ["method", "interactions"] if has_interactions else ["method"]
-    heading += [metric_heading(output) for output in outputs]
-    rows = [heading]
-    for row in summary.rows:
-        cells = [summary.label(row.method)]
-        if has_interactions:
-            cells.append(str(row.count))
-        for output in outputs:
-            score = row.scores[output.key]
-            value = format_number(score.estimate.value, output.digits)
-            is_best = row.method in summary.best[output.key, row.count]
-            cells.append(format_cell(value, details(score, output.digits), is_best))
+    setup = summary.setup
+    if not setup.columns:
+        has_interactions = any(row.count > 0 for row in summary.rows)
+        heading = ["method", "interactions"] if has_interactions else ["method"]
+        rows = [heading + [metric_heading(output) for output in setup.outputs]]
+        for row in summary.rows:
+            cells = [summary.label(row.method), *([str(row.count)] if has_interactions else [])]
+            rows.append(cells + [_cell(summary, row, output, format_cell) for output in setup.outputs])
+        return rows
+    # a row for each method, with the selected columns
+    columns = table_columns(setup)
+    titles = []
+    for output, count in columns:
+        number = "" if count is None else f" ({count})"
+        titles.append(metric_heading(replace(output, title=f"{output.title}{number}")))
+    rows = [["method", *titles]]
+    by_count = {(row.method, row.count): row for row in summary.rows}
+    for method in setup.counts:
+        cells = [summary.label(method)]
+        for output, count in columns:
+            found = by_count.get((method, setup.counts[method][-1] if count is None else count))
+            cells.append(_cell(summary, found, output, format_cell) if found else format_cell("—", "", False))
         rows.append(cells)
     return rows
+
+
+def _cell(summary: Summary, row: Row, output: Output, format_cell: Callable[[str, str, bool], str]) -> str:
+    score = row.scores[output.key]
+    value = format_number(score.estimate.value, output.digits)
+    is_best = row.method in summary.best[output.key, row.count]
+    is_constant = output.detail and score.estimate.low == score.estimate.high  # such as parameters
+    return format_cell(value, "" if is_constant else details(score, output.digits), is_best)
+
+
+def table_columns(setup: EvaluationSetup) -> list[tuple[Output, int | None]]:
+    """Return report column and number of interactions of each selected column of the tables for papers.
+
+    A column ``psnr@10`` selects a metric after 10 interactions. Without ``@``, the number is None and selects
+    the largest number of each method.
+
+    Raises:
+        DataError: The report does not contain a selected metric or number of interactions.
+    """
+    counts = {str(count): count for method in setup.counts.values() for count in method}
+    found: list[tuple[Output, int | None]] = []
+    for column in setup.columns:
+        name, at, count = column.partition("@")
+        if at and count not in counts:
+            raise DataError(f"--columns must use the interactions {', '.join(counts)}, got {column!r}")
+        found.append((setup.find_output(name), counts[count] if at else None))
+    return found
 
 
 def score_rows(summary: Summary) -> list[dict[str, Any]]:
@@ -179,6 +247,7 @@ def image_rows(summary: Summary) -> list[dict[str, Any]]:
             row = {
                 "image": item.name,
                 **reference,
+                **({"group": item.clip} if item.clip else {}),
                 "sha256": item.sha256,
                 "method": method,
                 "interactions": count,
@@ -223,8 +292,12 @@ def latex(summary: Summary, references: Sequence[str]) -> str:
         return rf"{text} {{\scriptsize ({span})}}" if span else text
 
     header, *rows = _rows(summary, format_cell)  # the cells are already LaTeX, names and headings are not
+    setup = summary.setup
     lines = [rf"% \cite{{{','.join(references)}}}"]
-    lines += [f"% {note}" for note in summary.seen_notes]
+    deviation = f" ({setup.deviation})" if setup.deviation else ""
+    lines.append(f"% {setup.protocol.label}, {len(summary.items)} images{deviation}")
+    notes = [*summary.seen_notes, *setup.notes, *([BEST_NOTE] if any(summary.best.values()) else [])]
+    lines += [f"% {' '.join(note.split())}" for note in notes]
     lines.append(r"\begin{tabular}{l" + "r" * (len(header) - 1) + "}")
     lines.append(r"\toprule")
     lines.append(" & ".join(heading.translate(_LATEX) for heading in header) + r" \\")

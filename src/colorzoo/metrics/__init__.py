@@ -18,10 +18,11 @@ from colorzoo.metrics.appearance import (
 )
 from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_pair
 from colorzoo.metrics.cdr import ClusterDiscrepancyRatio
+from colorzoo.metrics.ciede2000 import MeanCIEDE2000
 from colorzoo.metrics.classification import ClassifierAccuracy
 from colorzoo.metrics.edges import BandLPIPS, BandPSNR
 from colorzoo.metrics.exemplar import HistogramIntersection
-from colorzoo.metrics.fid import FID
+from colorzoo.metrics.fid import FID, KID
 from colorzoo.metrics.named import image_metrics
 from colorzoo.metrics.perceptual import MeanLPIPS, MeanSSIM
 from colorzoo.metrics.psnr import MeanPSNR, psnr_8bit
@@ -29,6 +30,7 @@ from colorzoo.metrics.video import chroma_flicker, color_consistency, warping_er
 
 __all__ = [
     "FID",
+    "KID",
     "AbAUC",
     "BandLPIPS",
     "BandPSNR",
@@ -41,6 +43,7 @@ __all__ = [
     "GrayGain",
     "HistogramIntersection",
     "MeanAbRMSE",
+    "MeanCIEDE2000",
     "MeanLPIPS",
     "MeanPSNR",
     "MeanSSIM",

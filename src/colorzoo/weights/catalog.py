@@ -355,7 +355,7 @@ def listed_record(record: Provenance, entry: Weights) -> Provenance:
     """Return a training record with the license, training data and SHA-256 that a card lists.
 
     Copies and fine-tuned versions of the weights keep the hash, which
-    `colorzoo.evaluation.summary.count_seen` searches.
+    `colorzoo.evaluation.seen.count_seen` searches.
     """
     return replace(
         record,

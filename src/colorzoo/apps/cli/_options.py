@@ -26,6 +26,7 @@ def _texts(options: Any, field: Field[Any]) -> list[str]:
     values = value if isinstance(value, list | tuple) else [value]
     if isinstance(value, dict):
         values = list(value.values())
+    values = [part for each in values for part in (each if isinstance(each, list) else [each])]
     return [str(each) for each in values if isinstance(each, str | Path)]
 
 
@@ -185,7 +186,7 @@ def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
         settings["type"] = partial(_number, value_type, limits)
     elif value_type is bool:
         settings["action"] = "store_true"
-    elif value_type == list[str] and "nargs" not in settings:
+    elif value_type == list[list[str]] or (value_type == list[str] and "nargs" not in settings):
         settings["action"] = "append"
     names = field.metadata["flags"] or (f"--{field.name.replace('_', '-')}",)
     is_required = field.default is MISSING and field.default_factory is MISSING

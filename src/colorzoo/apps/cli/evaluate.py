@@ -30,7 +30,8 @@ colorzoo evaluate --models huang2022=unicolor.safetensors,gray --data PHOTOS --s
 torchrun --standalone --nproc-per-node 2 -m colorzoo evaluate --models truth,gray --data PHOTOS -o REPORT
 """
 
-_PROTOCOL, _VOTE, _MACHINE = "protocol overrides", "blind vote", "machine"
+_PROTOCOL, _TABLES = "protocol overrides", "tables and figures for papers"
+_VOTE, _MACHINE = "blind vote", "machine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +52,11 @@ class EvaluateOptions:
         "name of a protocol, or YAML file (default: automatic, or blind-vote with --vote)",
         metavar="NAME",
     )
-    compare: list[str] | None = option(
-        None, "test whether two methods differ significantly", metavar=("A", "B"), nargs=2
+    compare: list[list[str]] | None = option(
+        None, "test whether two methods differ significantly; repeatable", metavar=("A", "B"), nargs=2
+    )
+    baseline: str | None = option(
+        None, "test whether any other model differs significantly from this method", metavar="A"
     )
     interactions: str | None = option(
         None, "numbers of hints per image to evaluate, such as 0,1,10", _PROTOCOL, metavar="N,N"
@@ -72,6 +76,37 @@ class EvaluateOptions:
         "number of samples of each image by models that accept seeds (default: 1)",
         _PROTOCOL,
         metavar="K",
+    )
+    groups: Path | None = option(
+        None,
+        "CSV table of image and group; intervals and tests resample groups of dependent images",
+        _PROTOCOL,
+        metavar="FILE",
+    )
+    repeats: PositiveInt = option(
+        1, "number of simulated users for each image (default: 1)", _PROTOCOL, metavar="N"
+    )
+    reach: list[str] | None = option(
+        None,
+        "report the number of hints at which METRIC reaches VALUE; repeatable",
+        _TABLES,
+        metavar="METRIC=VALUE",
+    )
+    columns: str | None = option(
+        None,
+        "columns of results.tex and results.md, such as psnr@0,psnr@10,parameters (default: all values)",
+        _TABLES,
+        metavar="A,B",
+    )
+    figure: Path | None = option(
+        None,
+        "draw input with points, results and ground truth of examples (.pdf, .svg or .png)",
+        _TABLES,
+        metavar="FILE",
+        writes="path",
+    )
+    examples: str | None = option(
+        None, "images of --figure, relative to DIR (default: the first four)", _TABLES, metavar="A,B"
     )
     resamples: Annotated[int, Range(100)] = option(
         2000, "number of bootstrap resamples for confidence intervals (default: 2000)", _PROTOCOL, metavar="N"
@@ -106,6 +141,7 @@ def _writes(args: EvaluateOptions) -> list[Path]:
     from colorzoo.evaluation.vote import KEY_FILE, PAGE_FOLDER
 
     report = [] if args.output is None else [args.output / name for name in REPORT_FILES]
+    report += [] if args.figure is None else [args.figure]
     return report if args.vote is None else [args.vote / KEY_FILE, args.vote / PAGE_FOLDER / "index.html"]
 
 
@@ -136,7 +172,8 @@ def run(args: EvaluateOptions) -> int:
     from colorzoo.evaluation import evaluate
     from colorzoo.evaluation.run import print_notes
 
-    models = _names(args.models) or args.compare
+    compared = args.compare or []
+    models = _names(args.models) or list(dict.fromkeys(name for pair in compared for name in pair))
     if not models or args.data is None or args.output is None:
         raise ColorzooError("--models A,B (or --compare A B), --data DIR and -o REPORT are required")
     with resumable(True):
@@ -147,11 +184,18 @@ def run(args: EvaluateOptions) -> int:
             output=args.output,
             interactions=_parse_interactions(args.interactions),
             metrics=_names(args.metrics) or None,
-            compare=(args.compare[0], args.compare[1]) if args.compare else None,
+            compare=[(first, second) for first, second in compared],
+            baseline=args.baseline,
             pairs=args.pairs,
             limit=args.limit,
             captions=args.captions,
             samples=args.samples,
+            repeats=args.repeats,
+            groups=args.groups,
+            columns=_names(args.columns),
+            goals=_parse_goals(args.reach or []),
+            figure=args.figure,
+            examples=_names(args.examples),
             cache=args.cache,
             device=args.device,
             threads=args.threads,
@@ -176,6 +220,18 @@ def _parse_interactions(text: str | None) -> tuple[int, ...] | None:
         raise ColorzooError(
             f"--interactions must be a list of whole numbers (for example 0,1,10), got {text!r} ({error})"
         ) from error
+
+
+def _parse_goals(texts: Sequence[str]) -> list[tuple[str, float]]:
+    """Return metric and value of each ``METRIC=VALUE``."""
+    goals = []
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            goals.append((name, float(value)))
+        except ValueError:
+            raise ColorzooError(f"--reach must be METRIC=VALUE, such as psnr=28, got {text!r}") from None
+    return goals
 
 
 def _print_vote_scores(votes: Sequence[Path], folder: Path) -> None:
@@ -215,7 +271,8 @@ def _write_vote_page(args: EvaluateOptions, folder: Path) -> int:
 
     if args.data is None:
         raise ColorzooError("--vote requires --models A,B and --data DIR")
-    for flag, value in (("-o", args.output), ("--metrics", args.metrics), ("--compare", args.compare)):
+    reported = ("-o", args.output), ("--metrics", args.metrics), ("--baseline", args.baseline)
+    for flag, value in (*reported, ("--compare", args.compare)):
         if value is not None:
             raise ColorzooError(f"{flag} cannot be combined with --vote, because a vote writes no report")
     skipped = write_vote(
@@ -246,7 +303,7 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
         outcome: Outcome with a summary.
         folder: Folder of the report.
     """
-    from colorzoo.evaluation.tables import format_number, metric_heading
+    from colorzoo.evaluation.tables import curve_digits, curve_heading, format_number, metric_heading
 
     summary = outcome.summary
     assert summary is not None
@@ -260,9 +317,11 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
             cells.append(f"{text} ({score.omitted})" if score.omitted else text)
         rows.append((summary.label(row.method), str(row.count), *cells))
     print_table(("method", "interactions", *map(metric_heading, outputs)), rows)
-    compared = " minus ".join(summary.compared or ())
+    for curve in summary.curves:
+        number = format_number(curve.estimate.value, curve_digits(curve))
+        print(f"{summary.label(curve.method)}, {curve_heading(curve)}: {number}")
     for comparison in summary.comparisons:
-        name = f"{compared}, {comparison.output.title} at {comparison.count}"
+        name = f"{summary.pair_label(comparison)}, {comparison.output.title} at {comparison.count}"
         print(f"{name}: {comparison.difference.estimate.value:+.4g}, {comparison.verdict}")
     print_line(str(folder / "report.html"), sys.stdout)
 
