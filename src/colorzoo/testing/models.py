@@ -24,7 +24,6 @@ from colorzoo.networks.spectral import StoredSpectralConv
 from colorzoo.registry import load_task_class
 from colorzoo.training.module import ColorizationModule
 
-
 _LARGEST_TOLERANCE = 0.5  # fraction of the full scale
 # words in the errors of torch about meta tensors whose values are read
 _READ = re.compile(r"item\(\)|copy out of meta|nonzero|to numpy|__format__|no fake impl|repeat_interleave")
