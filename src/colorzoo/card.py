@@ -89,6 +89,9 @@ class ContractTestConfig:
             because large weights would amplify rounding errors. Shell-style patterns are also accepted.
         error_scale: Factor for the tolerances of rounding errors. A diffusion model multiplies an error of
             its network by ``noise / signal`` of the first step, 158 for the default `NoiseSchedule`.
+        discrete: Whether the colors are sampled from discrete symbols, which rounding errors can change. The
+            tests then compare the logits of the symbols. A prediction has the extras ``symbols``, in
+            sampling order when flattened ``(B, N)``, and finite ``logits``, flattened ``(B, Q, N)``.
     """
 
     hparams: Mapping[str, Any] = field(default_factory=dict)
@@ -96,6 +99,7 @@ class ContractTestConfig:
     without_gradient: tuple[str, ...] = ()
     scales: Mapping[str, float] = field(default_factory=dict)
     error_scale: float = 1.0
+    discrete: bool = False
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,16 @@ from colorzoo.engines.samples import sample_guidance
 from colorzoo.errors import GuidanceError
 from colorzoo.evaluation import evaluate
 from colorzoo.evaluation.protocol import parse_protocol
-from colorzoo.guidance import Guidance, GuidanceKind, Recipe, Regions, decode_text, kinds, register_kind
+from colorzoo.guidance import (
+    Guidance,
+    GuidanceKind,
+    Recipe,
+    Regions,
+    decode_text,
+    kinds,
+    register_kind,
+    words,
+)
 from colorzoo.guidance.kinds import guidance_kind, guidance_kinds
 from colorzoo.guidance.objects import Rectangle
 from colorzoo.guidance.recipe import _PAD_FIELDS, recipe_schema
@@ -232,8 +241,11 @@ def test_command_line_passes_every_kind_and_records_it(
 ) -> None:
     monkeypatch.chdir(files)
     Path("recipe.json").write_text(json.dumps({kind: RECIPES[kind]}))
-    for words in filter(None, (OPTIONS.get(kind), ["--recipe", "recipe.json"])):
-        assert main(["colorize", "photo.png", "-o", "out.png", "--model", "gray", "--overwrite", *words]) == 0
+    for arguments in filter(None, (OPTIONS.get(kind), ["--recipe", "recipe.json"])):
+        assert (
+            main(["colorize", "photo.png", "-o", "out.png", "--model", "gray", "--overwrite", *arguments])
+            == 0
+        )
         assert "does not use" in capsys.readouterr().out
         record = read_provenance(Path("out.png"))
         assert record is not None
@@ -580,6 +592,52 @@ def test_text_is_encoded_as_padded_bytes() -> None:
     codes = torch.cat([kind.tensors(kind.parse(each, "text"), lightness, (8, 8)) for each in texts])
     assert codes.shape == (2, 256)
     assert decode_text(codes) == texts
+
+
+VOCABULARY = ("blue", "red", "grün", "a2")
+
+
+def encoded(*texts: str) -> Tensor:
+    return torch.tensor([list(text.encode().ljust(256, b"\0")) for text in texts])
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("", []),
+        ("A RED car, blue-red sky", [2, 1, 2]),
+        ("redcar covered infrared reds", []),
+        ("grün\na2 a22 2", [3, 4]),
+        ("a2 " * 85 + "a", [4] * 85),
+        ("x" * 253 + "red", []),
+        ("x" * 252 + " red", [2]),
+    ],
+)
+def test_words_are_known_whole_words_in_the_order_of_the_text(text: str, numbers: list[int]) -> None:
+    expected = torch.tensor([*numbers, *[0] * (128 - len(numbers))])
+    assert torch.equal(words(encoded("blue", text), VOCABULARY)[1], expected)
+
+
+def test_text_of_single_letters_has_128_words() -> None:
+    assert words(encoded("a " * 128), ("a",)).tolist() == [[1] * 128]
+
+
+@pytest.mark.parametrize("vocabulary", [(), ("Red",), ("dark red",), ("",)])
+def test_vocabulary_must_contain_words_in_lower_case(vocabulary: tuple[str, ...]) -> None:
+    with pytest.raises(GuidanceError, match="vocabulary must contain words in lower case"):
+        words(encoded("red"), vocabulary)
+
+
+class CountedWords(torch.nn.Module):
+    def forward(self, codes: Tensor) -> Tensor:
+        return words(codes, VOCABULARY)
+
+
+def test_exported_graph_finds_words_of_other_texts() -> None:
+    shapes = ({0: torch.export.Dim.AUTO},)
+    graph = torch.export.export(CountedWords(), (encoded("red", "a"),), dynamic_shapes=shapes).module()
+    codes = encoded("blue, a2", "", "Grün grün RED")
+    assert torch.equal(graph(codes), words(codes, VOCABULARY))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from colorzoo.guidance.hints import Scribbles as Scribbles
 from colorzoo.guidance.kinds import GuidanceKind as GuidanceKind
 from colorzoo.guidance.kinds import decode_text as decode_text
 from colorzoo.guidance.kinds import register_kind as register_kind
+from colorzoo.guidance.kinds import words as words
 from colorzoo.guidance.objects import BoxHint as BoxHint
 from colorzoo.guidance.objects import ClassHints as ClassHints
 from colorzoo.guidance.objects import ExemplarHint as ExemplarHint

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
@@ -358,7 +358,7 @@ class _LabelKind(GuidanceKind):
 class _TextKind(GuidanceKind):
     """Text that describes the colors, such as ``red car, blue sky``.
 
-    The network receives the UTF-8 bytes ``(B, 256)`` int64, padded with zeros; see `decode_text`.
+    The network receives the UTF-8 bytes ``(B, 256)`` int64, padded with zeros; see `words` and `decode_text`.
     """
 
     name = "text"
@@ -420,6 +420,52 @@ def decode_text(codes: Tensor) -> list[str]:
         codes: ``Guidance.extra["text"]``, UTF-8 bytes ``(B, 256)`` int64, padded with zeros.
     """
     return [bytes(row).rstrip(b"\0").decode() for row in codes.tolist()]
+
+
+def words(codes: Tensor, vocabulary: Sequence[str]) -> Tensor:
+    """Return the numbers of the known words of texts, in the order of each text.
+
+    The function consists of tensor operations, so a model that calls it can be exported. A word is a sequence
+    of letters and digits. The case of ASCII letters is ignored, and non-ASCII characters count as letters.
+
+    Examples:
+        >>> words(torch.tensor([[*b"Red car, blue sky"]]), ("blue", "red", "sky"))[:, :4]
+        tensor([[2, 1, 3, 0]])
+
+    Args:
+        codes: ``Guidance.extra["text"]``, UTF-8 bytes ``(B, 256)`` int64, padded with zeros.
+        vocabulary: Known words in lower case.
+
+    Returns:
+        Numbers ``(B, 128)`` int64, padded with zeros; 1 is the first word of the vocabulary.
+
+    Raises:
+        GuidanceError: The vocabulary is empty or contains anything but words in lower case.
+    """
+    import torch
+    from torch.nn import functional as F
+
+    for word in vocabulary or ("",):
+        if not word.isalnum() or word != word.lower():
+            raise GuidanceError(f"vocabulary must contain words in lower case, got {word!r}")
+    spellings = [word.encode() for word in vocabulary]
+    longest, length = max(map(len, spellings)), codes.shape[1]
+    table = torch.tensor([[*word.ljust(longest + 1, b"\0")] for word in spellings], device=codes.device)
+    lengths = torch.tensor([len(word) for word in spellings], device=codes.device)
+    # letters of all words, with zeros between the words, before the text and after it
+    lower = torch.where((codes >= ord("A")) & (codes <= ord("Z")), codes + 32, codes)
+    is_letter = (lower >= ord("a")) & (lower <= ord("z")) | (lower >= ord("0")) & (lower <= ord("9"))
+    letters = F.pad(lower * (is_letter | (lower > 127)), (1, longest + 1))
+    # (B, 256, V): a word of the vocabulary, followed by a zero, starts after a zero
+    matches = (letters[:, :length] == 0)[:, :, None]
+    for offset in range(longest + 1):
+        letter = letters[:, offset + 1 : offset + 1 + length, None]
+        matches = matches & ((letter == table[:, offset]) | (lengths < offset))
+    numbers = (matches * torch.arange(1, len(spellings) + 1, device=codes.device)).amax(dim=2)
+    # move the words to the start
+    positions = torch.arange(length, device=codes.device)
+    order = torch.where(numbers > 0, positions, positions + length).argsort(dim=1)
+    return numbers.gather(1, order[:, : (length + 1) // 2])
 
 
 def _map_size(lightness: Tensor) -> Size:

@@ -7,7 +7,8 @@ Test the models of your own package with these lines::
     def test_contract(check, card):
         check(card)
 
-Set the argument ``images`` if a configuration requires class folders.
+Set the argument ``images`` if a configuration requires class folders. The attribute ``starts_processes`` of
+a check is True for the check that takes half of the time; ``colorzoo new-paper`` writes a marker for it.
 
 The field ``contract_test`` of a model card describes a small model variant that runs in seconds on a CPU. The
 field ``limits`` lists unsupported features. The checks of these features are skipped, or they verify that the

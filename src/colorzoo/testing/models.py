@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import fnmatch
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from colorzoo.card import ModelCard
@@ -21,6 +23,10 @@ from colorzoo.guidance import Guidance
 from colorzoo.networks.spectral import StoredSpectralConv
 from colorzoo.registry import load_task_class
 from colorzoo.training.module import ColorizationModule
+
+_LARGEST_TOLERANCE = 0.5  # fraction of the full scale
+# words in the errors of torch about meta tensors whose values are read
+_READ = re.compile(r"item\(\)|copy out of meta|nonzero|to numpy|__format__|no fake impl|repeat_interleave")
 
 
 class ContractError(AssertionError):
@@ -84,7 +90,7 @@ def tolerance(card: ModelCard, value: float) -> float:
 
     Half of the full scale is the maximum, because predictions that do not agree at all differ by more.
     """
-    return min(value * card.contract_test.error_scale, 0.5)
+    return min(value * card.contract_test.error_scale, _LARGEST_TOLERANCE)
 
 
 def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:
@@ -93,11 +99,42 @@ def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -
     return lightness, sample_guidance(card.guidance, size, batch=batch, seed=seed)
 
 
+def sampler_advice(card: ModelCard, value: float) -> str:
+    """Return the fields of the card that permit larger errors of samplers; empty if they have no effect.
+
+    Args:
+        card: Model card.
+        value: Tolerance without ``error_scale``.
+    """
+    if card.contract_test.discrete or tolerance(card, value) >= _LARGEST_TOLERANCE:
+        return ""
+    return (
+        " For a sampler, set error_scale of contract_test in the card; if it samples symbols, such as color "
+        "bins, set discrete=True instead."
+    )
+
+
 @torch.inference_mode()
 def predict(model: nn.Module, lightness: Tensor, guidance: Guidance | None) -> Tensor:
     """Return the ab or RGB prediction of a model or task without gradients."""
     colors: Tensor = model(lightness, guidance).colors
     return colors.clone()
+
+
+@torch.inference_mode()
+def predict_outputs(
+    card: ModelCard, model: nn.Module, lightness: Tensor, guidance: Guidance | None
+) -> tuple[Tensor, ...]:
+    """Return the outputs that `output_difference` compares.
+
+    The outputs are the colors, or logits ``(B, Q, N)`` and symbols ``(B, N)`` if the card has ``discrete``.
+    """
+    prediction = model(lightness, guidance)
+    if not card.contract_test.discrete:
+        return (prediction.colors.clone(),)
+    missing = {"logits", "symbols"} - prediction.extras.keys()
+    require(not missing, f"with discrete=True, the prediction must have the extras {sorted(missing)}")
+    return prediction.extras["logits"].float().flatten(2), prediction.extras["symbols"].flatten(1)
 
 
 class _AtGenerators(TorchFunctionMode):
@@ -125,12 +162,21 @@ def elsewhere() -> Iterator[None]:
     new tensor and the input are on different devices.
 
     Raises:
-        ContractError: A tensor on the default device is combined with an input tensor.
+        ContractError: A tensor on the default device is combined with an input tensor, or its values are
+            read.
     """
     try:
         with torch.device("meta"), _AtGenerators():
             yield
-    except (NotImplementedError, RuntimeError) as error:
+    except (NotImplementedError, RuntimeError, TypeError) as error:
+        if _READ.search(str(error)):
+            raise ContractError(
+                "values of a new tensor without a device are read, for example by float(), tolist(), if or "
+                f"indexing: {first_words(error)}. Compute them with Python numbers, or set the device of the "
+                'tensor, as in torch.arange(count, device="cpu").'
+            ) from error
+        if isinstance(error, TypeError):  # an error of the model itself
+            raise
         raise ContractError(
             f"a new tensor is not on the device of the input: {first_words(error)}. Set the device of new "
             "tensors, as in torch.tensor(values, device=lightness.device)."
@@ -163,3 +209,24 @@ def difference(one: Tensor, other: Tensor, *, worst: bool = True) -> float:
     require(one.shape == other.shape, f"shapes {one.shape} and {other.shape} differ")
     change = (one - other).abs() / (100.0 if one.shape[1] == 2 else 1.0)
     return float(change.max() if worst else change.square().mean().sqrt())
+
+
+def output_difference(one: Sequence[Tensor], other: Sequence[Tensor], *, worst: bool = True) -> float:
+    """Return the difference between two results of `predict_outputs` as a fraction of the full scale.
+
+    The full scale of logits is the difference between their largest and their smallest value. Only symbols
+    whose earlier symbols are equal in both predictions are compared, because rounding errors can change a
+    symbol, and the logits of later symbols depend on it.
+
+    Args:
+        one: Outputs of a model.
+        other: Other outputs of the same shapes.
+        worst: Whether to return the largest difference, and not the root mean square.
+    """
+    if len(one) == 1:
+        return difference(one[0], other[0], worst=worst)
+    (logits, symbols), (other_logits, other_symbols) = one, other
+    require(logits.shape == other_logits.shape, f"shapes {logits.shape} and {other_logits.shape} differ")
+    has_equal_history = F.pad((symbols == other_symbols).long(), (1, -1), value=1).cumprod(dim=1) > 0
+    change = ((logits - other_logits) / (logits.max() - logits.min()).clamp(min=1e-6)).mT[has_equal_history]
+    return float(change.abs().max() if worst else change.square().mean().sqrt())

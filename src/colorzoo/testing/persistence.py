@@ -14,7 +14,17 @@ from colorzoo.card import ModelCard
 from colorzoo.factory import build_model
 from colorzoo.model import ColoringModel
 from colorzoo.registry import cards_of, load_task_class
-from colorzoo.testing.models import contract_test_model, difference, predict, require, sample_call, tolerance
+from colorzoo.testing.models import (
+    contract_test_model,
+    difference,
+    output_difference,
+    predict,
+    predict_outputs,
+    require,
+    sample_call,
+    sampler_advice,
+    tolerance,
+)
 from colorzoo.testing.trainer import quiet_trainer
 from colorzoo.weights import read_weights
 from colorzoo.weights.load import save_weights
@@ -58,12 +68,13 @@ def check_half_safetensors_round_trip(card: ModelCard) -> None:
         path = Path(folder) / "weights.safetensors"
         save_weights(path, model.state_dict(), {}, dtype="float16")
         fresh.load_state_dict(read_weights(path).state_dict)
-    moved = difference(predict(fresh, lightness, guidance), predict(model, lightness, guidance))
+    outputs = [predict_outputs(card, each, lightness, guidance) for each in (model, fresh)]
+    moved = output_difference(*outputs)
     limit = tolerance(card, _FLOAT16)
     require(
         moved < limit,
-        f"float16 weights change the prediction by {moved:.1%}, more than {limit:.1%}. For a sampler, set "
-        "error_scale of contract_test in the card.",
+        f"float16 weights change the prediction by {moved:.1%}, more than {limit:.1%}."
+        + sampler_advice(card, _FLOAT16),
     )
 
 

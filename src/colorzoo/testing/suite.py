@@ -25,10 +25,12 @@ class Check:
     Attributes:
         name: Name of the check.
         run: Function that raises `ContractError` if the model fails the check.
+        starts_processes: Whether the check starts processes, which takes half of the time of all checks.
     """
 
     name: str
     run: Callable[[ModelCard], None]
+    starts_processes: bool = False
 
     def __call__(self, card: ModelCard) -> None:
         """Run the check on the model of ``card``.
@@ -67,5 +69,6 @@ def contract_checks(configs: Path | str | None = None, images: Path | str | None
             if name.startswith("check_") and inspect.isfunction(member):
                 accepted = arguments.keys() & inspect.signature(member).parameters.keys()
                 run = partial(member, **{argument: arguments[argument] for argument in accepted})
-                checks.append(Check(member.__name__.removeprefix("check_"), run))
+                starts_processes = module.name == "distributed"
+                checks.append(Check(member.__name__.removeprefix("check_"), run, starts_processes))
     return checks

@@ -20,6 +20,8 @@ from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.errors import ColorzooError
+from colorzoo.guidance import decode_text
+from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.options import constructor_parameters
 from colorzoo.registry import load_task_class
 from colorzoo.testing.models import ContractError, HostSeeds, contract_test_model, elsewhere, require
@@ -190,7 +192,11 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
         if images is None:
             images = folder / "images"
             count = 2 * _STEPS * _TRAIN_BATCH  # half of the images are in `train`
-            write_sample_images(images, count=count, classes=2 if "label" in card.guidance else 0)
+            paths = write_sample_images(images, count=count, classes=2 if "label" in card.guidance else 0)
+            if "text" in card.guidance:  # for a configuration with `hints: [text]`
+                codes = guidance_kind("text").sample((1, 1), count, 0)
+                for path, text in zip(paths, decode_text(codes), strict=True):
+                    path.with_suffix(".txt").write_text(text, encoding="utf-8")
         overlay = write_overlay(card, folder, images)
         code = run_command(["fit", "--config", str(config), "--config", str(overlay)])
         losses = logged(folder, "train/")

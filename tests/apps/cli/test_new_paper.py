@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,47 @@ def test_generated_package_passes_fast_checks(
             check(CARDS[0])
 
 
+FAULTS = {  # of the generated model: code, faulty code and kind of paper
+    "not causal": ("F.pad(features + previous, (2, 0))", "F.pad(features + previous, (1, 1))", "symbols"),
+    "no temperature": ("self.temperature * noise", "noise", "symbols"),
+    "one seed": ("self.generators(guidance, ", "self.generators(None, ", "symbols"),
+    "no caption": ('guidance.get("text")', "None", "regression"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_tests_of_the_template_detect_a_fault_of_the_model(
+    fault: str, remove_package: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    correct, faulty, kind = FAULTS[fault]
+    files = paper_files("smith2031", zoo=False, guidance="text", kind=kind)  # type: ignore[arg-type]
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path / "smith2031")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # the faulty file can have the same size and time
+    model = tmp_path / "smith2031" / "smith2031" / "model.py"
+    assert run_losses(tmp_path) == []
+    assert correct in model.read_text()
+    model.write_text(model.read_text().replace(correct, faulty))
+    assert len(run_losses(tmp_path)) > 0
+
+
+def run_losses(folder: Path) -> list[str]:
+    """Import the tests of the losses of the generated package, and return the names of the failed tests."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "smith2031"]:
+        del sys.modules[name]
+    tests = runpy.run_path(str(folder / "smith2031" / "test_smith2031.py"))
+    failed = []
+    for name, test in tests.items():
+        if name.startswith("test_"):
+            try:
+                test()
+            except AssertionError:
+                failed.append(name)
+    return failed
+
+
 def test_docs_show_the_generated_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for kind in ("plain", "gan"):
         (tmp_path / kind).mkdir()
@@ -85,7 +127,7 @@ def test_generated_modules_are_formatted_and_the_card_matches(
 @pytest.mark.nightly
 @pytest.mark.parametrize(  # each guidance and each kind; a package takes a minute
     ("guidance", "kind"),
-    [("none", "regression"), ("points", "gan"), ("exemplar", "sampler"), ("text", "regression")],
+    [("none", "regression"), ("points", "gan"), ("exemplar", "sampler"), ("text", "symbols")],
 )
 def test_all_tests_of_generated_package_pass(
     guidance: Guidance, kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -109,8 +151,10 @@ def test_all_tests_of_generated_zoo_papers_pass(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     assert main(["new-paper", "smith2031", "--zoo"]) == 0
     assert main(["new-paper", "jones2031", "--zoo", "--kind", "gan"]) == 0
-    outcome = run_pytest(tmp_path, [tmp_path / "src"], "-k", "smith2031 or jones2031", "-m", "")
-    for name in ("smith2031", "jones2031"):
+    assert main(["new-paper", "garcia2031", "--zoo", "--kind", "symbols", "--guidance", "text"]) == 0
+    names = ("smith2031", "jones2031", "garcia2031")
+    outcome = run_pytest(tmp_path, [tmp_path / "src"], "-k", " or ".join(names), "-m", "")
+    for name in names:
         assert f"test_contract[two_processes_equal_one-{name}]" in outcome
         assert f"test_setting_changes_training_step[{name}-width]" in outcome
         assert f"tests/zoo/test_{name}.py::test_loss" in outcome

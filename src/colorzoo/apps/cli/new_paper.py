@@ -26,9 +26,16 @@ _NAME = re.compile(r"[a-z][a-z_]*(?P<year>\d{4})[a-z0-9_]*")
 _ZOO = Path("src/colorzoo/zoo")
 _MODULES = ("__init__.py", "card.py", "model.py", "task.py", "README.md")
 _CHANNELS = {"none": 0, "points": 3, "exemplar": 2, "text": 4}  # input channels of the guidance
-_WIDTH, _LETTERS = 8, 256  # channels of the template network, and rows of its text embedding
+_CONTENTS = {
+    "none": "lightness",
+    "points": "lightness and points",
+    "exemplar": "lightness and the mean color of a reference",
+    "text": "lightness and the color words of a text",
+}
+# channels of the template network, rows of its word embedding, and number of its color symbols
+_WIDTH, _WORDS, _SYMBOLS = 8, 12, 313
 Guidance = Literal["none", "points", "exemplar", "text"]
-Kind = Literal["regression", "gan", "sampler"]
+Kind = Literal["regression", "gan", "sampler", "symbols"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +48,9 @@ class NewPaperOptions:
     )
     guidance: Guidance = option("points", "guidance that the model accepts")
     kind: Kind = option(
-        "regression", "predict colors, predict them with a discriminator (gan), or sample them by diffusion"
+        "regression",
+        "predict colors (regression), train them with a discriminator (gan), sample them by diffusion "
+        "(sampler), or sample color symbols one by one (symbols)",
     )
 
 
@@ -77,7 +86,8 @@ def paper_files(
         name: Author and year, such as ``smith2030``. The model and the package have this name.
         zoo: Whether to add the paper to a colorzoo checkout instead of creating a package.
         guidance: Guidance that the model accepts.
-        kind: Training with a color loss, against a discriminator, or as a diffusion model.
+        kind: Training with a color loss, against a discriminator, as a diffusion model, or as a model of
+            color symbols.
 
     Returns:
         Dict that maps file paths, relative to the current folder, to file contents.
@@ -115,15 +125,21 @@ def paper_files(
         keep_trailing_newline=True,
     )
     channels = 1 + _CHANNELS[guidance] + (3 if kind == "sampler" else 0)  # noisy colors and their level
-    parameters = (9 * channels + 1) * _WIDTH + (9 * _WIDTH + 1) * 2
+    parameters = (9 * channels + 1) * _WIDTH  # of the first convolution
+    if kind == "symbols":
+        parameters += _SYMBOLS * _WIDTH + (3 * _WIDTH + 1) * _WIDTH + (_WIDTH + 1) * _SYMBOLS
+    else:
+        parameters += (9 * _WIDTH + 1) * 2
     if guidance == "text":
-        parameters += _LETTERS * _CHANNELS["text"]
+        parameters += _WORDS * _CHANNELS["text"]
     class_name = "".join(part.capitalize() for part in name.split("_"))
     contents = {}
     for file, path in paths.items():
         template = {"task.py": f"task_{kind}.py", _TEST: f"test_{kind}.py"}.get(file, file)
+        if kind == "symbols" and file == "model.py":
+            template = "model_symbols.py"
         text = templates.get_template(f"{template}.txt").render(
-            guidance=guidance, kind=kind, channels=channels, parameters=parameters
+            guidance=guidance, kind=kind, channels=channels, parameters=parameters, contents=_CONTENTS
         )
         text = re.sub(rf"\b{_TEMPLATE_NAME}(?=\.(task|model|card)\b)", package, text)
         if name != _TEMPLATE_NAME:
