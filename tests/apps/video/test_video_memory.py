@@ -200,3 +200,29 @@ def test_corrections_match_other_shots_with_the_object() -> None:
         film, colorer, [ShotSpan(range(10)), ShotSpan(range(10, 20)), ShotSpan(range(20, 30))]
     )
     assert sheet.size == (8 + 2 * (224 + 8), 8 + 128 + 20 + 8)  # two thumbnails with names
+
+
+def test_shots_without_a_matching_key_keep_their_automatic_colors() -> None:
+    lightness, ab = scene(1, 24)
+    levels = lab_to_rgb(torch.cat([lightness, ab], dim=1))[0].clamp(0, 1).permute(1, 2, 0).numpy()
+    noise = torch.rand(lightness.shape, generator=torch.Generator().manual_seed(5)) * 100
+    plain, keyed = FrameColorer(colorizer()), FrameColorer(colorizer(), {3: RasterImage(levels)})
+    for span, image, is_keyed in ((range(10), lightness, True), (range(10, 20), noise, False)):
+        keys = keyed.keys_of(ShotSpan(span), image)
+        keyed.start_shot(None, keys, ShotSpan(span))
+        assert keyed.has_images(keys) is is_keyed
+        assert (keyed.every == plain.every and keyed.max_steady == plain.max_steady) is not is_keyed
+        assert torch.equal(keyed.predict(image, span[5]), plain.predict(image, span[5])) is not is_keyed
+
+
+def test_doubtful_shot_recalls_the_last_colors_of_the_previous_shot() -> None:
+    lightness, ab = scene(1, 24)
+    noise = torch.rand(lightness.shape, generator=torch.Generator().manual_seed(5)) * 100
+    colorer = FrameColorer(colorizer())
+    automatic, other = colorer.predict(lightness, 0), colorer.predict(noise, 0)
+    colorer.carry(lightness, ab)
+    recalled = colorer.predict(lightness, 0)
+    assert (recalled - ab).abs().mean() < 0.5 * (automatic - ab).abs().mean()
+    assert (colorer.predict(noise, 0) - other).abs().mean() < 0.1 * (recalled - automatic).abs().mean()
+    colorer.start_shot()
+    assert torch.equal(colorer.predict(lightness, 0), automatic)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from colorzoo.apps.video.encoding import choose_codec
 from colorzoo.apps.video.file import VideoFile
@@ -253,3 +254,34 @@ def test_recipes_of_frames_have_the_encodings_of_other_recipes(tmp_path: Path, e
     )
     assert found.recipe == Recipe(points=(PointHint(3, 4, color="#c04020"),))
     assert found.sha256 == plain.sha256
+
+
+def test_dissolve_mixes_the_colors_of_both_shots(tmp_path: Path) -> None:
+    """A resumed run, in which the first shot is finished, writes equal frames."""
+    source, out, again = tmp_path / "in", tmp_path / "out", tmp_path / "again"
+    source.mkdir()
+    for number in range(14):
+        Image.new("L", (64, 48), 128).save(source / f"{number:02}.png")
+    spans = [ShotSpan(range(6)), ShotSpan(range(6, 14), 4)]
+
+    class TwoShots(StubColorer):
+        def color(self, frame: Any, lightness: Tensor) -> Tensor:
+            self.seen.append((frame.number, ()))
+            return torch.full((1, 2, *lightness.shape[-2:]), 10.0 if frame.number < 6 else 40.0)
+
+    def run(result: Path, **options: Any) -> list[int]:
+        colorer: Any = TwoShots()
+        parts = PartsFolder(result, "a")
+        color_shots(FrameFolder(source), colorer, parts, spans=spans, border="none", **options)
+        return [number for number, _ in colorer.seen]
+
+    run(out)
+    red = [int(np.asarray(Image.open(out / f"{number:02}.png"))[24, 32, 0]) for number in range(14)]
+    assert len({*red[:6]}) == len({*red[10:]}) == 1
+    assert red[5:11] == sorted({*red[5:11]})  # increasing
+    ticks = iter(range(9))
+    with pytest.raises(StopIteration):
+        run(again, tick=lambda _: next(ticks))
+    assert min(run(again)) >= 10  # frames of the dissolve are not predicted
+    for number in range(14):
+        assert (again / f"{number:02}.png").read_bytes() == (out / f"{number:02}.png").read_bytes()

@@ -22,8 +22,8 @@ _MOST_KEYS = 3  # key frames that are matched with a frame
 # fraction of trusted cells with which a key frame influences another shot, and the part of the set cells that
 # suffices for small corrections
 _LEAST_MATCH, _LEAST_PART = 0.01, 0.25
-# fraction of trusted cells with which a shot returns to the scene of a key image: eight clips of DAVIS have at
-# least 0.37 in their own 45th frame, and 109 of 112 frames of other clips have less than 0.3
+# fraction of trusted cells with which a shot returns to the scene of a key image: the 46th frames of eight
+# clips have at least 0.37 in their first frame, and 111 of 112 frames have less in the frames of other clips
 _RETURNS = 0.35
 
 # Means of the predictors in `match_cells`, their factors and the bias. `python -m benchmarks._film_trust`

@@ -196,7 +196,7 @@ class ShotFinder:
             is_dark = min(contrasts) < _DARK * min(contrasts[0], contrasts[-1])
             if is_dark:  # a fade; the darkest frame has the least color
                 beside = [self._tiny[max(0, first - 1)], self._tiny[min(last, len(self._tiny) - 1)]]
-                if np.corrcoef(*(each.ravel() for each in beside))[0, 1] > _MAX_CORRELATION:
+                if np.corrcoef(beside[0].ravel(), beside[1].ravel())[0, 1] > _MAX_CORRELATION:
                     continue  # back to the same scene
                 peak = max(0, first - 1) + int(np.argmin(contrasts))
             if is_dark or last - first < _LEAST_MIXED:
