@@ -31,7 +31,8 @@ TESTED = 5
 _SIZE = (64, 36)
 _BINS = 32
 _HALVES = (1, 2, 4, 6, 9, 13, 18, 24)  # half the distances of compared frames
-_CORRELATION, _MAX_CORRELATION = 4, 0.9  # position of this measure, and largest value at a cut
+_CHANGE = slice(3, 5)  # measures of the difference from the previous frame
+_MIN_CHANGE, _MAX_CORRELATION = 0.1, 0.9  # smallest and largest values of these measures at a cut
 _CHANNELS = 61  # number of measures of each frame
 _WIDTH = 16  # channels of the network
 _BLOCK, _CONTEXT = 64, 36  # frames that are processed together, and frames beside them that influence them
@@ -127,7 +128,8 @@ class ShotFinder:
         # numbers, probabilities (T, 2), and more about the frames whose boundaries are not decided
         self._numbers: list[int] = []
         self._probabilities = np.zeros((0, 2), np.float32)
-        self._correlations = np.zeros(0, np.float32)  # with the previous frame
+        # difference of the histograms to the previous frame, and correlation with it, (T, 2)
+        self._changes = np.zeros((0, 2), np.float32)
         self._contrasts: list[float] = []
         self._tiny: list[NDArray[np.uint8]] = []  # frames at 16 x 9 pixels
 
@@ -168,7 +170,7 @@ class ShotFinder:
             new = slice(before, len(self._small) - context)
             predicted = _network()(torch.from_numpy(measures)).sigmoid().numpy()[new]
             self._probabilities = np.concatenate([self._probabilities, predicted])
-            self._correlations = np.concatenate([self._correlations, measures[new, _CORRELATION]])
+            self._changes = np.concatenate([self._changes, measures[new, _CHANGE]])
             self._small = self._small[-_CONTEXT - context :]
 
     def _decide(self, *, is_end: bool) -> list[Boundary]:
@@ -201,8 +203,9 @@ class ShotFinder:
                 peak = max(0, first - 1) + int(np.argmin(contrasts))
             if is_dark or last - first < _LEAST_MIXED:
                 first, last = peak, peak
-                if not is_dark and self._correlations[peak] > _MAX_CORRELATION:
-                    continue
+                difference, correlation = self._changes[peak]
+                if not is_dark and (difference < _MIN_CHANGE or correlation > _MAX_CORRELATION):
+                    continue  # motion, of thin lines for example
             extra = max(0, last - first - _MOST_MIXED)
             first, last = first + extra // 2, last - (extra + 1) // 2
             boundaries.append(
@@ -213,7 +216,7 @@ class ShotFinder:
                 )
             )
         del self._numbers[:end], self._contrasts[:end], self._tiny[:end]
-        self._probabilities, self._correlations = self._probabilities[end:], self._correlations[end:]
+        self._probabilities, self._changes = self._probabilities[end:], self._changes[end:]
         return boundaries
 
 
