@@ -32,6 +32,7 @@ _SIZE = (64, 36)
 _BINS = 32
 _HALVES = (1, 2, 4, 6, 9, 13, 18, 24)  # half the distances of compared frames
 _CHANGE = slice(3, 5)  # measures of the difference from the previous frame
+_SURE_CHANGE, _SURE_CORRELATION = 0.4, 0.3
 _MIN_CHANGE, _MAX_CORRELATION = 0.1, 0.9  # smallest and largest values of these measures at a cut
 _CHANNELS = 61  # number of measures of each frame
 _WIDTH = 16  # channels of the network
@@ -169,6 +170,11 @@ class ShotFinder:
             measures = _measures(np.stack(self._small))
             new = slice(before, len(self._small) - context)
             predicted = _network()(torch.from_numpy(measures)).sigmoid().numpy()[new]
+            # cuts between shots of a few frames, which the network misses
+            contrast = np.exp(measures[new, :2]).min(1)
+            difference, correlation = measures[new, _CHANGE].T
+            is_cut = (difference > _SURE_CHANGE) & (correlation < _SURE_CORRELATION) & (contrast > _UNIFORM)
+            predicted[is_cut, 0] = np.maximum(predicted[is_cut, 0], _CERTAIN)
             self._probabilities = np.concatenate([self._probabilities, predicted])
             self._changes = np.concatenate([self._changes, measures[new, _CHANGE]])
             self._small = self._small[-_CONTEXT - context :]
