@@ -6,7 +6,7 @@ flicker, and a quarter of the shots has a flash.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,9 +105,21 @@ def make_shot(rng: np.random.Generator, clip: Frames, length: int) -> Frames:
 
 
 def make_films(
-    clips: Sequence[Frames], seed: int = 0, kinds: Mapping[str, int] = KINDS, films: int = FILMS
+    clips: Sequence[Frames],
+    seed: int = 0,
+    kinds: Mapping[str, int] = KINDS,
+    films: int = FILMS,
+    disturb: Callable[[Frames], Frames] = lambda shot: shot,
 ) -> Iterator[tuple[NDArray[np.uint8], list[Transition]]]:
-    """Yield the frames ``(T, H, W)`` and the transitions (kind, first frame, end) of each film."""
+    """Yield the frames ``(T, H, W)`` and the transitions (kind, first frame, end) of each film.
+
+    Args:
+        clips: Frames ``(T, H, W)`` of each clip; one frame for a photo.
+        seed: Seed of all choices.
+        kinds: Number of transitions of each kind.
+        films: Number of films.
+        disturb: Function that changes each shot ``(T, H, W)``.
+    """
     rng = np.random.default_rng(seed)
     todo = rng.permutation([k for k, c in kinds.items() for _ in range(c)])
     for number, part in enumerate(np.array_split(todo, films)):
@@ -121,14 +133,14 @@ def make_films(
             kind = str(part[i - 1]) if i else "start"
             if kind == "dissolve":
                 n = min(int(rng.integers(*DISSOLVE)), len(frames) - 1)
-                shot = make_shot(rng, clips[c], length + 2 * n)
+                shot = disturb(make_shot(rng, clips[c], length + 2 * n))
                 tail = len(frames) - n
                 mix = (np.arange(1, n + 1) / (n + 1)).astype(np.float32)[:, None, None]
                 mixed = frames[tail:] * (1 - mix) + shot[:n] * mix
                 truth.append((kind, tail, len(frames)))
                 frames = np.concatenate([frames[:tail], mixed, shot[n:]])
             else:
-                shot = make_shot(rng, clips[c], length)
+                shot = disturb(make_shot(rng, clips[c], length))
                 if kind == "cut":
                     truth.append((kind, len(frames), len(frames)))
                 elif kind == "fade":

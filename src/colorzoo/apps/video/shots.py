@@ -28,7 +28,8 @@ LOOK_AHEAD = 144
 """Number of later frames from which a boundary is known: a block, its context, and a long dissolve."""
 TESTED = 5
 """Position in a shot of the frame that is compared with key frames of other shots."""
-_SIZE = (64, 36)
+SMALL_SIZE = (64, 36)
+"""Width and height of the frames that `frame_measures` compares."""
 _BINS = 32
 _HALVES = (1, 2, 4, 6, 9, 13, 18, 24)  # half the distances of compared frames
 _CHANGE = slice(3, 5)  # measures of the difference from the previous frame
@@ -86,7 +87,7 @@ class ShotSpan:
 
 
 class BoundaryNetwork(nn.Module):
-    """Temporal convolutions over the measures of frames; see `_measures`."""
+    """Temporal convolutions over the measures of frames; see `frame_measures`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,7 +101,7 @@ class BoundaryNetwork(nn.Module):
         """Return the logits ``(T, 2)`` that a shot starts at a frame, and that the frame shows two shots.
 
         Args:
-            measures: ``(T, C)``; see `_measures`.
+            measures: ``(T, C)``; see `frame_measures`.
         """
         maps = ((measures - self.mean) / self.scale).clamp(-4, 4).T[None]
         maps = F.relu(self.first(maps))
@@ -144,7 +145,7 @@ class ShotFinder:
         if gray.shape != self._shape:
             found = [*self.finish(), Boundary(frame.number)]
             self._shape = gray.shape
-        small = cv2.resize(gray, _SIZE, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(gray, SMALL_SIZE, interpolation=cv2.INTER_AREA)
         self._small.append(small)
         self._numbers.append(frame.number)
         self._contrasts.append(float(small.std()))
@@ -167,7 +168,7 @@ class ShotFinder:
         known, count = len(self._probabilities), len(self._numbers)
         if count > known:
             before = len(self._small) - (count - known)  # frames of earlier blocks
-            measures = _measures(np.stack(self._small))
+            measures = frame_measures(np.stack(self._small))
             new = slice(before, len(self._small) - context)
             predicted = _network()(torch.from_numpy(measures)).sigmoid().numpy()[new]
             # cuts between shots of a few frames, which the network misses
@@ -232,7 +233,7 @@ def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 
 
-def _measures(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+def frame_measures(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the measures ``(T, C)`` of each frame that `BoundaryNetwork` reads.
 
     Frames at several distances on both sides of the start of a frame are compared: the difference of their
