@@ -1,5 +1,6 @@
 """The command line of training: errors, configurations, defaults, checkpoints."""
 
+import csv
 import json
 import sys
 from pathlib import Path
@@ -227,6 +228,42 @@ def test_init_from_loads_the_weights_of_a_checkpoint(trained, images, tmp_path):
     old, new = (torch.load(path, weights_only=True)["state_dict"] for path in (checkpoint, made))
     name = "model.network.unet.block1.0.weight"
     torch.testing.assert_close(old[name], new[name])
+
+
+def validations(run_folder: Path) -> list[tuple[int, float]]:
+    """Return step and PSNR of each validation of a run."""
+    with (run_folder / "metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["val/psnr_0"]]
+    return [(int(row["step"]), float(row["val/psnr_0"])) for row in rows]
+
+
+@pytest.mark.parametrize("averages", [False, True])
+def test_initial_weights_are_the_best_checkpoint_if_training_harms_them(averages, trained, images, tmp_path):
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    harmful = ["--model.optimizer=SGD", "--model.optimizer.lr=1", "--trainer.gradient_clip_val=1"]
+    if averages:
+        harmful.append("--trainer.callbacks+=colorzoo.training.callbacks.GrowingWeightAveraging")
+    words = [*harmful, f"--init_from={checkpoint}", "--trainer.max_steps=3", "--trainer.val_check_interval=1"]
+    assert run(fit_words(images, tmp_path, *words)) == 0
+    folder = tmp_path / "runs" / "version_0"
+    (start, before), *others = validations(folder)
+    assert start == 0
+    assert before == pytest.approx(validations(trained)[-1][1], abs=1e-4)
+    assert len(others) == 3  # as without initial weights
+    assert all(after < before for _, after in others)
+    (best,) = (folder / "checkpoints").glob("best-*.ckpt")
+    assert best.name == "best-step=0.ckpt"
+    old, new = (torch.load(path, weights_only=True)["state_dict"] for path in (checkpoint, best))
+    assert all(torch.equal(old[name], new[name]) for name in new)
+    # the best checkpoint can be resumed and stores the record of the run
+    found = torch.load(best, weights_only=True)["provenance"]
+    assert found["start"]["file"] == "last.ckpt"
+    assert found["data"]["images"] == 11
+    assert run(fit_words(images, tmp_path, *words, f"--ckpt_path={best}")) == 0
+
+
+def test_training_from_random_weights_starts_without_a_validation(trained):
+    assert [step for step, _ in validations(trained)] == [4]
 
 
 def fit_and_list_imports(words: list[str], imports: Path) -> int:

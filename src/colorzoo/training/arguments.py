@@ -48,6 +48,36 @@ def prepare_words(words: Sequence[str]) -> list[str]:
     return prepared
 
 
+def note_removed_callbacks(words: Sequence[str]) -> None:
+    """Print a note for each argument that replaces callbacks of an earlier configuration.
+
+    Args:
+        words: Command-line arguments after `prepare_words`.
+    """
+    active: list[str] = []  # class names
+    for word in words:
+        flag, _, value = word.partition("=")
+        source, trainer = flag, {flag.removeprefix("--trainer."): value}
+        if flag == "--config":
+            source, trainer = value, load_config(Path(value)).get("trainer") or {}
+        if not isinstance(trainer, dict):
+            continue  # the argument parser reports the error
+        own: list[str] = []
+        for name in ("callbacks", "callbacks+"):
+            found = trainer.get(name) or []
+            for each in found if isinstance(found, list) else [found]:
+                path = each.get("class_path") if isinstance(each, dict) else each
+                own.append(str(path).rpartition(".")[2])
+        if trainer.get("callbacks"):  # null removes all callbacks on purpose
+            if removed := [name for name in active if name not in own]:
+                print_once(
+                    f"{source} removes the callbacks {', '.join(removed)} of an earlier configuration. To "
+                    "keep them, write callbacks+ instead of callbacks."
+                )
+            active = []
+        active += own
+
+
 def value_of(flag: str, words: Sequence[str]) -> str | None:
     """Return the last value of a flag in ``--NAME=VALUE`` arguments; None without the flag."""
     values = [word.partition("=")[2] for word in words if word.startswith(f"{flag}=")]

@@ -25,6 +25,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.training.arguments import (
     find_checkpoint,
     import_tasks,
+    note_removed_callbacks,
     prepare_words,
     stored_model,
     value_of,
@@ -34,7 +35,13 @@ from colorzoo.training.arguments import (
 )
 from colorzoo.training.callbacks import ImageGrid
 from colorzoo.training.callbacks.checkpoints import CheckpointFile, SignalCheckpoint, missing_checkpoints
-from colorzoo.training.callbacks.guards import FinalValidation, NonFiniteGuard, ResumeGuard, StepSeed
+from colorzoo.training.callbacks.guards import (
+    FinalValidation,
+    InitialValidation,
+    NonFiniteGuard,
+    ResumeGuard,
+    StepSeed,
+)
 from colorzoo.training.callbacks.run_files import RunLock, RunRecord
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.initial_weights import load_initial_weights
@@ -65,6 +72,8 @@ def run_command(words: Sequence[str], cli: type[ZooCLI] | None = None) -> int:
     try:
         # resolve configurations, checkpoints, models and data folders
         prepared = prepare_words(arguments)
+        if verb == "fit":
+            note_removed_callbacks(prepared)
         if path := value_of("--ckpt_path", prepared):
             found = find_checkpoint(path, begins=verb == "fit")
             if verb == "fit" and found != path:
@@ -258,6 +267,8 @@ class ZooCLI(LightningCLI):
         if config.get("fast_dev_run"):
             return always  # no file is written
         always += [RunLock(), FinalValidation(), ImageGrid(), RunRecord()]
+        if self.config[self._verb]["init_from"]:
+            always.append(InitialValidation())
         if config.get("enable_checkpointing") is False:
             return always
         checkpoints = missing_checkpoints(configured, *self.model.checkpoint_metric())

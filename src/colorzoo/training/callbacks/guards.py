@@ -86,9 +86,9 @@ class ResumeGuard(Callback):
     the averaged weights with the optimizer state of the current weights. Lightning does not restore the last
     saved step, so a resumed run with gradient accumulation would save a step again. If the path of the run
     folder has changed, Lightning discards the best score, so a worse checkpoint would replace the best one.
-    After a checkpoint of the last batch of an epoch, Lightning does not count the next epoch as started, so a checkpoint of the resumed
-    run would not be resumable. After a checkpoint of an epoch end, Lightning runs an empty epoch if the run
-    has no epoch limit, so the image order of an epoch would be skipped.
+    After a checkpoint of the last batch of an epoch, Lightning does not count the next epoch as started, so a
+    checkpoint of the resumed run would not be resumable. After a checkpoint of an epoch end, Lightning runs
+    an empty epoch if the run has no epoch limit, so the image order of an epoch would be skipped.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -146,6 +146,26 @@ def _move_checkpoints(state: dict[str, Any], folder: str) -> None:
     state["best_k_models"] = {moved(path): score for path, score in state["best_k_models"].items()}
     for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
         state[name] = moved(state[name])
+
+
+class InitialValidation(Callback):
+    """Callback that validates trained initial weights before the first step.
+
+    The validation is the baseline of fine-tuning. The best checkpoint can be the checkpoint of step 0.
+    """
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Validate as Lightning does within an epoch, and save the best checkpoint."""
+        is_start = trainer.global_step == 0 and trainer.current_epoch == 0
+        if not is_start or not trainer.enable_validation or getattr(pl_module, "has_partial_weights", False):
+            return
+        for callback in cast(list[Callback], cast(Any, trainer).callbacks):
+            if isinstance(callback, ModelCheckpoint) and callback.monitor is not None:
+                callback._last_global_step_saved = -1  # by default 0, so step 0 would not be saved
+        validation = trainer.fit_loop.epoch_loop.val_loop
+        trainer.validating = True
+        validation.run()
+        trainer.training = True
 
 
 class FinalValidation(Callback):
