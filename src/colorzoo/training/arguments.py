@@ -66,7 +66,8 @@ def note_removed_callbacks(words: Sequence[str]) -> None:
     active: list[str] = []  # class names
     for word in words:
         flag, _, value = word.partition("=")
-        source, trainer = flag, {flag.removeprefix("--trainer."): value}
+        source = flag
+        trainer: Any = {flag.removeprefix("--trainer."): value}
         if flag == "--config":
             source, trainer = value, load_config(Path(value)).get("trainer") or {}
         if not isinstance(trainer, dict):
