@@ -133,6 +133,23 @@ class Labeled(Toy2030):
         return super().training_step(batch, batch_idx) * (1 + batch["label"]).float().mean()
 """
 
+UNUSED = """
+import torch
+from honest.task import Toy2030
+
+
+class Squared(Toy2030):
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.look = torch.nn.Conv2d(3, 1, 3, padding=1)
+        torch.nn.init.zeros_(self.look.weight)
+        torch.nn.init.zeros_(self.look.bias)
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        return loss + self.look(batch["rgb"]).square().mean()
+"""
+
 
 @pytest.fixture
 def paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelCard:
@@ -145,6 +162,7 @@ def paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelCard:
     (tmp_path / "honest" / "larger.py").write_text(larger)
     (tmp_path / "honest" / "lossy.py").write_text(LOSSY)
     (tmp_path / "honest" / "taught.py").write_text(TAUGHT)
+    (tmp_path / "honest" / "unused.py").write_text(UNUSED)
     monkeypatch.syspath_prepend(tmp_path)
     from honest.card import CARDS
 
@@ -285,6 +303,9 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
             "without_gradient must match parameters of the task, such as model.network.",
         ),
         (NO_TRAINING, r"'training' in its limits.* \['model.network.0.weight'"),
+    ],
+    "first_steps": [
+        ({"task": "honest.unused:Squared"}, r"\['look.weight'\] have no gradient in the first 3")
     ],
     "state_dict_round_trip": [
         (NOTHING, "does not depend on the weights"),

@@ -61,9 +61,9 @@ class Trace(Callback):
                 raise InterruptedError("the test ends the run here")
 
 
-def small_model(*, lr: float = 1e-3, **overrides: Any) -> Zhang2017Local:
+def small_model(*, lr: float = 1e-3, eps: float = 1e-8, **overrides: Any) -> Zhang2017Local:
     small = {"width": 0.125, "init_std": None, "hint_attention": True, "stage": "regression"}
-    return build_model(Zhang2017Local, {**small, "optimizer": partial(AdamW, lr=lr), **overrides})
+    return build_model(Zhang2017Local, {**small, "optimizer": partial(AdamW, lr=lr, eps=eps), **overrides})
 
 
 def small_data(root: Path, **overrides: Any) -> FolderDataModule:
@@ -80,10 +80,10 @@ def small_trainer(folder: Path, *callbacks: Callback, **overrides: Any) -> Train
 
 def fit(root: Path, folder: Path, *, workers: int = 0, stop: int | None = None, how: int | str = "raise",
         resume: str | None = None, saved: Path | None = None, batch: int = BATCH,
-        more: list[Callback] | None = None, **overrides: Any) -> Trainer:  # fmt: skip
+        more: list[Callback] | None = None, eps: float = 1e-8, **overrides: Any) -> Trainer:  # fmt: skip
     """Train with a checkpoint after every step; ``folder/trace.jsonl`` records the steps.
 
-    Checkpoints are written to ``saved``, by default the same folder.
+    Checkpoints are written to ``saved``, by default the same folder. ``eps`` is a setting of AdamW.
     """
     folder.mkdir(parents=True, exist_ok=True)
     seed_everything(0)
@@ -99,7 +99,8 @@ def fit(root: Path, folder: Path, *, workers: int = 0, stop: int | None = None, 
         *(more or []),
         **overrides,
     )
-    trainer.fit(small_model(), small_data(root, num_workers=workers, batch_size=batch), ckpt_path=resume)
+    data = small_data(root, num_workers=workers, batch_size=batch)
+    trainer.fit(small_model(eps=eps), data, ckpt_path=resume)
     return trainer
 
 

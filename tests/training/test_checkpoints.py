@@ -1,5 +1,8 @@
 """Default checkpoints: the best and the last step."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +14,7 @@ from colorzoo.color.sketch import canny_sketch
 from colorzoo.data import FolderDataModule, SketchDataModule
 from colorzoo.training.callbacks import LastCheckpoint
 from colorzoo.training.callbacks.checkpoints import missing_checkpoints
+from colorzoo.training.callbacks.guards import ResumeGuard
 from colorzoo.weights import read_weights
 from colorzoo.zoo.weng2022.task import Weng2022
 
@@ -25,11 +29,13 @@ class Scores(Callback):
         pl_module.log("val/score", self.values[trainer.current_epoch])
 
 
-def train(images, folder, *values: float, **options) -> None:
+def train(images, folder, *values: float, resume=None, **options) -> ModelCheckpoint:
+    """Train with the score of each epoch, and return the callback of the best checkpoint."""
     best = missing_checkpoints([], "val/score")[0]
-    callbacks = [Scores(*values), EMAWeightAveraging(decay=0.9), best, LastCheckpoint()]
+    callbacks = [Scores(*values), EMAWeightAveraging(decay=0.9), ResumeGuard(), best, LastCheckpoint()]
     options = {"max_epochs": len(values), **options}
-    small_trainer(folder, *callbacks, **options).fit(small_model(), small_data(images))
+    small_trainer(folder, *callbacks, **options).fit(small_model(), small_data(images), ckpt_path=resume)
+    return best
 
 
 @pytest.mark.parametrize("options", [{"max_steps": 5, "max_epochs": -1}, {"max_epochs": 2}])
@@ -40,6 +46,35 @@ def test_last_checkpoint_stores_the_last_step_and_trained_weights(options, image
     assert len(list(tmp_path.rglob("best-*.ckpt"))) == 1
     raw, mean = content["current_model_state"], content["state_dict"]
     assert any(not torch.equal(raw[name], mean[name]) for name in raw)  # trained weights differ from averages
+
+
+@pytest.mark.parametrize("third", [2.0, 4.0])
+@pytest.mark.parametrize("change", ["moved", "copied", "other folder", "relative path"])
+def test_resumed_run_keeps_its_best_score_and_checkpoint(change, third, images, tmp_path, monkeypatch):
+    first = now = tmp_path / "first"
+    if change == "relative path":
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path)
+        first, now = Path("first"), Path("../first")
+    train(images, first, 3.0, 1.0)
+    if change == "moved":
+        now = first.rename(tmp_path / "second")
+    if change == "copied":
+        now = Path(shutil.copytree(first, tmp_path / "second"))
+    source = now
+    if change == "other folder":
+        now = tmp_path / "second"
+    if change == "relative path":
+        monkeypatch.chdir(tmp_path / "elsewhere")
+    best = train(images, now, 3.0, 1.0, third, resume=next(source.rglob("last.ckpt")))
+    assert float(best.best_model_score) == max(3.0, third)
+    expected = (
+        now / "checkpoints" / "best-step=9.ckpt" if third > 3 else source / "checkpoints" / "best-step=3.ckpt"
+    )
+    assert Path(best.best_model_path).resolve() == expected.resolve()
+    assert set(now.rglob("best-*.ckpt")) == ({expected} if expected.is_relative_to(now) else set())
+    if change in ("copied", "other folder"):  # a run deletes no file of another folder
+        assert [path.name for path in first.rglob("best-*.ckpt")] == ["best-step=3.ckpt"]
 
 
 @pytest.mark.parametrize("options", [{}, {"val_check_interval": 1}])

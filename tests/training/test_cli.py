@@ -1,5 +1,6 @@
 """The command line of training: errors, configurations, defaults, checkpoints."""
 
+import csv
 import json
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
@@ -46,6 +48,7 @@ def trained(images, tmp_path_factory) -> Path:
 
 MISTAKES = (
     (["--config", "zhang2017/local_smal.yaml"], "zhang2017/local_small.yaml"),
+    ([*MODEL, "--data.root=x", "--trainer.max_step=5"], "--trainer.max_step"),
     (["--model", "Zhang2017Loca", "--data.root", "x"], "--model: Expected a known class"),
     ([*MODEL, "--data", "FolderDataModule"], "--data: the following arguments are required: root"),
     (MODEL, "required: fit.data"),
@@ -122,6 +125,68 @@ def test_progress_bar_shows_the_steps_of_the_run(tmp_path, max_steps, expected):
     trainer = quiet_trainer(tmp_path, max_steps=max_steps, max_epochs=1, limit_train_batches=2)
     trainer.fit(BoringModel())
     assert StepProgressBar().get_metrics(trainer, trainer.lightning_module)["step"] == expected
+
+
+class Described(Callback):
+    """Records the text of the progress bar at each batch."""
+
+    def __init__(self) -> None:
+        self.bar, self.texts = StepProgressBar(), set()
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        task = self.bar.progress.tasks[self.bar.train_progress_bar_id]
+        self.texts.add(task.description.rpartition("]")[2].strip())
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"max_steps": 3, "max_epochs": -1}, {"Epoch 0", "Epoch 1"}),
+        ({"max_epochs": 2}, {"Epoch 0/1", "Epoch 1/1"}),
+    ],
+)
+def test_progress_bar_shows_the_epoch_limit_only_if_there_is_one(tmp_path, limits, expected):
+    described = Described()
+    options = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
+    options |= {"limit_train_batches": 2, "callbacks": [described.bar, described], "accelerator": "cpu"}
+    Trainer(default_root_dir=tmp_path, **limits, **options).fit(BoringModel())
+    assert described.texts == expected
+
+
+def optimizer_settings(capfd, *words: str) -> dict:
+    with pytest.raises(SystemExit) as stop:
+        run(["fit", "--config=zhang2017/local_small.yaml", "--data.root=x", *words, "--print_config"])
+    assert stop.value.code == 0
+    return yaml.safe_load(capfd.readouterr().out)["model"]["init_args"]
+
+
+def overlay(folder: Path, **settings: object) -> str:
+    path = folder / "second.yaml"
+    path.write_text(yaml.safe_dump({"model": {"init_args": settings}}))
+    return f"--config={path}"
+
+
+def test_another_optimizer_keeps_no_settings_of_the_configured_one(capfd, tmp_path):
+    configured = optimizer_settings(capfd)["optimizer"]
+    assert configured["class_path"] == "torch.optim.AdamW"
+    assert configured["init_args"]["weight_decay"] > 0
+    second = overlay(tmp_path, optimizer={"class_path": "torch.optim.SGD", "init_args": {"lr": 0.3}})
+    rate = "--model.optimizer.lr=0.3"
+    for words in (["--model.optimizer=SGD", rate], [rate, "--model.optimizer=torch.optim.SGD"], [second]):
+        found = optimizer_settings(capfd, *words)["optimizer"]
+        assert found["class_path"] == "torch.optim.SGD"
+        assert (found["init_args"]["lr"], found["init_args"]["weight_decay"]) == (0.3, 0.0)
+    same = optimizer_settings(capfd, "--model.optimizer=AdamW", "--model.optimizer.lr=0.3")["optimizer"]
+    assert same == {**configured, "init_args": {**configured["init_args"], "lr": 0.3}}
+
+
+def test_another_schedule_keeps_no_settings_of_the_configured_one(capfd, tmp_path):
+    first = overlay(
+        tmp_path,
+        lr_scheduler={"class_path": "colorzoo.training.schedules.Linear", "init_args": {"warmup_steps": 7}},
+    )
+    found = optimizer_settings(capfd, first, "--model.lr_scheduler=colorzoo.training.schedules.Cosine")
+    assert found["lr_scheduler"]["init_args"]["warmup_steps"] == 0
 
 
 def test_failed_start_leaves_no_run_folder(images, tmp_path):
@@ -227,6 +292,42 @@ def test_init_from_loads_the_weights_of_a_checkpoint(trained, images, tmp_path):
     old, new = (torch.load(path, weights_only=True)["state_dict"] for path in (checkpoint, made))
     name = "model.network.unet.block1.0.weight"
     torch.testing.assert_close(old[name], new[name])
+
+
+def validations(run_folder: Path) -> list[tuple[int, float]]:
+    """Return step and PSNR of each validation of a run."""
+    with (run_folder / "metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["val/psnr_0"]]
+    return [(int(row["step"]), float(row["val/psnr_0"])) for row in rows]
+
+
+@pytest.mark.parametrize("averages", [False, True])
+def test_initial_weights_are_the_best_checkpoint_if_training_harms_them(averages, trained, images, tmp_path):
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    harmful = ["--model.optimizer=SGD", "--model.optimizer.lr=1", "--trainer.gradient_clip_val=1"]
+    if averages:
+        harmful.append("--trainer.callbacks+=colorzoo.training.callbacks.GrowingWeightAveraging")
+    words = [*harmful, f"--init_from={checkpoint}", "--trainer.max_steps=3", "--trainer.val_check_interval=1"]
+    assert run(fit_words(images, tmp_path, *words)) == 0
+    folder = tmp_path / "runs" / "version_0"
+    (start, before), *others = validations(folder)
+    assert start == 0
+    assert before == pytest.approx(validations(trained)[-1][1], abs=1e-4)
+    assert len(others) == 3  # as without initial weights
+    assert all(after < before for _, after in others)
+    (best,) = (folder / "checkpoints").glob("best-*.ckpt")
+    assert best.name == "best-step=0.ckpt"
+    old, new = (torch.load(path, weights_only=True)["state_dict"] for path in (checkpoint, best))
+    assert all(torch.equal(old[name], new[name]) for name in new)
+    # the best checkpoint can be resumed and stores the record of the run
+    found = torch.load(best, weights_only=True)["provenance"]
+    assert found["start"]["file"] == "last.ckpt"
+    assert found["data"]["images"] == 11
+    assert run(fit_words(images, tmp_path, *words, f"--ckpt_path={best}")) == 0
+
+
+def test_training_from_random_weights_starts_without_a_validation(trained):
+    assert [step for step, _ in validations(trained)] == [4]
 
 
 def fit_and_list_imports(words: list[str], imports: Path) -> int:

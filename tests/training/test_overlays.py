@@ -299,3 +299,36 @@ def test_wandb_overlay_logs_offline(many: Path, tmp_path: Path, monkeypatch: pyt
     assert run(["fit", *layers, f"--trainer.default_root_dir={tmp_path / 'run'}"]) == 0
     assert list(tmp_path.glob("run/wandb/offline-run-*"))
     assert list(tmp_path.glob("run/runs/version_0/metrics.csv"))
+
+
+STOPPING = "lightning.pytorch.callbacks.EarlyStopping"
+NOTE = "removes the callbacks WeightEMA, LastCheckpoint, LearningRateMonitor of an earlier configuration"
+
+
+@pytest.mark.parametrize(
+    ("trainer", "words", "removes"),
+    [
+        ({"callbacks": [{"class_path": STOPPING, "init_args": {"monitor": "val/psnr_10"}}]}, [], True),
+        ({"callbacks": {"class_path": STOPPING, "init_args": {"monitor": "val/psnr_10"}}}, [], True),
+        ({"callbacks+": [{"class_path": STOPPING, "init_args": {"monitor": "val/psnr_10"}}]}, [], False),
+        ({"callbacks": None}, [], False),
+        ({}, [f"--trainer.callbacks={STOPPING}", "--trainer.callbacks.monitor=val/psnr_10"], True),
+        ({}, [f"--trainer.callbacks+={STOPPING}", "--trainer.callbacks.monitor=val/psnr_10"], False),
+    ],
+)
+def test_fit_names_callbacks_that_a_second_configuration_removes(
+    trainer: dict[str, Any], words: list[str], removes: bool, many: Path, tmp_path: Path, capfd: Any
+) -> None:
+    second = tmp_path / "second.yaml"
+    second.write_text(yaml.safe_dump({"trainer": trainer, "data": {"init_args": {"root": str(many)}}}))
+    configs = ["--config", "zhang2017/local_small.yaml", "--config", str(second)]
+    with pytest.raises(SystemExit) as stop:
+        run(["fit", *configs, *words, "--print_config"])
+    printed = capfd.readouterr()
+    assert stop.value.code == 0
+    assert (NOTE in printed.err) == removes
+    callbacks = yaml.safe_load(printed.out)["trainer"]["callbacks"] or []
+    callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
+    found = {each["class_path"].rpartition(".")[2] for each in callbacks}
+    assert ("WeightEMA" in found) == (not removes and trainer != {"callbacks": None})
+    assert ("EarlyStopping" in found) == (trainer != {"callbacks": None})

@@ -14,6 +14,9 @@ from colorzoo.testing.processes import in_processes
 
 WHOLE = 4  # the global batch size
 STOP, STEPS = 4, 9  # 3 epochs of 3 steps: it ends in the middle of the second one
+# Large against the rounding errors of gradients: with 1e-8, Adam divides gradients that are zero except for
+# rounding by their own size, and makes whole steps of them.
+EPS = 1e-3
 pytestmark = pytest.mark.timeout(200)
 
 
@@ -40,7 +43,8 @@ def options_of(processes: int) -> dict[str, Any]:
 
 def train(root: Path, folder: Path, processes: int, **options: Any) -> None:
     """Train as one of several processes."""
-    fit(root, folder, batch=WHOLE, more=[StoredStatistics()], **options_of(processes), **options)
+    more = [StoredStatistics()]
+    fit(root, folder, batch=WHOLE, more=more, eps=EPS, **options_of(processes), **options)
 
 
 def train_part(root: Path, folder: Path, processes: int) -> None:
@@ -92,9 +96,9 @@ def test_resume_with_another_process_count_equals_the_uninterrupted_run(
     assert list(found) == list(range(1, STEPS + 1))
     assert [names for _, names in found.values()] == [names for _, names in expected.values()]
     losses = [loss for loss, _ in found.values()]
-    assert losses == pytest.approx([loss for loss, _ in expected.values()], rel=1e-4)
+    assert losses == pytest.approx([loss for loss, _ in expected.values()], rel=1e-5)
     seed_everything(0)
     start, end, wanted = map(
         vector, (small_model().state_dict(), weights_of(tmp_path), weights_of(uninterrupted))
     )
-    assert (end - wanted).norm() < 0.02 * (wanted - start).norm()  # Adam turns rounding errors into steps
+    assert (end - wanted).norm() < 1e-4 * (wanted - start).norm()

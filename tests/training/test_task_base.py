@@ -92,3 +92,21 @@ def test_fit_has_the_options_of_the_model(images: Any, tmp_path: Any, monkeypatc
     assert task.model.hparams == {"size": 5, "width": 3}
     assert task.l1_weight == 2
     assert task.make_optimizer(task.parameters()).defaults["lr"] == 0.5
+
+
+def test_loss_is_the_sum_of_terms_weighted_by_settings_and_all_are_logged() -> None:
+    class Terms(SingleOptimizerModule[Net]):
+        def __init__(self, far_weight: NonNegativeFloat = 0.5, **settings: Any) -> None:
+            super().__init__(size=3, **settings)
+
+        def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+            return {"near": batch["rgb"].mean(), "far": batch["rgb"].max()}
+
+    logged: list[Any] = []
+    task = Terms(far_weight=3.0)
+    task.log_losses = lambda losses, images: logged.append((losses, images))  # type: ignore[method-assign]
+    batch: Any = {"rgb": torch.arange(5.0).view(5, 1, 1, 1)}
+    assert float(task.training_step(batch, 0)) == 2.0 + 3.0 * 4.0  # without a setting, the weight is 1
+    assert logged == [({"loss": 14.0, "near": 2.0, "far": 4.0}, 5)]
+    with pytest.raises(NotImplementedError, match="loss_terms"):
+        Weighted(size=3).training_step(batch, 0)

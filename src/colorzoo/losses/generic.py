@@ -73,7 +73,7 @@ def least_squares_discriminator_loss(fake: Tensor, real: Tensor) -> Tensor:
 
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, Any]) -> Tensor:
-    """Sum losses, each multiplied by ``weights["NAME_weight"]``.
+    """Sum losses, each multiplied by ``weights["NAME_weight"]``, or by 1 without this entry.
 
     Examples:
         >>> weighted_sum({"pixel": torch.tensor(3.0)}, {"pixel_weight": 10.0})
@@ -81,7 +81,7 @@ def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, Any]) -> Ten
 
     Args:
         terms: Losses by name.
-        weights: Mapping with an entry ``NAME_weight`` for each name in ``terms``, such as the ``hparams`` of
-            a task.
+        weights: Mapping with entries ``NAME_weight`` for names in ``terms``, such as the ``hparams`` of a
+            task.
     """
-    return torch.stack([weights[f"{name}_weight"] * term for name, term in terms.items()]).sum()
+    return torch.stack([weights.get(f"{name}_weight", 1.0) * term for name, term in terms.items()]).sum()

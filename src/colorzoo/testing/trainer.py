@@ -49,10 +49,13 @@ class GradientRecorder(Callback):
 
     Attributes:
         gradients: Latest gradient of each parameter by name.
+        alive: Names of parameters with a finite gradient in any step. Weights with two or more axes must also
+            have a gradient that is not zero.
     """
 
     def __init__(self) -> None:
         self.gradients: dict[str, Tensor] = {}
+        self.alive: set[str] = set()
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
@@ -61,4 +64,6 @@ class GradientRecorder(Callback):
         mine = {id(p) for group in optimizer.param_groups for p in group["params"]}
         for name, parameter in pl_module.named_parameters():
             if id(parameter) in mine and parameter.grad is not None:
-                self.gradients[name] = parameter.grad.detach().clone()
+                gradient = self.gradients[name] = parameter.grad.detach().clone()
+                if gradient.isfinite().all() and (gradient.ndim < 2 or gradient.any()):
+                    self.alive.add(name)

@@ -6,7 +6,7 @@ import csv
 import fnmatch
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +20,7 @@ from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.errors import ColorzooError
+from colorzoo.factory import build_model
 from colorzoo.guidance import decode_text
 from colorzoo.guidance.kinds import guidance_kind
 from colorzoo.options import constructor_parameters
@@ -30,8 +31,9 @@ from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_train
 from colorzoo.training.command import run_command
 from colorzoo.training.configs import find_config
 from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.module import ColorizationModule
 
-_BATCH = 4
+_BATCH, _FIRST_STEPS = 4, 3
 _TRAIN_BATCH, _STEPS = 3, 2
 _LOSS_CHANGE = 0.002  # maximum relative change of a loss by autocast outside the networks
 
@@ -45,24 +47,47 @@ def check_gradients(card: ModelCard) -> None:
     if not card.trainable:
         _check_refusal(card)
         return
-    model = contract_test_model(card).train()
-    model.allow_untrained = True  # teacher networks of losses keep random weights; avoids downloads
-    recorder = GradientRecorder()
-    batch = contract_test_batch(card, _BATCH)
-    with TemporaryDirectory() as folder, silent_lightning():
-        trainer = quiet_trainer(folder, max_epochs=1, callbacks=[recorder])
-        trainer.fit(model, batch_loader([batch]))
-    trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
-    # gradients must be finite and not zero; those of biases may be zero
-    gradients = recorder.gradients.items()
-    finite = {name: gradient for name, gradient in gradients if gradient.isfinite().all()}
-    alive = {name for name, gradient in finite.items() if gradient.ndim < 2 or gradient.any()}
-    without_gradient = set(trained) - alive
+    trained, without_gradient = _train(contract_test_model(card), [contract_test_batch(card, _BATCH)])
     patterns = card.contract_test.without_gradient
     listed = {name for pattern in patterns for name in fnmatch.filter(trained, pattern)}
     missing, surplus = sorted(without_gradient - listed), sorted(listed - without_gradient)
     require(not missing, f"the gradient of {missing} is zero, missing or not finite")
     require(not surplus, f"without_gradient must not match {surplus}")
+
+
+def check_first_steps(card: ModelCard) -> None:
+    """Check that every trainable weight has a gradient in one of the first training steps.
+
+    Unlike the other checks, this one keeps the initial weights and settings of the card. A layer whose
+    initial weights are zero can have a gradient of zero in every step.
+    """
+    if not card.trainable:
+        return
+    task = load_task_class(card)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build_model(task, {**card.contract_test.hparams, **card.hparams, **_without_trunk(task)})
+    batches = [contract_test_batch(card, _BATCH, seed=seed) for seed in range(_FIRST_STEPS)]
+    _, missing = _train(model, batches)
+    require(not missing, f"{sorted(missing)} have no gradient in the first {_FIRST_STEPS} training steps")
+
+
+def _train(model: ColorizationModule, batches: Sequence[Batch]) -> tuple[list[str], set[str]]:
+    """Train a model and return the names of its trainable parameters, and of those without a gradient.
+
+    Gradients must be finite and not zero in at least one step; those of biases may be zero.
+    """
+    model.train().allow_untrained = True  # teacher networks of losses keep random weights; avoids downloads
+    recorder = GradientRecorder()
+    with TemporaryDirectory() as folder, silent_lightning():
+        quiet_trainer(folder, max_epochs=1, callbacks=[recorder]).fit(model, batch_loader(batches))
+    trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    return trained, set(trained) - recorder.alive
+
+
+def _without_trunk(task: type[ColorizationModule]) -> dict[str, None]:
+    """Return settings without initial weights, which may not be available or not match a small model."""
+    return {"trunk": None} if "trunk" in constructor_parameters(task) else {}
 
 
 def check_training_device(card: ModelCard) -> None:
@@ -239,8 +264,7 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
         images: Folder of training and validation images.
     """
     model_class = load_task_class(card)
-    # initial weights do not match the small model and may not be available
-    unset = {"trunk": None} if "trunk" in constructor_parameters(model_class) else {}
+    unset = _without_trunk(model_class)
     # the training stage of the configuration is kept
     small_settings = {name: value for name, value in card.contract_test.hparams.items() if name != "stage"}
     # small images and small batches

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fsspec.core import url_to_fs
 
@@ -18,6 +19,9 @@ from colorzoo.training.callbacks.checkpoints import read_checkpoint
 from colorzoo.training.configs import find_config, load_config
 from colorzoo.training.messages import print_once
 
+_CLASS_SETTINGS = frozenset(
+    prefix + name for prefix in ("", "discriminator_") for name in ("optimizer", "lr_scheduler")
+)
 SUFFIX = ".ckpt"
 """File extension of checkpoints."""
 
@@ -45,6 +49,70 @@ def prepare_words(words: Sequence[str]) -> list[str]:
             prepared.append(f"--config={path}")
         else:
             prepared.append(word)
+    return prepared
+
+
+def _class_name(value: object) -> str:
+    """Return the name of a class without its module, from a path or a mapping with ``class_path``."""
+    return str(value.get("class_path") if isinstance(value, dict) else value).rpartition(".")[2]
+
+
+def note_removed_callbacks(words: Sequence[str]) -> None:
+    """Print a note for each argument that replaces callbacks of an earlier configuration.
+
+    Args:
+        words: Command-line arguments after `prepare_words`.
+    """
+    active: list[str] = []  # class names
+    for word in words:
+        flag, _, value = word.partition("=")
+        source = flag
+        trainer: Any = {flag.removeprefix("--trainer."): value}
+        if flag == "--config":
+            source, trainer = value, load_config(Path(value)).get("trainer") or {}
+        if not isinstance(trainer, dict):
+            continue  # the argument parser reports the error
+        own: list[str] = []
+        for name in ("callbacks", "callbacks+"):
+            found = trainer.get(name) or []
+            for each in found if isinstance(found, list) else [found]:
+                own.append(_class_name(each))
+        if trainer.get("callbacks"):  # null removes all callbacks on purpose
+            if removed := [name for name in active if name not in own]:
+                print_once(
+                    f"{source} removes the callbacks {', '.join(removed)} of an earlier configuration. To "
+                    "keep them, write callbacks+ instead of callbacks."
+                )
+            active = []
+        active += own
+
+
+def with_default_settings(words: Sequence[str]) -> list[str]:
+    """Reset optimizers and schedules where an argument selects another class than an earlier configuration.
+
+    The argument parser would keep settings that both classes have, such as the weight decay.
+
+    Args:
+        words: Command-line arguments after `prepare_words`.
+    """
+    prepared: list[str] = []
+    classes: dict[str, str] = {}  # by setting
+    for word in words:
+        flag, _, value = word.partition("=")
+        settings: Any = {flag.removeprefix("--model.").removeprefix("init_args."): value}
+        if flag == "--config":
+            content = load_config(Path(value)).get("model")
+            settings = content.get("init_args") if isinstance(content, dict) else None
+        moved: list[str] = []
+        for name in _CLASS_SETTINGS & (settings.keys() if isinstance(settings, dict) else set()):
+            kind = _class_name(settings[name])
+            if classes.setdefault(name, kind) != kind:
+                # settings of the new class can also stand before the class
+                own = (f"--model.{name}.", f"--model.init_args.{name}.")
+                moved += [each for each in prepared if each.startswith(own)]
+                prepared = [each for each in prepared if each not in moved] + [f"--model.{name}=null"]
+            classes[name] = kind
+        prepared += [word, *moved]
     return prepared
 
 

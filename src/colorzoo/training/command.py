@@ -25,16 +25,24 @@ from colorzoo.errors import ColorzooError
 from colorzoo.training.arguments import (
     find_checkpoint,
     import_tasks,
+    note_removed_callbacks,
     prepare_words,
     stored_model,
     value_of,
+    with_default_settings,
     with_folder_data,
     with_registered_model,
     with_value,
 )
 from colorzoo.training.callbacks import ImageGrid
 from colorzoo.training.callbacks.checkpoints import CheckpointFile, SignalCheckpoint, missing_checkpoints
-from colorzoo.training.callbacks.guards import FinalValidation, NonFiniteGuard, ResumeGuard, StepSeed
+from colorzoo.training.callbacks.guards import (
+    FinalValidation,
+    InitialValidation,
+    NonFiniteGuard,
+    ResumeGuard,
+    StepSeed,
+)
 from colorzoo.training.callbacks.run_files import RunLock, RunRecord
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.initial_weights import load_initial_weights
@@ -65,13 +73,15 @@ def run_command(words: Sequence[str], cli: type[ZooCLI] | None = None) -> int:
     try:
         # resolve configurations, checkpoints, models and data folders
         prepared = prepare_words(arguments)
+        if verb == "fit":
+            note_removed_callbacks(prepared)
         if path := value_of("--ckpt_path", prepared):
             found = find_checkpoint(path, begins=verb == "fit")
             if verb == "fit" and found != path:
                 print_once(f"resuming from {found}" if found else f"starting a new run in {path}")
             prepared = with_value("--ckpt_path", found, prepared)
         name = stored_model(prepared) if verb == "predict" else None
-        prepared = with_folder_data(with_registered_model(verb, prepared))
+        prepared = with_default_settings(with_folder_data(with_registered_model(verb, prepared)))
         import_tasks(prepared)
         return (cli or ZooCLI)(verb, prepared, name).exit_code
     except ColorzooError:
@@ -88,7 +98,27 @@ def run_command(words: Sequence[str], cli: type[ZooCLI] | None = None) -> int:
 
 
 class StepProgressBar(RichProgressBar):
-    """Progress bar that shows the completed steps of the run beside the batches of the epoch."""
+    """Progress bar that shows the completed steps of the run beside the batches of the epoch.
+
+    Lightning shows ``Epoch 0/-2`` if the run has no epoch limit.
+    """
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the number of the epoch."""
+        super().on_train_epoch_start(trainer, pl_module)
+        self._show_epoch(trainer)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Show the number of the epoch in a bar that a run resumed within an epoch has just created."""
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        self._show_epoch(trainer)
+
+    def _show_epoch(self, trainer: Trainer) -> None:
+        if trainer.max_epochs == -1 and self.progress is not None and self.train_progress_bar_id is not None:
+            text = f"Epoch {trainer.current_epoch}".ljust(len(self.validation_description))
+            self.progress.update(self.train_progress_bar_id, description=text)
 
     def get_metrics(
         self, trainer: Trainer, pl_module: LightningModule
@@ -123,7 +153,11 @@ class ZooCLI(LightningCLI):
             auto_configure_optimizers=False,  # the optimizers of the tasks are recorded and resumed
             save_config_kwargs={"overwrite": True},  # a resumed run continues in its folder
             trainer_defaults={"enable_model_summary": False, "use_distributed_sampler": False},
-            parser_kwargs={"parser_mode": "omegaconf", "exit_on_error": False},
+            parser_kwargs={
+                "parser_mode": "omegaconf",
+                "exit_on_error": False,
+                "allow_abbrev": False,  # a new option could make abbreviations ambiguous
+            },
             args=[verb, *words],
         )
 
@@ -258,6 +292,8 @@ class ZooCLI(LightningCLI):
         if config.get("fast_dev_run"):
             return always  # no file is written
         always += [RunLock(), FinalValidation(), ImageGrid(), RunRecord()]
+        if self.config[self._verb]["init_from"]:
+            always.append(InitialValidation())
         if config.get("enable_checkpointing") is False:
             return always
         checkpoints = missing_checkpoints(configured, *self.model.checkpoint_metric())

@@ -57,7 +57,6 @@ _WARNINGS = (
     r".*ended before the epoch ended and your dataloader is",  # ResumableDataLoader resumes exactly
     r".*Using `DistributedSampler` with the dataloaders",  # SeededSampler repeats no sample
     r".*Checkpoint directory .* exists and is not empty",
-    r".*The dirpath has changed from",  # the run folder was moved
     r".*module\(s\) in eval mode at the start of training",
     r"[\s\S]*was deprecated in v4\.\d+\.0 and will be removed in v5",  # jsonargparse, called by Lightning
     r".*callbacks used to create the checkpoint need to be provided",  # see ResumeGuard

@@ -39,6 +39,7 @@ from colorzoo.data.module import ImageDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.guidance.hints import TYPED_KINDS
+from colorzoo.losses import weighted_sum
 from colorzoo.model import ColoringModel
 from colorzoo.options import check_arguments, constructor_parameters, plain_arguments
 from colorzoo.prediction import Prediction, clip_colors
@@ -649,9 +650,9 @@ class Base(base):
 class SingleOptimizerModule(ColorizationModule, Generic[M]):
     """Base class of tasks with one optimizer; learning rate schedules count optimizer steps.
 
-    A subclass defines ``training_step``, which returns the loss. The base class ``SingleOptimizerModule[M]``
-    has the arguments of the model class ``M``, and builds the model from them. Without ``[M]``, the
-    constructor of the subclass builds the model.
+    A subclass defines `loss_terms`, or ``training_step``, which returns the loss. The base class
+    ``SingleOptimizerModule[M]`` has the arguments of the model class ``M``, and builds the model from them.
+    Without ``[M]``, the constructor of the subclass builds the model.
 
     Examples:
         >>> class Toy(colorzoo.ColoringModel):
@@ -694,6 +695,17 @@ class SingleOptimizerModule(ColorizationModule, Generic[M]):
         self.make_optimizer = Factory(optimization.get("optimizer") or DEFAULT_OPTIMIZER)
         self.make_scheduler = optional_factory(optimization.get("lr_scheduler"))
         super().__init__(model, stage=stage)
+
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the losses of a training batch by name, without their weights."""
+        raise NotImplementedError(f"{type(self).__name__} must define loss_terms(batch) or training_step")
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Log `loss_terms` and return their sum, weighted by the settings ``NAME_weight``."""
+        terms = self.loss_terms(batch)
+        loss = weighted_sum(terms, self.hparams)
+        self.log_losses({"loss": loss, **terms}, len(batch["rgb"]))
+        return loss
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
         """Return the parameter groups of the optimizer; by default all trainable parameters."""

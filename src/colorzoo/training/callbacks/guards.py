@@ -6,6 +6,7 @@ import json
 from typing import Any, cast
 
 import torch
+from fsspec.core import url_to_fs
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
@@ -79,14 +80,15 @@ class NonFiniteGuard(Callback):
 
 
 class ResumeGuard(Callback):
-    """Callback that checks the loaded checkpoint, and restores the last saved step of checkpoint callbacks.
+    """Callback that checks the loaded checkpoint, and restores the state of checkpoint callbacks.
 
     If the checkpoint contains averaged weights and the run has no averaging callback, Lightning would train
     the averaged weights with the optimizer state of the current weights. Lightning does not restore the last
-    saved step, so a resumed run with gradient accumulation would save a step again. After a checkpoint of the
-    last batch of an epoch, Lightning does not count the next epoch as started, so a checkpoint of the resumed
-    run would not be resumable. After a checkpoint of an epoch end, Lightning runs an empty epoch if the run
-    has no epoch limit, so the image order of an epoch would be skipped.
+    saved step, so a resumed run with gradient accumulation would save a step again. If the path of the run
+    folder has changed, Lightning discards the best score, so a worse checkpoint would replace the best one.
+    After a checkpoint of the last batch of an epoch, Lightning does not count the next epoch as started, so a
+    checkpoint of the resumed run would not be resumable. After a checkpoint of an epoch end, Lightning runs
+    an empty epoch if the run has no epoch limit, so the image order of an epoch would be skipped.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -103,7 +105,7 @@ class ResumeGuard(Callback):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Check the averaging callback, and restore the last saved step.
+        """Check the averaging callback, and restore the last saved step and the paths of checkpoints.
 
         Raises:
             WeightsError: The checkpoint contains averaged weights and the run has no averaging callback.
@@ -123,6 +125,47 @@ class ResumeGuard(Callback):
                 interval = callback._every_n_train_steps
                 if interval and step % interval == 0:
                     callback._last_global_step_saved = step
+            state = checkpoint.get("callbacks", {}).get(callback.state_key)
+            if isinstance(callback, ModelCheckpoint) and state:
+                _move_checkpoints(state, str(callback.dirpath))
+
+
+def _move_checkpoints(state: dict[str, Any], folder: str) -> None:
+    """Replace the folder in the state of a `ModelCheckpoint`, and in the paths of files that are there now.
+
+    A run that continues in another folder keeps the paths of its earlier checkpoints. Paths in a bucket are
+    replaced even if the files are missing, because Lightning deletes a superseded file of a bucket.
+    """
+    fs, earlier = url_to_fs(folder)[0], state["dirpath"]
+
+    def moved(path: str) -> str:
+        there = f"{folder}/{path.removeprefix(earlier).lstrip('/')}"
+        return there if path.startswith(earlier) and ("://" in path or fs.exists(there)) else path
+
+    state["dirpath"] = folder
+    state["best_k_models"] = {moved(path): score for path, score in state["best_k_models"].items()}
+    for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
+        state[name] = moved(state[name])
+
+
+class InitialValidation(Callback):
+    """Callback that validates trained initial weights before the first step.
+
+    The validation is the baseline of fine-tuning. The best checkpoint can be the checkpoint of step 0.
+    """
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Validate as Lightning does within an epoch, and save the best checkpoint."""
+        is_start = trainer.global_step == 0 and trainer.current_epoch == 0
+        if not is_start or not trainer.enable_validation or getattr(pl_module, "has_partial_weights", False):
+            return
+        for callback in cast(list[Callback], cast(Any, trainer).callbacks):
+            if isinstance(callback, ModelCheckpoint) and callback.monitor is not None:
+                callback._last_global_step_saved = -1  # by default 0, so step 0 would not be saved
+        validation = trainer.fit_loop.epoch_loop.val_loop
+        trainer.validating = True
+        validation.run()
+        trainer.training = True
 
 
 class FinalValidation(Callback):

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch
 from colorzoo.data.self_references import warp_jitter_reference
-from colorzoo.losses import grid_cross_entropy, total_variation, weighted_sum
+from colorzoo.losses import grid_cross_entropy, total_variation
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, squashed
 from colorzoo.randomness import image_generators
 from colorzoo.settings import NonNegativeFloat, NonNegativeInt, PositiveInt, Range, Width
@@ -61,17 +61,14 @@ class Bai2022(SelfReferenced, SingleOptimizerModule):
             self.model.network.classifier.requires_grad_(False)
         self.label_count = classes if class_weight else 0
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Colorize images with their warped copies as references and return the weighted loss."""
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+        """Colorize images with their warped copies as references and return the losses."""
         rgb, seeds = batch["rgb"], batch["seed"]
         copies = warp_jitter_reference(rgb, image_generators(seeds, "reference"), degrees=0.0, jitter=0.0)
         truth, reference = (scaled_lab(squashed(each, self.model.side)) for each in (rgb, copies))
         scattered = self.model.by_chance(image_generators(seeds, "places")).to(rgb.device)
         colored = self.model.color(truth[:, :1], reference, scattered)
-        terms = self.losses(colored, truth[:, 1:], batch["label"] if self.class_weight else None)
-        loss = weighted_sum(terms, self.hparams)
-        self.log_losses({"loss": loss, **terms}, len(rgb))
-        return loss
+        return self.losses(colored, truth[:, 1:], batch["label"] if self.class_weight else None)
 
     def losses(self, colored: Colored, target: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         """Return a dict that maps the names of the losses to their unweighted values.

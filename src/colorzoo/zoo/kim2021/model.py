@@ -38,6 +38,7 @@ _GAIN = 0.1  # gain of the last convolution: training starts unstable with 1
 # propagation
 _STEP = 3  # pixels between sampled positions
 _KEYS, _HIDDEN = 3, 16
+_LOOK_STD = 0.01  # initial weights of the feature difference, small against lightness differences
 _ALIKE = 6.0  # initial scale of lightness differences between similar pixels
 _AVOID = 2.2  # logit of 0.9, the initial weight reduction of pixels under a scribble
 _PROPAGATION_GAIN = 20.0  # gain of the last layer, which shortens training to some hundred steps
@@ -223,9 +224,10 @@ class Propagation(nn.Module):
         )
         self.log_alike = nn.Parameter(torch.tensor(_ALIKE).log())
         self.avoid = nn.Parameter(torch.tensor(_AVOID))
-        for last in (self.look[2], self.belief[4]):
-            nn.init.zeros_(last.weight)  # type: ignore[arg-type]
-            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        # features are compared by squared differences, whose gradient is 0 if all features are 0
+        nn.init.normal_(self.look[2].weight, std=_LOOK_STD)  # type: ignore[arg-type]
+        nn.init.zeros_(self.belief[4].weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.belief[4].bias)  # type: ignore[arg-type]
 
     def forward(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
         """Return the color change to add to ``ab``, ``(B, 2, H, W)`` in CIE units.

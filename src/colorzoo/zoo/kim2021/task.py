@@ -86,18 +86,17 @@ class Kim2021(SingleOptimizerModule):
             backbone, backbone_weights, backbone_hparams, hidden, read_lightness, reach, propagation
         )
         super().__init__(model, **optimization)
-        self.con_weight, self.reg_weight = con_weight, reg_weight
         self.edge_band, self.relative = edge_band, relative
         self.color_weight, self.hold_weight = color_weight, hold_weight
         self.hints, self.lost, self.strokes = hints, lost, strokes
         self.jitter, self.empty = jitter, empty
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Simulate scribbles over edges with color bleeding and return the weighted loss.
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+        """Simulate scribbles over edges with color bleeding and return the losses.
 
-        The loss is L_edge + con_weight * L_con + reg_weight * L_reg. L_edge is the color gradient error under
-        the scribbles. L_con is the change of the color gradients elsewhere. L_reg is the mean square of the
-        residuals, which E adds to the feature maps of the backbone.
+        The paper's loss is L_edge + con_weight * L_con + reg_weight * L_reg. L_edge is the color gradient
+        error under the scribbles. L_con is the change of the color gradients elsewhere. L_reg is the mean
+        square of the residuals, which E adds to the feature maps of the backbone.
         """
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
@@ -134,14 +133,11 @@ class Kim2021(SingleOptimizerModule):
             "con": (edge_error(predicted, backbone_ab, 1 - near) * edge_weights).mean(),
             "reg": torch.stack([each.float().square().mean() for each in prediction.extras.values()]).mean(),
         }
-        loss = terms["edge"] + self.con_weight * terms["con"] + self.reg_weight * terms["reg"]
         if self.color_weight or self.hold_weight:  # not in the paper
             color_weights = self._image_weights(color_error(backbone_ab, ab, near))
             terms["color"] = (color_error(predicted, ab, near) * color_weights).mean()
             terms["hold"] = (color_error(predicted, backbone_ab, 1 - near) * color_weights).mean()
-            loss = loss + self.color_weight * terms["color"] + self.hold_weight * terms["hold"]
-        self.log_losses({"loss": loss, **terms}, len(lab))
-        return loss
+        return terms
 
     def _image_weights(self, backbone_errors: Tensor) -> Tensor:
         """Return loss weights ``(B,)`` of the images; all weights are 1 unless ``relative`` is set."""

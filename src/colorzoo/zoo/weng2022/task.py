@@ -76,7 +76,6 @@ class Weng2022(SingleOptimizerModule):
             ),
             **optimization,
         )
-        self.regression_weight = regression_weight
         self.neighbors = neighbors
         self.encoder_weights = encoder_weights
         weights = rebalancing_weights(prior_probabilities(), uniform).float()
@@ -94,20 +93,17 @@ class Weng2022(SingleOptimizerModule):
             )
             self.model.network.encoder.load_state_dict(vit.state_dict())
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the classification loss plus the weighted regression loss."""
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the classification loss and the regression loss."""
         lab = rgb_to_lab(batch["rgb"])
         extras = self.model(lab[:, :1]).extras
         losses = classification_loss(
             extras["logits"], lab[:, 1:], self.class_weights, neighbors=self.neighbors
         )
-        terms = {
+        return {
             "classification": losses.mean(),
             "regression": regression_loss(extras["regression"], lab[:, 1:]),
         }
-        loss = terms["classification"] + self.regression_weight * terms["regression"]
-        self.log_losses({"loss": loss, **terms}, len(lab))
-        return loss
 
 
 def classification_loss(logits: Tensor, ab: Tensor, class_weights: Tensor, *, neighbors: int) -> Tensor:
