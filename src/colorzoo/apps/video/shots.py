@@ -363,7 +363,8 @@ def shot_spans(
     ]
     starts = sorted([*kept, *map(Boundary, split)], key=lambda each: each.start)
     spans = []
-    for each, stop in zip(starts, [*(each.start for each in starts[1:]), end], strict=True):
+    stops = [*(each.start for each in starts), end][1:]
+    for each, stop in zip(starts, stops, strict=True):
         frames = range(each.start, stop)
         clear = min([each.mixed, len(frames) - 1, *(key - each.start for key in keys if key in frames)])
         spans.append(ShotSpan(frames, clear, is_doubtful=each.is_doubtful))
