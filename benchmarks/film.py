@@ -41,7 +41,8 @@ from benchmarks._film_trust import (
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.container import import_av
 from colorzoo.apps.video.frames import VideoFrame
-from colorzoo.apps.video.run import TESTED, correction_of
+from colorzoo.apps.video.run import correction_of
+from colorzoo.apps.video.shots import ShotSpan
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.decode import decode_rgb
@@ -260,8 +261,8 @@ def color_clip(
     images = {key: lab_to_rgb(frames[key])[0].clamp(0, 1).permute(1, 2, 0).numpy() for key in keys}
     key_images = {key: RasterImage(image) for key, image in images.items()}
     colorer = FrameColorer(colorizer, key_images, corrections=corrections)
-    shot = range(len(frames))
-    tested = frames[min(TESTED, len(frames) - 1)][:, :1]
+    shot = ShotSpan(range(len(frames)))
+    tested = frames[shot.tested][:, :1]
     colorer.start_shot(None, colorer.keys_of(shot, tested), shot)
     colors = SteadyColors(min(STEADY, colorer.max_steady), WINDOW, every=colorer.every)
     found = []

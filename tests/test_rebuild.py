@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from colorzoo import create_model, rgb_to_lab
 from colorzoo.data import FolderDataModule
 from colorzoo.networks.imagenet_encoder import ImageNetEncoder
+from colorzoo.testing.samples import write_sample_images
 from colorzoo.training.configs import find_config
 from colorzoo.weights import read_weights, save_weights
 from colorzoo.weights.catalog import EMBEDDED_FOLDER
@@ -88,7 +89,7 @@ def test_dry_run_prints_commands_that_end_with_the_weight_file(rebuild, capsys) 
 def test_smoke_run_writes_the_weights_of_the_included_file(rebuild, tmp_path, name) -> None:
     plan, out = rebuild.PLANS[name], tmp_path / "out"
     if not plan.commands or not plan.smoke:
-        assert plan.lost or plan.data.layout in ("wheel", "masks")  # downloaded sources
+        assert plan.lost or plan.data.layout in ("wheel", "masks", "clips")  # other sources
         return
     assert rebuild.main([name, "--smoke", "--out", str(out)]) == 0
     path = out / f"{name}.safetensors"
@@ -126,6 +127,24 @@ def test_collected_text_images_have_class_maps_and_automatic_colors(rebuild, tmp
     error = (colored - resized).abs().mean(dim=(0, 2, 3))
     assert error[0] < 1.5
     assert error[1:].min() > 3.0
+
+
+def test_the_detector_of_shots_learns_the_films_that_are_made(rebuild, tmp_path: Path) -> None:
+    shots = importlib.import_module("benchmarks.rebuild.shots")
+    images = write_sample_images(tmp_path / "photos", count=24, size=(96, 112))
+    for number, path in enumerate(images[:16]):
+        folder = tmp_path / "video" / shots.CLIPS[number % len(shots.CLIPS)]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}{Path(path).suffix}").write_bytes(Path(path).read_bytes())
+    shots.KINDS = {"cut": 8, "dissolve": 8, "fade": 8}
+    out = tmp_path / "shot_boundaries.safetensors"
+    assert shots.main([str(tmp_path), str(out), "--seeds", "1", "--steps", "60"]) == 0
+    content, included = (
+        read_weights(path).state_dict for path in (out, EMBEDDED_FOLDER / "shot_boundaries.safetensors")
+    )
+    assert {name: value.shape for name, value in content.items()} == {
+        name: value.shape for name, value in included.items()
+    }
 
 
 def test_drawings_are_unpacked_without_held_out_characters(rebuild, monkeypatch, tmp_path) -> None:

@@ -145,6 +145,15 @@ class StubColorer:
     def start_shot(self, part: object = None, keys: object = (), span: object = None) -> None:
         """Do nothing, because the stub has no state."""
 
+    def keys_of(self, span: object, lightness: object) -> list[int]:
+        return []
+
+    def has_images(self, keys: object) -> bool:
+        return False
+
+    def carry(self, lightness: object, ab: object) -> None:
+        """Do nothing, because the stub has no memory."""
+
     def is_key(self, frame: Any, lightness: Tensor) -> bool:
         return False
 

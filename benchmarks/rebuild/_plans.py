@@ -70,6 +70,11 @@ TEXT_IMAGES = TrainingData(
     "text",
     4_437,
 )
+CLIP_FRAMES = TrainingData(
+    "films made from four clips of video (blackswan, camel, libby, tennis) and photos of photos/train",
+    "clips",
+    None,
+)
 IMAGENET = TrainingData("ImageNet, trained by Google", "wheel", None, licenses="weights: Apache-2.0")
 NONE = TrainingData("no training", "none", None, licenses="those of kim2021_small")
 
@@ -336,6 +341,15 @@ PLANS = {
         "2026-11-25",
         "The order of the images is random, and the minutes of both trainings are not recorded (about 4,400 "
         "steps).",
+        smoke=False,
+    ),
+    "shot_boundaries": Plan(
+        CLIP_FRAMES,
+        ("python -m benchmarks.rebuild.shots {data} {out}/shot_boundaries.safetensors",),
+        "0.3 on one CPU core",
+        "2026-12-01",
+        "The included file was trained for about 3,600 steps by scripts with the same films, network and loss, and "
+        "other random numbers.",
         smoke=False,
     ),
     "weng2022code_small": Plan(

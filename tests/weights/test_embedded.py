@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from colorzoo.apps.video.shots import BOUNDARY_FILE
 from colorzoo.errors import WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import sha256_of
@@ -29,7 +30,7 @@ def test_create_coloring_model_rejects_damaged_file(tmp_path: Path, monkeypatch:
 def test_embedded_files_match_model_cards_and_encoder_files() -> None:
     cards = [w for name in list_models() for w in model_card(name).weights.values() if w.file]
     known = {w.file for w in cards}
-    assert {path.name for path in FILES} == known | {*ENCODER_FILES.values(), SEGMENTER_FILE}
+    assert {path.name for path in FILES} == known | {*ENCODER_FILES.values(), SEGMENTER_FILE, BOUNDARY_FILE}
     sizes = {path.name: path.stat().st_size for path in FILES}
     assert [(w.file, w.size) for w in cards] == [(w.file, sizes[w.file]) for w in cards]
 

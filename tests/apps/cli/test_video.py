@@ -425,7 +425,11 @@ def test_shots_are_listed_and_corrected(tmp_path: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == "shot 1: frames 0 to 3\nshot 2: frames 4 to 7\n"
     recipe.write_text('{"shots": {"join": [4], "split": [6]}}')
     assert main(["video", str(source), "--shots", "--recipe", str(recipe), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == [{"first": 0, "count": 6}, {"first": 6, "count": 2}]
+    certain = {"dissolve": 0, "doubtful": False}
+    assert json.loads(capsys.readouterr().out) == [
+        {"first": 0, "count": 6, **certain},
+        {"first": 6, "count": 2, **certain},
+    ]
 
 
 def test_frames_option_colorizes_a_part(

@@ -41,8 +41,8 @@ def color(source: Path, out: Path, colorer: StubColorer) -> tuple[FrameFolder, l
 def test_color_shots_keeps_names_and_bit_depth_of_frames(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
     with PartsFolder(out, "a") as parts:
-        parts.finish(Shot(99, 1))  # keeps the folder
-        interrupted = parts.path / parts.find(0)[0]
+        parts.finish("shot-00000099-00000000", Shot(99, 1))  # keeps the folder
+        interrupted = parts.path / parts.find(range(4))[0]
         interrupted.mkdir()
         (interrupted / "f000.png").write_bytes(b"of a run that was interrupted")
         (interrupted / f".colorzoo-{'0' * 32}.part").touch()

@@ -11,6 +11,7 @@ from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.frames import VideoFrame
 from colorzoo.apps.video.memory import WEAK_SHOTS, Cells, ColorMemory
 from colorzoo.apps.video.run import draw_matches
+from colorzoo.apps.video.shots import ShotSpan
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.image_io.raster_image import RasterImage
@@ -102,9 +103,9 @@ def test_similar_shots_share_key_frames() -> None:
     levels = lab_to_rgb(torch.cat([lightness, ab], dim=1))[0].clamp(0, 1).permute(1, 2, 0).numpy()
     colorer = FrameColorer(colorizer(), {3: RasterImage(levels)})
     noise = torch.rand(lightness.shape, generator=torch.Generator().manual_seed(5)) * 100
-    assert colorer.keys_of(range(10), lightness) == [3]
-    assert colorer.keys_of(range(10, 20), scene(1, 120)[0]) == [3]
-    assert colorer.keys_of(range(20, 30), noise) == []
+    assert colorer.keys_of(ShotSpan(range(10)), lightness) == [3]
+    assert colorer.keys_of(ShotSpan(range(10, 20)), scene(1, 120)[0]) == [3]
+    assert colorer.keys_of(ShotSpan(range(20, 30)), noise) == []
 
 
 def test_transparent_pixels_of_a_key_frame_keep_automatic_colors() -> None:
@@ -129,7 +130,7 @@ def test_match_features_are_unit_vectors_of_any_size() -> None:
 
 def colored_frames(colorer: FrameColorer, frames: list[torch.Tensor]) -> list[torch.Tensor]:
     """Return ab of the frames of a shot, as ``colorzoo video`` does."""
-    colorer.start_shot(None, None, range(len(frames)))
+    colorer.start_shot(None, None, ShotSpan(range(len(frames))))
     steady, found = SteadyColors(0.97, every=colorer.every), []
     for number, lightness in enumerate(frames):
         color, correct = (
@@ -185,9 +186,9 @@ def test_corrections_match_other_shots_with_the_object() -> None:
     for apply_matches in (False, True):
         corrections = {0: corrected_square(scene(1, 24)[0])}
         colorer = FrameColorer(colorizer(), corrections=corrections, apply_matches=apply_matches)
-        assert colorer.keys_of(range(10), same) == [0]
-        assert colorer.keys_of(range(10, 20), same) == ([0] if apply_matches else [])
-        assert colorer.keys_of(range(20, 30), noise) == []
+        assert colorer.keys_of(ShotSpan(range(10)), same) == [0]
+        assert colorer.keys_of(ShotSpan(range(10, 20)), same) == ([0] if apply_matches else [])
+        assert colorer.keys_of(ShotSpan(range(20, 30)), noise) == []
         assert colorer.matches == {0: [10]}
     # the thumbnail of the match has the color of the correction only at the square
     ab = colorer.correct_with(0, same, is_same_shot=False)[0, 1:]
@@ -195,5 +196,33 @@ def test_corrections_match_other_shots_with_the_object() -> None:
     assert float(ab[:, :, :60].norm(dim=0).mean()) < 1
     images = [SimpleNamespace(number=number, lightness=lambda: same) for number in (0, 15)]
     film: Any = SimpleNamespace(frames=lambda: iter(images))
-    sheet = draw_matches(film, colorer, [range(10), range(10, 20), range(20, 30)])
+    sheet = draw_matches(
+        film, colorer, [ShotSpan(range(10)), ShotSpan(range(10, 20)), ShotSpan(range(20, 30))]
+    )
     assert sheet.size == (8 + 2 * (224 + 8), 8 + 128 + 20 + 8)  # two thumbnails with names
+
+
+def test_shots_without_a_matching_key_keep_their_automatic_colors() -> None:
+    lightness, ab = scene(1, 24)
+    levels = lab_to_rgb(torch.cat([lightness, ab], dim=1))[0].clamp(0, 1).permute(1, 2, 0).numpy()
+    noise = torch.rand(lightness.shape, generator=torch.Generator().manual_seed(5)) * 100
+    plain, keyed = FrameColorer(colorizer()), FrameColorer(colorizer(), {3: RasterImage(levels)})
+    for span, image, is_keyed in ((range(10), lightness, True), (range(10, 20), noise, False)):
+        keys = keyed.keys_of(ShotSpan(span), image)
+        keyed.start_shot(None, keys, ShotSpan(span))
+        assert keyed.has_images(keys) is is_keyed
+        assert (keyed.every == plain.every and keyed.max_steady == plain.max_steady) is not is_keyed
+        assert torch.equal(keyed.predict(image, span[5]), plain.predict(image, span[5])) is not is_keyed
+
+
+def test_doubtful_shot_recalls_the_last_colors_of_the_previous_shot() -> None:
+    lightness, ab = scene(1, 24)
+    noise = torch.rand(lightness.shape, generator=torch.Generator().manual_seed(5)) * 100
+    colorer = FrameColorer(colorizer())
+    automatic, other = colorer.predict(lightness, 0), colorer.predict(noise, 0)
+    colorer.carry(lightness, ab)
+    recalled = colorer.predict(lightness, 0)
+    assert (recalled - ab).abs().mean() < 0.5 * (automatic - ab).abs().mean()
+    assert (colorer.predict(noise, 0) - other).abs().mean() < 0.1 * (recalled - automatic).abs().mean()
+    colorer.start_shot()
+    assert torch.equal(colorer.predict(lightness, 0), automatic)

@@ -20,6 +20,7 @@ from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import ReadIssues, VideoError
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path
 from colorzoo.apps.video.run import color_shots
+from colorzoo.apps.video.shots import ShotSpan
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from tiny_video import StubColorer, lightness_planes, scene, write_video
@@ -41,7 +42,7 @@ def test_color_shots_resumes_with_the_interrupted_shot(tmp_path: Path) -> None:
         color_shots(video, StubColorer(20), parts, steady=0, tick=lambda _: next(ticks))
     assert not out.exists()
     # the unfinished shot is deleted
-    assert [path.name[:13] for path in sorted(parts.path.glob("shot-*"))] == ["shot-00000000"] * 2
+    assert {path.name[:13] for path in parts.path.glob("shot-*")} == {"shot-00000000"}
     colorer = StubColorer(20)
     assert color(source, out, colorer) == 6
     assert [number for number, _ in colorer.seen] == list(range(6, 18))
@@ -56,9 +57,9 @@ def test_shots_with_other_settings_are_kept_until_the_result_is_published(
 ) -> None:
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
     with PartsFolder(out, "b") as kept:
-        name, _ = kept.find(0)
+        name, _ = kept.find(range(18))
         (kept.path / f"{name}.nut").write_bytes(b"of another run")
-        kept.finish(Shot(0, 18, seconds=seconds))
+        kept.finish(name, Shot(0, 18, seconds=seconds))
     (kept.path / "mine.txt").write_text("keep")
     video = VideoFile(source, choose_codec(out))
 
@@ -76,7 +77,7 @@ def test_shots_with_other_settings_are_kept_until_the_result_is_published(
         interrupted_run(overwrite=True)
     # neither run has lost a shot
     with PartsFolder(out, "b", overwrite=True) as parts:
-        assert parts.find(0) == (name, Shot(0, 18, settings="b", seconds=seconds))
+        assert parts.find(range(18)) == (name, Shot(0, 18, settings="b", seconds=seconds, name=name))
         assert (parts.path / f"{name}.nut").read_bytes() == b"of another run"
     assert color(source, out, StubColorer(), overwrite=True) == 6
     assert [path.name for path in kept.path.iterdir()] == ["mine.txt"]
@@ -90,20 +91,20 @@ class KeyedColorer(StubColorer):
         super().__init__(20)
         self.keys = keys
 
-    def keys_of(self, span: range, lightness: Tensor) -> list[int]:
-        return [key for key in self.keys if key in span or (key == 1 and span.start == 12)]
+    def keys_of(self, span: Any, lightness: object) -> list[int]:
+        return [key for key in self.keys if key in span.frames or (key == 1 and span.frames.start == 12)]
 
 
 def test_a_key_frame_recomputes_only_the_shots_that_it_influences(tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     source = write_video(tmp_path / "in.mp4", SCENES)
-    spans = [range(6), range(6, 12), range(12, 18)]
+    spans = [ShotSpan(range(first, first + 6)) for first in (0, 6, 12)]
 
     def colored_frames(keys: dict[int, str]) -> list[int]:
         colorer: Any = KeyedColorer(list(keys))
         video = VideoFile(source, choose_codec(out))
         parts = PartsFolder(out, "a", keys, overwrite=True)
-        color_shots(video, colorer, parts, steady=0, spans=spans)
+        color_shots(video, colorer, parts, steady=0, spans=spans, keep_shots=True)
         assert len(list(parts.path.glob("shot-*.json"))) == 3
         assert len(lightness_planes(out)) == 18
         return sorted({number for number, _ in colorer.seen})
@@ -185,8 +186,8 @@ def test_edited_frames_of_a_folder_do_not_change_the_kept_shots(tmp_path: Path) 
     def seen_frames(keys: dict[int, str]) -> list[int]:
         colorer: Any = KeyedColorer(list(keys))
         parts = PartsFolder(out, "a", keys, overwrite=True)
-        spans = [range(2), range(2, 4)]
-        color_shots(FrameFolder(source), colorer, parts, steady=0, spans=spans)
+        spans = [ShotSpan(range(2)), ShotSpan(range(2, 4))]
+        color_shots(FrameFolder(source), colorer, parts, steady=0, spans=spans, keep_shots=True)
         return [number for number, _ in colorer.seen]
 
     assert seen_frames({3: "a"}) == [0, 1, 2, 3]
@@ -225,6 +226,7 @@ def test_color_shots_limits_buffered_frame_bytes(tmp_path: Path, size: tuple[int
     parts, ticks = PartsFolder(tmp_path / "out", "a"), list[int]()
     color_shots(source, colorer, parts, border="none", tick=lambda _: ticks.append(len(events)))
     assert len(ticks) == window + 2
+    del events[: window + 2]  # shot detection
     assert events == ["read"] * window + ["written"] * window + ["read"] * 2 + ["written"] * 2
 
 
@@ -252,3 +254,34 @@ def test_recipes_of_frames_have_the_encodings_of_other_recipes(tmp_path: Path, e
     )
     assert found.recipe == Recipe(points=(PointHint(3, 4, color="#c04020"),))
     assert found.sha256 == plain.sha256
+
+
+def test_dissolve_mixes_the_colors_of_both_shots(tmp_path: Path) -> None:
+    """A resumed run, in which the first shot is finished, writes equal frames."""
+    source, out, again = tmp_path / "in", tmp_path / "out", tmp_path / "again"
+    source.mkdir()
+    for number in range(14):
+        Image.new("L", (64, 48), 128).save(source / f"{number:02}.png")
+    spans = [ShotSpan(range(6)), ShotSpan(range(6, 14), 4)]
+
+    class TwoShots(StubColorer):
+        def color(self, frame: Any, lightness: Tensor) -> Tensor:
+            self.seen.append((frame.number, ()))
+            return torch.full((1, 2, *lightness.shape[-2:]), 10.0 if frame.number < 6 else 40.0)
+
+    def run(result: Path, **options: Any) -> list[int]:
+        colorer: Any = TwoShots()
+        parts = PartsFolder(result, "a")
+        color_shots(FrameFolder(source), colorer, parts, spans=spans, border="none", **options)
+        return [number for number, _ in colorer.seen]
+
+    run(out)
+    red = [int(np.asarray(Image.open(out / f"{number:02}.png"))[24, 32, 0]) for number in range(14)]
+    assert len({*red[:6]}) == len({*red[10:]}) == 1
+    assert red[5:11] == sorted({*red[5:11]})  # increasing
+    ticks = iter(range(9))
+    with pytest.raises(StopIteration):
+        run(again, tick=lambda _: next(ticks))
+    assert min(run(again)) >= 10  # frames of the dissolve are not predicted
+    for number in range(14):
+        assert (again / f"{number:02}.png").read_bytes() == (out / f"{number:02}.png").read_bytes()

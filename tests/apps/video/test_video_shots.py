@@ -1,46 +1,135 @@
-"""Shot boundary detection."""
+"""Detection of cuts, dissolves and fades."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
 import numpy as np
+import pytest
 
-from colorzoo.apps.video.frames import ShotDetector
-from tiny_video import scene
+from colorzoo.apps.video.frames import VideoError, VideoFrame
+from colorzoo.apps.video.shots import LOOK_AHEAD, Boundary, ShotFinder, ShotSpan, read_shots, shot_spans
 
-
-def starts(images: list[np.ndarray]) -> list[int]:
-    detector = ShotDetector()
-    return [number for number, image in enumerate(images) if detector.is_cut(image)]
+COUNT = 60  # frames of each shot
 
 
-def test_shot_detector_ignores_flashes_and_fades() -> None:
-    bright = [
-        np.clip(scene(n).astype(int) + (60 if n == 4 else 0), 0, 255).astype(np.uint8) for n in range(8)
+@dataclass(frozen=True)
+class Frame(VideoFrame):
+    """Gray frame of any size."""
+
+    image: np.ndarray
+
+    def gray(self) -> np.ndarray:
+        return self.image
+
+
+def shot(seed: int, count: int = COUNT, size: tuple[int, int] = (128, 72)) -> np.ndarray:
+    """Return a slow pan over rectangles of any gray with film grain, ``(T, H, W)``."""
+    generator = np.random.default_rng(seed)
+    width, height = size
+    image = np.full((height, width + count // 4), generator.uniform(40, 200))
+    for _ in range(60):
+        x, y = generator.integers(-10, image.shape[1]), generator.integers(-10, height)
+        w, h = generator.integers(8, width // 2), generator.integers(8, height // 2)
+        image[max(0, y) : y + h, max(0, x) : x + w] = generator.uniform(20, 230)
+    image = cv2.GaussianBlur(image, (0, 0), 1)
+    grain = generator.normal(0, 2, (count, height, width))
+    return grain + np.stack([image[:, n // 4 : n // 4 + width] for n in range(count)])
+
+
+def film(images: np.ndarray | Sequence[np.ndarray]) -> list[VideoFrame]:
+    return [Frame(n, np.clip(image, 0, 255).astype(np.uint8)) for n, image in enumerate(images)]
+
+
+def dissolve(first: np.ndarray, second: np.ndarray, length: int) -> np.ndarray:
+    weight = (np.arange(1, length + 1) / (length + 1))[:, None, None]
+    mixed = first[-length:] * (1 - weight) + second[:length] * weight
+    return np.concatenate([first[:-length], mixed, second[length:]])
+
+
+def starts(images: np.ndarray | Sequence[np.ndarray]) -> list[int]:
+    return [span.frames.start for span in read_shots(film(images))]
+
+
+@pytest.mark.parametrize("size", [(128, 72), (72, 128), (64, 48)])
+def test_cuts_are_found_at_their_frame(size: tuple[int, int]) -> None:
+    images = np.concatenate([shot(seed, COUNT + seed, size) for seed in range(4)])
+    assert starts(images) == [0, 60, 121, 183]
+
+
+@pytest.mark.parametrize("length", [10, 20, 36])
+def test_dissolve_starts_a_shot_whose_first_frames_are_mixed(length: int) -> None:
+    first, second = read_shots(film(dissolve(shot(0), shot(1), length)))
+    assert first == ShotSpan(range(second.frames.start))
+    assert second.frames.start == pytest.approx(COUNT - length, abs=length / 3)
+    assert second.frames.start + second.mixed == pytest.approx(COUNT, abs=length / 3)
+    assert second.tested >= second.clear.start
+
+
+def test_fade_starts_a_shot_at_its_darkest_frames() -> None:
+    first, second = shot(0), shot(1)
+    level = np.linspace(1, 0, 13)[1:, None, None]
+    first[-12:] *= level
+    second[:12] *= level[::-1]
+    images = np.concatenate([first, np.zeros((6, 72, 128)), second])
+    _, found = read_shots(film(images))
+    assert COUNT - 2 <= found.frames.start <= COUNT + 8
+    assert found.mixed == 0
+
+
+def test_flashes_flicker_and_pans_start_no_shot() -> None:
+    generator = np.random.default_rng(0)
+    images = shot(0, 120)
+    assert starts(images) == [0]
+    assert starts(images * generator.uniform(0.85, 1.15, (len(images), 1, 1))) == [0]
+    images[50:52] += 80
+    assert starts(images) == [0]
+    # a fade to black and back to the same view
+    level = np.abs(np.linspace(-1, 1, 41))[:, None, None]
+    images[60:101] = images[60] * level
+    images[101:] = images[60]
+    assert starts(images) == [0]
+
+
+def test_boundaries_are_known_within_the_look_ahead() -> None:
+    images = np.concatenate([dissolve(shot(0), shot(1), 40), shot(2), *(shot(3, 400),)])
+    finder, known = ShotFinder(), dict[int, int]()
+    for frame in film(images):
+        for found in finder.add(frame):
+            known[found.start] = frame.number
+    assert finder.finish() == []
+    assert list(known) == starts(images)
+    assert len(known) == 4
+    assert all(when - start <= LOOK_AHEAD for start, when in known.items())
+
+
+def test_a_new_frame_size_starts_a_shot_that_cannot_be_joined() -> None:
+    images = [*shot(0), *shot(0, size=(64, 36))]
+    assert starts(images) == [0, 60]
+    with pytest.raises(VideoError, match="frame size"):
+        read_shots(film(images), join=[60])
+    with pytest.raises(VideoError, match="no shot starts"):
+        read_shots(film(images), join=[61])
+
+
+def test_corrections_change_the_shots() -> None:
+    found = [Boundary(0), Boundary(100, 20), Boundary(200, is_doubtful=True)]
+
+    def spans(**changes: Sequence[int]) -> list[ShotSpan]:
+        return shot_spans(found, 300, **changes)
+
+    assert spans() == [
+        ShotSpan(range(100)),
+        ShotSpan(range(100, 200), 20),
+        ShotSpan(range(200, 300), 0, True),
     ]
-    faded = [(scene(0) * (1 - n / 20)).astype(np.uint8) for n in range(19)]
-    assert starts(bright) == [0]
-    assert starts(faded) == [0]
-
-
-def is_cut(first: np.ndarray, second: np.ndarray) -> bool:
-    """Return whether both quadrant histograms and frame correlation indicate a cut."""
-    change = 0.0
-    for rows in (slice(0, 18), slice(18, 36)):
-        for columns in (slice(0, 32), slice(32, 64)):
-            counts = (np.histogram(each[rows, columns], 32, (0, 256))[0] for each in (first, second))
-            before, after = (np.convolve(each, (0.25, 0.5, 0.25), "same") for each in counts)
-            change += np.abs(before / before.sum() - after / after.sum()).sum() / 8
-    return bool(change > 0.2 and np.corrcoef(first.ravel(), second.ravel())[0, 1] < 0.6)
-
-
-def test_shot_detector_requires_histogram_and_correlation_change() -> None:
-    """A flash, motion within a quadrant and a slow fade each meet at most one criterion."""
-    generator, found = np.random.default_rng(0), []
-    for _ in range(400):
-        image, noise = generator.uniform(-70, 70, (2, 36, 64))
-        like, share = generator.uniform(0.45, 0.75), generator.uniform(0, 0.6)
-        other = like * image + (1 - like**2) ** 0.5 * noise
-        other[generator.random(other.shape) > share] += generator.uniform(20, 60)
-        pair = [(each + 120).clip(0, 255).astype(np.uint8) for each in (image, other)]
-        found.append(is_cut(*pair))
-        assert (starts(pair) == [0, 1]) == found[-1]
-        assert starts([each.repeat(2, 0).repeat(2, 1) for each in pair]) == starts(pair)
-    assert 100 < sum(found) < 300
+    assert spans(join=[200])[1:] == [ShotSpan(range(100, 300), 20)]
+    # a split replaces a dissolve, and confirms a doubtful cut
+    assert spans(split=[112])[:2] == [ShotSpan(range(112)), ShotSpan(range(112, 200))]
+    assert spans(split=[200])[2] == ShotSpan(range(200, 300))
+    # a dissolve ends before a key frame, and has fewer frames than its shot
+    assert spans(keys=[108, 150])[1] == ShotSpan(range(100, 200), 8)
+    assert spans(split=[125])[1] == ShotSpan(range(100, 125), 20)
+    assert shot_spans([Boundary(0, 9)], 5) == [ShotSpan(range(5), 4)]

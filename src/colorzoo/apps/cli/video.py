@@ -143,10 +143,22 @@ def _print_shots(args: VideoOptions) -> int:
 
     shots = list_shots(Path(args.source), Path(args.recipe) if args.recipe else None)
     if args.json:
-        print(json.dumps([{"first": shot.start, "count": len(shot)} for shot in shots], indent=1))
-    else:
-        for number, shot in enumerate(shots, 1):
-            print(f"shot {number}: frames {shot.start} to {shot.stop - 1}")
+        rows = [
+            {
+                "first": shot.frames.start,
+                "count": len(shot.frames),
+                "dissolve": shot.mixed,
+                "doubtful": shot.is_doubtful,
+            }
+            for shot in shots
+        ]
+        print(json.dumps(rows, indent=1))
+        return 0
+    for number, shot in enumerate(shots, 1):
+        first, last = shot.frames.start, shot.frames.stop - 1
+        notes = f" (dissolve until frame {first + shot.mixed - 1})" if shot.mixed else ""
+        notes += " (doubtful; `join` continues the previous shot)" if shot.is_doubtful else ""
+        print(f"shot {number}: frames {first} to {last}{notes}")
     return 0
 
 

@@ -11,7 +11,6 @@ import os
 import threading
 import time
 from array import array
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, replace
@@ -34,10 +33,9 @@ from colorzoo.apps.video.encoding import CONTAINERS
 from colorzoo.apps.video.file import FileFrame, VideoFile
 from colorzoo.apps.video.film_recipe import FilmRecipe, KeyFrame, set_key_recipe
 from colorzoo.apps.video.folder import FrameFolder
-from colorzoo.apps.video.frames import ALL_FRAMES, ShotDetector, VideoError, VideoFrame
+from colorzoo.apps.video.frames import ALL_FRAMES, VideoError, VideoFrame
 from colorzoo.apps.video.memory import WEAK_SHOTS
 from colorzoo.apps.video.run import (
-    TESTED,
     Source,
     color_frame,
     colorize_video,
@@ -45,6 +43,7 @@ from colorzoo.apps.video.run import (
     load_colorer,
     open_film,
 )
+from colorzoo.apps.video.shots import LOOK_AHEAD, Boundary, ShotFinder, ShotSpan, shot_spans
 from colorzoo.errors import ColorzooError
 from colorzoo.files import lock_file, write_atomic
 from colorzoo.guidance import ExemplarHint, Recipe
@@ -60,7 +59,7 @@ _NEXT_THUMBNAILS = (
 )
 _MAX_THUMBNAILS = 512
 _DEFAULT_RATE = 25.0
-_LATER = 73  # later frames of a shot on which the colors of a frame can depend, see `color_frame`
+_LATER = 73 + LOOK_AHEAD  # later frames on which the colors of a frame can depend, see `color_frame`
 _INDEX_EVERY, _PROGRESS_EVERY = 1.0, 0.25  # seconds between two messages
 _COLORS = "frame-{}-film-colors.png"  # name of a frame in the colors of the film; a hash is added
 _CLOSE_SECONDS = 60.0
@@ -100,7 +99,7 @@ class Film:
         out_name = f"{named.name}_color" if path.is_dir() else f"{named.stem}.color{extension}"
         self.out = self._recipe_path.parent / out_name
         self._references = self._recipe_path.with_name(f"{self._recipe_path.stem}.references")
-        self._edited = [key.frame for key in self._edits().keys]
+        self._stored = self._edits()
         self._is_drawn = is_drawn(self._film)
         try:
             self._file_lock = lock_file(self._recipe_path.with_name(f".{self._recipe_path.name}.lock"), 0)
@@ -117,9 +116,9 @@ class Film:
         self.owner: Session | None = None
         self._reply: Reply = lambda _: None  # sends a message to the drawing pad of the owner
         self._shown: tuple[str, bytes] | None = None  # name and PNG of the reference of the open frame
-        # frames that were read until now: timestamps of a video file, and the first frame of each shot
+        # frames that were read until now: timestamps of a video file, and the starts of the shots
         self._times, self._can_seek, self._count = array("q"), True, 0
-        self._starts: list[int] = []
+        self._boundaries: list[Boundary] = []
         self._is_indexed, self._index_error = False, ""
         self._changed = threading.Condition()
         self._thumbnails: LRUCache[tuple[int, int], bytes] = LRUCache(_MAX_THUMBNAILS)
@@ -160,7 +159,7 @@ class Film:
                 "recipe": str(self._recipe_path),
                 "out": str(self.out),
                 "count": self._count,
-                "shots": self._starts.copy(),
+                "shots": [span.frames.start for span in self._spans()],
                 "indexed": self._is_indexed,
                 "error": self._index_error,
                 "edited": self._edited,
@@ -199,18 +198,16 @@ class Film:
 
     def _index(self) -> None:
         """Read the film once, and record the timestamps and shots."""
-        detector, sent = ShotDetector(), time.monotonic()
+        finder, sent = ShotFinder(), time.monotonic()
         try:
-            edits = self._edits()
             for frame in open_film(self.path).frames():
-                is_start = detector.starts(frame) and not (frame.number in edits.join and self._starts)
+                found = finder.add(frame)
                 with self._changed:
                     if isinstance(frame, FileFrame):
                         pts = frame.decoded.pts
                         self._can_seek &= pts is not None and (not self._times or pts > self._times[-1])
                         self._times.append(pts or 0)
-                    if is_start or frame.number in edits.split:
-                        self._starts.append(frame.number)
+                    self._boundaries += found
                     self._count = frame.number + 1
                     self._changed.notify_all()
                 if self._is_closed:
@@ -218,6 +215,8 @@ class Film:
                 if time.monotonic() - sent > _INDEX_EVERY:
                     self._send()
                     sent = time.monotonic()
+            with self._changed:
+                self._boundaries += finder.finish()
             # a result of an earlier run with the same edits is current
             with suppress(ColorzooError):
                 summary = self._colorize(dry_run=True)
@@ -236,16 +235,27 @@ class Film:
             times = self._times[:] if self._can_seek else ()
         yield from _frames_from(self._film, self.path, first, times)
 
+    @property
+    def _edited(self) -> list[int]:
+        """Numbers of the frames in the film recipe."""
+        return [key.frame for key in self._stored.keys]
+
+    def _spans(self) -> list[ShotSpan]:
+        """Return the shots of the frames that were read until now, with the corrections of the recipe."""
+        edits = self._stored
+        split = [number for number in edits.split if number < self._count]
+        return shot_spans(self._boundaries, self._count, edits.join, split, self._edited)
+
     def _shot(self, number: int, check: Callable[[], None]) -> range:
         """Return the frame numbers of the shot of a frame; wait until they are known."""
         with self._changed:
             while not self._is_indexed and self._count < number + _LATER:
                 check()
                 self._changed.wait(0.2)
-            index = bisect_right(self._starts, number)
-            if not index or number >= self._count:
+            shot = next((span.frames for span in self._spans() if number in span.frames), None)
+            if shot is None:
                 raise VideoError(f"{self.path} has no frame {number}; frames are counted from 0")
-            return range(self._starts[index - 1], [*self._starts, self._count][index])
+            return shot
 
     def _load_result(self) -> None:
         """Open the result, if it was written by this program and has all frames."""
@@ -318,13 +328,21 @@ class Film:
             return RasterImage(found.rgb_image().levels)
         edits, shot = self._edits(), self._shot(number, check)
         with self._changed:
-            spans = [
-                range(*ends) for ends in zip(self._starts, [*self._starts[1:], self._count], strict=True)
-            ]
+            spans = self._spans()
+        # the first shot of those that continue their colors
+        index = next(index for index, span in enumerate(spans) if number in span.frames)
+        first = index
+        while first and (spans[first].is_doubtful or spans[first].mixed):
+            first -= 1
         # only these key frames and earlier shots can influence the shot
         recalls = edits.has_images or edits.apply_matches or len(edits.references) > 1
-        keys = [key for key in edits.keys if key.frame in shot or (recalls and key.frame < self._count)]
-        earlier = [span for span in spans if span.start < shot.start][-WEAK_SHOTS:] if recalls else []
+        start = spans[first].frames.start
+        keys = [
+            key
+            for key in edits.keys
+            if start <= key.frame < shot.stop or (recalls and key.frame < self._count)
+        ]
+        earlier = spans[max(0, first - WEAK_SHOTS) : first] if recalls else []
         name = None  # the model of --weights
         if self._options.get("weights", "default") == "default":
             name = choose_model(name=self._options.get("model"), references=edits.color_images)
@@ -338,20 +356,20 @@ class Film:
                     yield frame
 
         def read_shot() -> Iterator[VideoFrame]:
-            yield from read(span[min(TESTED, len(span) - 1)] for span in earlier)
-            for frame in self.frames_from(shot.start):
+            yield from read(span.tested for span in earlier)
+            for frame in self.frames_from(start):
                 check()
                 yield frame
 
         key_frames: Any = _Excerpt(self.path, lambda: read(key.frame for key in keys))
-        colorer, _ = load_colorer(key_frames, replace(edits, keys=tuple(keys), join=(), split=()), colorizer)
+        shot_edits = replace(edits, keys=tuple(keys), join=(), split=())
+        colorer, _ = load_colorer(key_frames, shot_edits, colorizer, finds_shots=False)
         excerpt: Any = _Excerpt(self.path, read_shot)
         levels = color_frame(
             excerpt,
             colorer,
             number,
-            border="none" if edits.has_images else "automatic",
-            spans=[*earlier, shot],
+            spans=[*earlier, *spans[first : index + 1]],
         )
         return RasterImage(levels)
 
@@ -439,7 +457,7 @@ class Film:
             set_key_recipe(self._recipe_path, number, stored)
         except OSError as error:
             raise VideoError(f"{self._recipe_path} cannot be written: {error.strerror}") from error
-        self._edited = [key.frame for key in self._edits().keys]
+        self._stored = self._edits()
         self._is_current = False
         self._saved += 1
         yield ctx.answer("saved", edited=self._edited)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from colorzoo.abilities import MatchingModel, VideoModel
 from colorzoo.apps.video.frames import VideoError, VideoFrame
 from colorzoo.apps.video.memory import Cells, ColorMemory
+from colorzoo.apps.video.shots import ShotSpan
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.guidance.objects import Rectangle
@@ -87,7 +88,7 @@ class FrameColorer:
         self._corrections = dict(sorted((corrections or {}).items()))
         # negative numbers of the references in the memory
         self._references = range(-1, -1 - len(memory_references), -1)
-        if isinstance(colorizer.model, MatchingModel) and (keys or memory_references or corrections):
+        if isinstance(colorizer.model, MatchingModel):
             self._memory = ColorMemory(colorizer)
             for number, image in zip(self._references, memory_references, strict=True):
                 filled = replace(fill_hidden(image), alpha=image.alpha)
@@ -110,6 +111,7 @@ class FrameColorer:
         self._shots: dict[int, tuple[list[int], set[int]]] = {}
         self._recalled: Sequence[int] = []  # numbers of the keys and corrections that influence this shot
         self._span = range(0)  # frame numbers of this shot
+        self._carried: tuple[Cells, Tensor] | None = None  # see `carry`
         self._previous: Tensor | None = None  # colorized previous frame of this shot in Lab
         # colorized part of the frames of this shot, and width and height of the frames; None: whole frames
         self._part: tuple[Rectangle, tuple[int, int]] | None = None
@@ -120,10 +122,14 @@ class FrameColorer:
         """Shorter side of the network input in pixels."""
         return self._colorizer.size
 
+    def has_images(self, keys: Sequence[int]) -> bool:
+        """Return whether one of the numbers of key frames and corrections is a key image."""
+        return any(number in self._keys for number in keys)
+
     @property
     def _recalls(self) -> bool:
-        """True if other frames recall the colors of key frames or references."""
-        return self._memory is not None and bool(self._keys or self._references)
+        """True if the frames of this shot recall the colors of key frames or references."""
+        return self._memory is not None and (self.has_images(self._recalled) or bool(self._references))
 
     @property
     def every(self) -> int | None:
@@ -144,54 +150,53 @@ class FrameColorer:
         lab, opacity = _resize_key(image, working_size(height, width, self.size))
         return lab[:, :1], lab[:, 1:], opacity
 
-    def keys_of(self, span: range, lightness: Tensor) -> list[int]:
+    def keys_of(self, span: ShotSpan, lightness: Tensor) -> list[int]:
         """Return the numbers of the key frames and corrections that influence a shot.
 
-        These are the key frames and corrections of the shot. With a memory, also key frames of other shots
-        that have a trusted match, and such corrections if they are applied to other shots. Without a memory,
-        also the reference for the first frames of the shot.
+        These are the key frames and corrections of the shot. With a memory, also key images of other shots
+        to which this shot returns, and corrections with a trusted match if they are applied to other shots.
+        Without a memory, also the reference for the first frames of the shot.
 
-        If there are key images, the colors of the frame are stored, and also recalled in later frames. The
-        method must be called for all shots in order.
+        If key images or references influence the shot, the colors of the frame are stored, and recalled in
+        later shots of this kind. The method must be called for all shots in order.
 
         Args:
             span: Frame numbers of the shot.
             lightness: ``(1, 1, H, W)`` lightness of a frame of the shot.
         """
         numbers = {*self._keys, *self._corrections}
-        inside = {number for number in numbers if number in span}
+        start = span.frames.start
+        inside = {number for number in numbers if number in span.frames}
         if self._memory is None:  # corrections of other shots are not found
-            earlier = [number for number in self._keys if number <= span.start]
+            earlier = [number for number in self._keys if number <= start]
             first = [earlier[-1]] if earlier else list(self._keys)[:1]
             return sorted(inside.union(first))
-        if inside == numbers and not self._recalls:
+        if inside == numbers and not inside & self._keys.keys() and not self._references:
             return sorted(inside)
         height, width = lightness.shape[-2:]
         small = shrink_lightness(lightness, working_size(height, width, self.size))
         automatic, states = self._automatic(small, self._reference)
         cells = Cells.of(self._colorizer, small, states)
-        matching = self._memory.matching_keys(cells, numbers - inside)
-        for number in matching:
-            if number in self._corrections:
-                self.matches.setdefault(number, []).append(span.start)
-        applied = (each for each in matching if self._apply_matches or each not in self._corrections)
-        found = inside.union(applied)
-        if self._recalls:
-            similar_shot = self._memory.matching_shot(cells, span.start)
+        found = inside.copy()
+        for number, (is_match, is_return) in self._memory.matches(cells, numbers - inside).items():
+            if is_return if number in self._keys else is_match and self._apply_matches:
+                found.add(number)
+            if is_match and (number in self._corrections or not is_return):
+                self.matches.setdefault(number, []).append(start)
+        if found & self._keys.keys() or self._references:
+            similar_shot = self._memory.matching_shot(cells, start)
             shots = [] if similar_shot is None else [similar_shot]
             found.update(*(self._shots[shot][1] for shot in shots))
             keys = [*sorted(found & self._keys.keys()), *self._references]
-            self._memory.add_weak(
-                span.start, cells, self._memory.recall(small, automatic, keys, shots, states)
-            )
-            self._shots[span.start] = [*shots, span.start], found & self._keys.keys()
+            self._memory.add_weak(start, cells, self._memory.recall(small, automatic, keys, shots, states))
+            self._shots[start] = [*shots, start], found & self._keys.keys()
         return sorted(found)
 
     def start_shot(
         self,
         part: tuple[Rectangle, tuple[int, int]] | None = None,
         keys: Sequence[int] | None = None,
-        span: range = range(0),
+        span: ShotSpan | None = None,
     ) -> None:
         """Reset the previous frame and the notes at the start of a shot.
 
@@ -203,7 +208,19 @@ class FrameColorer:
             span: Frame numbers of the shot; only required for corrections.
         """
         self._recalled = [*self._keys, *self._corrections] if keys is None else keys
-        self._part, self._span, self._previous, self.notes = part, span, None, {}
+        self._part, self._previous, self.notes = part, None, {}
+        self._span = range(0) if span is None else span.frames
+        self._carried = None
+
+    def carry(self, lightness: Tensor, ab: Tensor) -> None:
+        """Recall the colors of the previous shot in this shot, because the cut between them is doubtful.
+
+        Args:
+            lightness: ``(1, 1, h, w)`` lightness of the last frame of the previous shot.
+            ab: ``(1, 2, H, W)``, its colors in CIE units.
+        """
+        if self._memory is not None and self._strength:
+            self._carried = Cells.of(self._colorizer, lightness), ab / self._strength
 
     def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:
         """Return whether the user colorized a frame (key image), at the frame's aspect ratio.
@@ -309,11 +326,11 @@ class FrameColorer:
         if exemplar is not None and isinstance(self._colorizer.model, VideoModel):
             return self._colorizer.color_frames(lightness, exemplar, self._previous) * self._strength
         ab, states = self._automatic(lightness, exemplar)
-        if self._memory is None or not self._recalls:
+        if self._memory is None or not (self._recalls or self._carried):
             return ab * self._strength
         keys = [*(number for number in self._recalled if number in self._keys), *self._references]
         shots, _ = self._shots.get(self._span.start, ([], set()))
-        return self._memory.recall(lightness, ab, keys, shots, states) * self._strength
+        return self._memory.recall(lightness, ab, keys, shots, states, self._carried) * self._strength
 
     def _automatic(self, lightness: Tensor, exemplar: Exemplar | None) -> tuple[Tensor, Any]:
         """Return the automatic ab ``(1, 2, h, w)`` of a frame, and results for `Cells.of`."""

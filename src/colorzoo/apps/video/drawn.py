@@ -15,8 +15,9 @@ import torch
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.film_recipe import FilmRecipe
 from colorzoo.apps.video.folder import FrameFolder
-from colorzoo.apps.video.frames import VideoError, VideoFrame, group_shots, read_shots
+from colorzoo.apps.video.frames import VideoError, VideoFrame
 from colorzoo.apps.video.parts import PartsFolder, Shot, publish_shots
+from colorzoo.apps.video.shots import group_shots, read_shots, split_dissolves
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io import ImageProvenance, read_image
 from colorzoo.inference import (
@@ -74,7 +75,7 @@ def color_drawn_shots(
     memory, key_frames = _read_edits(film, edits, colorizer)
     has_user_colors = not memory.is_empty
     is_edited = bool(edits.keys or edits.join or edits.split)
-    spans = read_shots(film.frames(), edits.join, edits.split) if is_edited else []
+    spans = split_dissolves(read_shots(film.frames(), edits.join, edits.split))
 
     def color(frame: VideoFrame, previous: ColorizedImage | None) -> tuple[ColorizedImage, int]:
         """Return the colored frame, and its number of regions without a match."""
@@ -85,13 +86,14 @@ def color_drawn_shots(
 
     shots, reused_count, key_numbers = list[Shot](), 0, list(key_frames)
     with parts:
-        for frames in group_shots(film.frames(), frozenset(span.start for span in spans)):
+        numbers = {span.frames.start: span.frames for span in spans}
+        for frames in group_shots(film.frames(), numbers):
             first = next(frames)
             start = time.monotonic()
             colored, unmatched = color(first, None)
             if first.number not in key_frames:
                 memory.add(colored, is_automatic=True)
-            name, shot = parts.find(first.number, key_numbers)
+            name, shot = parts.find(numbers[first.number], key_numbers)
             if shot is None:
                 writer = film.part(parts.path / f"{name}{film.extension}")
                 automatic: dict[int, int] = {}  # number of regions without a match, by frame number
@@ -108,7 +110,7 @@ def color_drawn_shots(
                 shot = Shot(
                     first.number, count, _notes(automatic), seconds=round(time.monotonic() - start, 1)
                 )
-                shot = parts.finish(shot, key_numbers)
+                shot = parts.finish(name, shot, key_numbers)
             else:
                 for frame in itertools.chain([first], frames):  # frames must be read to reach the next shot
                     tick(frame.number)
@@ -130,7 +132,7 @@ def color_drawn_frame(
     Raises:
         VideoError: The film has no frame with this number.
     """
-    spans = read_shots(film.frames(), edits.join, edits.split)
+    spans = [span.frames for span in split_dissolves(read_shots(film.frames(), edits.join, edits.split))]
     span = next((span for span in spans if number in span), None)
     if span is None:
         raise VideoError(f"{film.path} has no frame {number}; frames are counted from 0")

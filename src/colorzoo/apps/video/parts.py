@@ -7,6 +7,7 @@ dependencies are unchanged. Other shots remain until the run has published its r
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import platform
@@ -18,7 +19,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from filelock import FileLock
+from torch import Tensor
 
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.folder import FrameFolder
@@ -37,7 +41,7 @@ from colorzoo.pixels.results import sidecar_path
 
 _TEMPORARY = re.compile(r"\.colorzoo-.+\.part")
 # files in the folder of shots, except the lock and job.json
-_OWN = re.compile(rf"shot-\d{{8}}(-\w{{8}})?(\.json|\.nut)?|whole(\.\w+)*|{_TEMPORARY.pattern}")
+_OWN = re.compile(rf"shot-\d{{8}}(-\w{{8}})?(\.json|\.nut|\.npy)?|whole(\.\w+)*|{_TEMPORARY.pattern}")
 _MUCH_WORK = 60.0  # seconds of computation that a run may replace without --overwrite
 
 
@@ -52,6 +56,7 @@ class Shot:
         settings: Text that identifies the source and the settings.
         keys: SHA-256 of each key frame that influences the shot, by the frame number as text.
         seconds: Computation time.
+        name: Name of the files of the shot.
     """
 
     first: int
@@ -60,6 +65,7 @@ class Shot:
     settings: str = ""
     keys: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    name: str = ""
 
     def is_current(self, settings: str, keys: Mapping[str, str]) -> bool:
         """Return whether neither the settings nor the key frames that influence the shot have changed.
@@ -197,37 +203,53 @@ class PartsFolder:
         if not self._overwrite and os.path.lexists(self.out):
             raise VideoError(f"{self.out} already exists. Set --overwrite to replace OUT.")
 
-    def find(self, first: int, keys: Sequence[int] = ()) -> tuple[str, Shot | None]:
+    def find(self, span: range, keys: Sequence[int] = (), more: object = None) -> tuple[str, Shot | None]:
         """Return the name of the files of a shot, and the shot if it is finished.
 
         Args:
-            first: Number of the first frame.
+            span: Frame numbers of the shot.
             keys: Numbers of the key frames that influence the shot.
+            more: What else the shot depends on, which `json.dumps` can encode.
         """
-        name = self._name(Shot(first, 0, settings=self._settings, keys=self._digests(keys)))
+        identity = [self._settings, self._digests(keys), span.stop, more]
+        digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+        name = f"shot-{span.start:08d}-{digest[:8]}"
         return name, _read_shot(self.path / f"{name}.json")
 
-    def finish(self, shot: Shot, keys: Sequence[int] = ()) -> Shot:
+    def finish(self, name: str, shot: Shot, keys: Sequence[int] = ()) -> Shot:
         """Mark a shot as finished by a JSON file; return the shot with its dependencies.
 
         Args:
-            shot: Shot whose file has the name that `find` returned.
+            name: Name that `find` returned.
+            shot: Shot whose files are complete.
             keys: Numbers of the key frames that influence the shot.
         """
-        shot = replace(shot, settings=self._settings, keys=self._digests(keys))
-        _write_json(self.path / f"{self._name(shot)}.json", asdict(shot))
+        shot = replace(shot, settings=self._settings, keys=self._digests(keys), name=name)
+        _write_json(self.path / f"{name}.json", asdict(shot))
         return shot
 
     def _digests(self, keys: Sequence[int]) -> dict[str, str]:
         return {str(number): self._keys[str(number)] for number in sorted(keys)}
 
-    def _name(self, shot: Shot) -> str:
-        digest = hashlib.sha256(json.dumps([shot.settings, shot.keys]).encode()).hexdigest()
-        return f"shot-{shot.first:08d}-{digest[:8]}"
-
     def files(self, shots: Sequence[Shot], extension: str) -> list[Path]:
         """Return the file or folder of each shot."""
-        return [self.path / f"{self._name(shot)}{extension}" for shot in shots]
+        return [self.path / f"{shot.name}{extension}" for shot in shots]
+
+    def save_colors(self, name: str, ab: Tensor) -> None:
+        """Store the ab ``(1, 2, h, w)`` of the last frame of a shot, which fades into the next shot."""
+        content = io.BytesIO()
+        np.save(content, ab.half().numpy())
+        try:
+            write_atomic(self.path / f"{name}.npy", content.getvalue())
+        except OSError as error:
+            raise VideoError(f"{self.path} cannot be written: {error.strerror}") from error
+
+    def read_colors(self, name: str) -> Tensor | None:
+        """Return the ab ``(1, 2, h, w)`` that `save_colors` stored, or None."""
+        try:
+            return torch.from_numpy(np.load(self.path / f"{name}.npy")).float()
+        except (OSError, ValueError):
+            return None
 
     def publish(self, result: Path, record: ImageProvenance | None, shots: Sequence[Shot] = ()) -> list[str]:
         """Move the result and its record to their destination, and delete the other shots.
@@ -290,7 +312,7 @@ class PartsFolder:
                 sidecar_path(result).replace(sidecar)
         except OSError as error:
             raise VideoError(f"{out} cannot be written: {error.strerror}") from error
-        self._delete_shots([self._name(shot) for shot in shots])
+        self._delete_shots([shot.name for shot in shots])
         kept = {
             "this run did not write": others,
             "was edited; delete the edited file to replace it": edited,

@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo._files import digest_or_empty
 from colorzoo.abilities import DrawingModel
@@ -38,9 +39,10 @@ from colorzoo.apps.video.exposure import ExposureHold, exposed
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.film_recipe import FilmRecipe
 from colorzoo.apps.video.folder import FrameFolder, compose_frame
-from colorzoo.apps.video.frames import ALL_FRAMES, VideoError, VideoFrame, group_shots, read_shots
+from colorzoo.apps.video.frames import ALL_FRAMES, VideoError, VideoFrame
 from colorzoo.apps.video.memory import WEAK_SHOTS
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path, publish_shots
+from colorzoo.apps.video.shots import TESTED, ShotSpan, group_shots, read_shots
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.batch import UsedFile, draw_sheet, model_provenance, with_source
 from colorzoo.color import lab_to_rgb, rgb_to_lab
@@ -78,12 +80,10 @@ from colorzoo.registry import DEFAULT_MODELS, model_card
 
 Source = VideoFile | FrameFolder
 # versions of colorization and encoding, and of the use of key frames; a change invalidates stored shots
-_METHOD, _KEY_METHOD = 8, 3
+_METHOD, _KEY_METHOD = 9, 4
 _KEPT_NOTE = f"shots that are {IN_COLOR} were kept; set --recolor to colorize them"
 _WAITING_BYTES = 2**28  # memory in bytes for frames buffered until the colors of later frames are available
 _MOST_WAITING = 72
-TESTED = 5
-"""Position in a shot of the frame that is compared with key frames of other shots."""
 _THUMBNAIL, _MOST_THUMBNAILS = 240, 60  # longer side in pixels, and number of shots for each correction
 _SAME_FRAME = 2.0  # largest mean difference in L of a frame and its exported image
 _MIN_CHANGE = 3.0  # smallest color change in CIE units by which a recipe sets the color of a pixel
@@ -148,7 +148,7 @@ def colorize_video(
         temperature: Softmax temperature; None selects the default of the model.
         steady: Strength of the temporal stabilization; see `SteadyColors`.
         border: Part of the frames to colorize, in the format of ``--border``. With key frames, which are
-            images of whole frames, ``automatic`` selects the whole frames.
+            images of whole frames, ``automatic`` selects the whole frames of the shots that they influence.
         hints: Values of kinds of guidance for all frames, such as ``{"text": "red car"}``.
         codec: Codec of a video file; see `choose_codec`.
         crf: Constant rate factor of a video file.
@@ -230,7 +230,7 @@ def colorize_video(
             find_matches(film, colorer, spans)
             notes += _write_matches(match_sheet, film, edits, colorer, spans, overwrite=overwrite)
         return summary | {"status": "skipped", "notes": notes}
-    key_hashes = {key.frame: key.sha256 for key in edits.keys}
+    key_hashes = {key.frame: f"{_KEY_METHOD} {key.sha256}" for key in edits.keys}
     parts = PartsFolder(out, f"{shared.source} {shared.settings}", key_hashes, overwrite=overwrite)
     if dry_run:
         plan = parts.plan()
@@ -241,7 +241,6 @@ def colorize_video(
     is_drawing_model = isinstance(colorizer.model, DrawingModel)
     if not is_drawing_model:
         colorer, spans = load_colorer(film, edits, colorizer, strength, guidance, progress)
-    colored_part = _colored_part(border, edits)
     # colorize and publish
     interrupts = record_interrupts()
     with progress_bar("colorizing frames", summary["description"]["frames"], log_every=10.0) as advance:
@@ -270,12 +269,12 @@ def colorize_video(
                 colorer,
                 parts,
                 steady=steady,
-                border=colored_part,
+                border=parse_border(border, "--border"),
                 spans=spans,
                 recolor=recolor,
                 tick=tick,
                 origin=shown_origin,
-                keep_shots=keep_shots,
+                keep_shots=keep_shots or bool(edits.keys or edits.join or edits.split),
             )
     match_notes = []
     if not is_drawing_model:
@@ -368,9 +367,11 @@ def _film_provenance(
         UsedFile("reference", path.name, sha256)
         for path, sha256 in zip(edits.references, hashes, strict=True)
     ]
-    changes: dict[str, Any] = {"shots": [edits.join, edits.split]} if edits.join or edits.split else {}
+    of_film: dict[str, Any] = {"shots": [edits.join, edits.split]} if edits.join or edits.split else {}
+    changes, of_shots = dict[str, Any](), dict[str, Any]()
     if model_card(model).input == "sketch":  # the network that matches the regions of the frames
         changes["region_encoder"] = RegionMemory.weights_hash()
+        of_shots = dict(of_film)  # a shot of a drawn film depends on all earlier shots
     if recolor:
         changes["recolor"] = True
     if guidance.more:
@@ -378,26 +379,26 @@ def _film_provenance(
     if film.selected != ALL_FRAMES:
         changes["frames"] = [film.selected.start, film.selected.stop]
     key_hashes = {key.frame: key.sha256 for key in edits.keys}
-    of_film = {"memory": [_KEY_METHOD, key_hashes, edits.apply_matches]} if key_hashes else {}
-    of_shots = {"memory": _KEY_METHOD} if edits.has_images else {}
+    if key_hashes:
+        of_film["memory"] = [_KEY_METHOD, key_hashes, edits.apply_matches]
     reference_hash = hashes[0] if len(hashes) == 1 else hashes or ""
     origin, shared = (
         model_provenance(
             model,
-            [_METHOD, settings, changes | memory, reference_hash, extension],
+            [_METHOD, settings, changes | edited, reference_hash, extension],
             options=settings,
             weights=weights,
             files=files,
         )
-        for memory in (of_film, of_shots)
+        for edited in (of_film, of_shots)
     )
     return origin, shared
 
 
 @torch.inference_mode()
-def find_matches(film: Source, colorer: FrameColorer, spans: Sequence[range]) -> None:
+def find_matches(film: Source, colorer: FrameColorer, spans: Sequence[ShotSpan]) -> None:
     """Find the shots that match a correction without coloring the film; see `FrameColorer.matches`."""
-    tested = {span[min(TESTED, len(span) - 1)]: span for span in spans}
+    tested = {span.tested: span for span in spans}
     for frame in film.frames():
         if frame.number in tested:
             colorer.keys_of(tested[frame.number], frame.lightness())
@@ -408,7 +409,7 @@ def _write_matches(
     film: Source,
     edits: FilmRecipe,
     colorer: FrameColorer,
-    spans: Sequence[range],
+    spans: Sequence[ShotSpan],
     *,
     overwrite: bool,
 ) -> list[str]:
@@ -435,7 +436,7 @@ def _write_matches(
 
 
 @torch.inference_mode()
-def draw_matches(film: Source, colorer: FrameColorer, spans: Sequence[range]) -> Image.Image:
+def draw_matches(film: Source, colorer: FrameColorer, spans: Sequence[ShotSpan]) -> Image.Image:
     """Return thumbnails of corrected frames and of the shots in which their objects are found.
 
     The thumbnails are gray, except where the correction is found. The film is read once more.
@@ -445,7 +446,7 @@ def draw_matches(film: Source, colorer: FrameColorer, spans: Sequence[range]) ->
         colorer: Colorizer of single frames that has found the matches.
         spans: Frame numbers of each shot.
     """
-    tested = {span.start: span[min(TESTED, len(span) - 1)] for span in spans}
+    tested = {span.frames.start: span.tested for span in spans}
     found = {}  # name and position of each thumbnail: number of the correction, and frame number
     for number, starts in colorer.matches.items():
         found[number, number] = f"frame {number}"
@@ -472,16 +473,19 @@ def load_colorer(
     strength: float | None = None,
     guidance: Recipe | None = None,
     progress: Callable[[str, int], None] = lambda *_: None,
-) -> tuple[FrameColorer, list[range]]:
-    """Return the colorizer of single frames, and the frame numbers of each shot if there are key frames.
+    *,
+    finds_shots: bool = True,
+) -> tuple[FrameColorer, list[ShotSpan]]:
+    """Return the colorizer of single frames, and the shots of the film.
 
     Args:
-        film: Film. If there are key frames or corrected shots, it is read once.
+        film: Film, which is read once.
         edits: Key frames, references and corrected shots.
         colorizer: Colorizer with the loaded model.
         strength: Multiplier for the chroma; None selects 1.
         guidance: Guidance for all frames, such as text.
         progress: Function called with the current step and the number of each frame.
+        finds_shots: Whether to find the shots; otherwise, the list of shots is empty.
 
     Raises:
         ColorzooError: An image cannot be read, a key frame does not exist, or the model has no references.
@@ -517,10 +521,14 @@ def load_colorer(
             except ColorzooError as error:
                 raise VideoError(f"key frame {frame.number}: {error}") from error
 
-    spans = list[range]()
-    if edits.keys or edits.join or edits.split:
-        with progress_bar("finding shots", film.describe()["frames"], log_every=10.0) as advance:
-            spans = read_shots(film.frames(), edits.join, edits.split, visit)
+    spans = list[ShotSpan]()
+    with progress_bar("finding shots", film.describe()["frames"], log_every=10.0) as advance:
+        if finds_shots:
+            keys = [key.frame for key in edits.keys]
+            spans = read_shots(film.frames(), edits.join, edits.split, keys, visit)
+        else:
+            for frame in film.frames():
+                visit(frame)
     if any(number not in film.selected for number in missing):  # outside --frames, and not read
         last = max(frame.number for frame in open_film(film.path).frames())
         if max(missing) > last:
@@ -529,7 +537,8 @@ def load_colorer(
             )
     for number in sorted(missing):
         if number in film.selected or number >= sys.maxsize:
-            reason = "is damaged" if any(number in span for span in spans) else "does not exist"
+            is_damaged = any(number in span.frames for span in spans)
+            reason = "is damaged" if is_damaged else "does not exist"
             raise VideoError(f"key frame {number} {reason} in {film.path}; frames are counted from 0")
         if number in recipes:
             film.issues.notes.append(
@@ -556,7 +565,7 @@ def color_shots(
     *,
     steady: float = 0.97,
     border: BorderSetting = "automatic",
-    spans: Sequence[range] = (),
+    spans: Sequence[ShotSpan] | None = None,
     recolor: bool = False,
     tick: Callable[[int], None] = lambda _: None,
     origin: ImageProvenance | None = None,
@@ -572,12 +581,13 @@ def color_shots(
         steady: Strength of the temporal stabilization; see `SteadyColors`. 0 colorizes each frame
             independently.
         border: Part of the frames to colorize; ``"automatic"`` detects a border of uniform tone, such as a
-            film rebate, in the first frame of each shot.
-        spans: Frame numbers of each shot; required if there are key frames. If empty, the shots are detected.
+            film rebate, in the first frame of each shot. In shots with the colors of a key image, which
+            shows the whole frame, it selects the whole frame.
+        spans: Shots of the video. If None, they are detected.
         recolor: Whether to colorize shots that are already in color, instead of keeping their colors.
         tick: Function called with the number of each processed or reused frame, for a progress bar.
         origin: Provenance to store in the result; None stores no provenance.
-        keep_shots: Whether to keep the shots for a later run. With key frames, they are always kept.
+        keep_shots: Whether to keep the shots for a later run.
 
     Returns:
         The shots, and the number of frames reused from earlier runs.
@@ -585,45 +595,65 @@ def color_shots(
     Raises:
         ColorzooError: The model fails, or the result cannot be written.
     """
+    if spans is None:
+        spans = read_shots(source.frames())
     shots: list[Shot] = []
+    last: tuple[VideoFrame, Tensor] | None = None  # last frame and colors of the previous shot
     reused_count = 0
     with parts:
-        for index, frames in enumerate(group_shots(source.frames(), frozenset(span.start for span in spans))):
-            head = list(itertools.islice(frames, TESTED + 1))
+        starts = {span.frames.start: index for index, span in enumerate(spans)}
+        for frames in group_shots(source.frames(), starts):
+            first = next(frames)
+            index = starts[first.number]
+            span = spans[index]
+            head = [first, *itertools.islice(frames, span.mixed + TESTED)]
             shot_frames = itertools.chain(head, frames)
-            first = head[0].number
-            keys = colorer.keys_of(spans[index], head[-1].lightness()) if spans else []
-            name, shot = parts.find(first, keys)
-            if shot is None:
+            keys = recalled = colorer.keys_of(span, head[-1].lightness())
+            before, previous = None, ""
+            if shots and (span.mixed or span.is_doubtful):
+                before, previous = last, shots[-1].name
+                keys = sorted({*keys, *map(int, shots[-1].keys)})
+            # the next shot continues the colors of this shot
+            fades = index + 1 < len(spans) and (spans[index + 1].mixed > 0 or spans[index + 1].is_doubtful)
+            name, shot = parts.find(span.frames, keys, previous)
+            colors = parts.read_colors(name) if fades else None
+            if shot is None or (fades and colors is None):
                 start = time.monotonic()
                 writer = source.part(parts.path / f"{name}{source.extension}")
-                if not recolor and _is_in_color(head):
+                if not recolor and _is_in_color(head[span.mixed :] or head):
                     count = 0
                     for frame in shot_frames:
                         writer.copy(frame)
                         count += 1
                         tick(frame.number)
-                    shot = Shot(first, count, (_KEPT_NOTE,))
+                    shot = Shot(first.number, count, (_KEPT_NOTE,))
+                    rgb = torch.from_numpy(frame.rgb_image().rgb).permute(2, 0, 1)[None]
+                    colors = F.interpolate(rgb_to_lab(rgb)[:, 1:], scale_factor=0.25, mode="area")
                 else:
-                    shot = _color_shot(
+                    shot, frame, colors = _color_shot(
                         shot_frames,
                         writer.write,
                         colorer,
-                        keys,
-                        spans[index] if spans else range(0),
+                        recalled,
+                        span,
+                        before,
                         steady=steady,
                         border=border,
                         tick=tick,
                     )
                 writer.close()
-                shot = parts.finish(replace(shot, seconds=round(time.monotonic() - start, 1)), keys)
+                if fades:
+                    parts.save_colors(name, colors)
+                    colors = parts.read_colors(name)
+                shot = replace(shot, seconds=round(time.monotonic() - start, 1))
+                shot = parts.finish(name, shot, keys)
             else:
                 for frame in shot_frames:  # frames must be read to reach the next shot
                     tick(frame.number)
                 reused_count += shot.count
+            last = None if colors is None else (frame, colors)
             shots.append(shot)
-        # with key frames, the shots are kept for the next change of a key frame
-        publish_shots(source, parts, shots, origin, keep=keep_shots or bool(spans))
+        publish_shots(source, parts, shots, origin, keep=keep_shots)
     return shots, reused_count
 
 
@@ -637,21 +667,38 @@ def _color_shot(
     write: Callable[[VideoFrame, Tensor, Rectangle | None], None],
     colorer: FrameColorer,
     keys: Sequence[int],
-    span: range,
+    span: ShotSpan,
+    before: tuple[VideoFrame, Tensor] | None = None,
     *,
     steady: float,
     border: BorderSetting,
     tick: Callable[[int], None],
-) -> Shot:
+) -> tuple[Shot, VideoFrame, Tensor]:
     """Colorize and stabilize the frames of one shot, and pass each frame to ``write`` in order.
 
-    The arguments of ``write`` are the frame, its colors and the colorized part; see `FilePart.write`. See
-    `color_shots` for the other arguments.
+    Args:
+        frames: Frames of the shot.
+        write: Function whose arguments are the frame, its colors ``(2, h, w)`` and the colorized part; see
+            `FilePart.write`.
+        colorer: Colorizer of single frames.
+        keys: Numbers of the key frames and corrections that influence the shot.
+        span: Numbers of the frames.
+        before: Last frame and ab ``(1, 2, h, w)`` of the previous shot. In a dissolve, the colors change
+            from these colors to the first colors of this shot. If the shot is doubtful, they are recalled.
+        steady: See `color_shots`.
+        border: See `color_shots`.
+        tick: See `color_shots`.
+
+    Returns:
+        The shot, and the last frame and its ab ``(1, 2, h, w)``.
     """
-    first = next(frames)
+    dissolve = list(itertools.islice(frames, span.mixed if before is not None else 0))
+    for each in dissolve:
+        tick(each.number)
+    first = next(frames, None) or dissolve.pop()  # damaged frames are missing
     # the part within the border, and the sizes, are equal for all frames of a shot
     gray = RasterImage(first.gray())
-    inside = select_part(gray, border)
+    inside = select_part(gray, "none" if border == "automatic" and colorer.has_images(keys) else border)
     colorer.start_shot(None if inside is None else (inside, gray.size), keys, span)
 
     def lightness_of(frame: VideoFrame) -> Tensor:
@@ -677,7 +724,22 @@ def _color_shot(
     def correct(frame: VideoFrame, factor: float) -> Tensor:
         return colorer.correct(frame, network_input(frame, factor))
 
-    count = 0
+    if span.is_doubtful and before is not None:
+        colorer.carry(network_input(before[0], 1.0), before[1])
+    count, last_ab = len(dissolve), Tensor()
+
+    def write_next(ab: Tensor) -> None:
+        nonlocal last_ab
+        if dissolve and before is not None:
+            earlier = F.interpolate(before[1], ab.shape[-2:], mode="bilinear")
+            for position, each in enumerate(dissolve, 1):
+                mixed = torch.lerp(earlier, ab, position / (len(dissolve) + 1))
+                write(each, mixed[0], inside)
+            dissolve.clear()
+        write(waiting.popleft(), ab[0], inside)
+        last_ab = ab
+
+    frame = first
     for frame in itertools.chain([first], frames):
         # reduce the frame with a fast method, for exposure and motion estimation
         small = cv2.resize(lightness_of(frame)[0, 0].numpy(), small_size[::-1], interpolation=interpolation)
@@ -695,12 +757,12 @@ def _color_shot(
             corrected=colorer.is_corrected(frame),
         )
         for ab in ab_maps:
-            write(waiting.popleft(), ab[0], inside)
+            write_next(ab)
         count += 1
         tick(frame.number)
     for ab in colors.flush():
-        write(waiting.popleft(), ab[0], inside)
-    return Shot(first.number, count, tuple(colorer.notes))
+        write_next(ab)
+    return Shot(span.frames.start, count, tuple(colorer.notes)), frame, last_ab
 
 
 def correction_of(
@@ -756,8 +818,8 @@ def open_film(source: Path) -> Source:
     return FrameFolder(source) if source.is_dir() else VideoFile(source, "ffv1")
 
 
-def list_shots(source: Path, recipe: Path | None = None) -> list[range]:
-    """Return the frame numbers of each shot of a film, with the corrections of a film recipe."""
+def list_shots(source: Path, recipe: Path | None = None) -> list[ShotSpan]:
+    """Return the shots of a film, with the corrections of a film recipe."""
     edits = FilmRecipe() if recipe is None else FilmRecipe.from_json(recipe)
     return read_shots(open_film(source).frames(), edits.join, edits.split)
 
@@ -820,7 +882,7 @@ def write_frame(
             colorer,
             number,
             steady=steady,
-            border=_colored_part(border, edits),
+            border=parse_border(border, "--border"),
             spans=spans,
             recolor=recolor,
         )
@@ -841,7 +903,7 @@ def color_frame(
     *,
     steady: float = 0.97,
     border: BorderSetting = "automatic",
-    spans: Sequence[range] = (),
+    spans: Sequence[ShotSpan] | None = None,
     recolor: bool = False,
 ) -> NDArray[np.uint8]:
     """Return a frame in the colors of the film, 8-bit RGB ``(H, W, 3)``; see `color_shots` for the arguments.
@@ -851,43 +913,51 @@ def color_frame(
     Raises:
         VideoError: The film has no frame with this number.
     """
-    span = next((span for span in spans if number in span), None)
-    if span is None:
-        for frames in group_shots(film.frames()):
-            numbers = [frame.number for frame in frames]
-            if number in numbers:
-                span = range(numbers[0], numbers[-1] + 1)
-                break
-        else:
-            raise VideoError(f"{film.path} has no frame {number}; frames are counted from 0")
-    # the colors depend on earlier frames of the shot, on later frames of the same window, and with key frames
-    # on one frame of each of the last shots
-    end = min(span.stop, number + _MOST_WAITING)
+    if spans is None:
+        spans = read_shots(film.frames())
+    index = next((index for index, span in enumerate(spans) if number in span.frames), None)
+    if index is None:
+        raise VideoError(f"{film.path} has no frame {number}; frames are counted from 0")
+    # the colors depend on earlier shots if this shot continues their colors, on earlier frames of the shot,
+    # on later frames of the same window, and with key frames on one frame of each of the last shots
+    first = index
+    while first and (spans[first].is_doubtful or spans[first].mixed):
+        first -= 1
+    end = min(spans[index].frames.stop, number + _MOST_WAITING + spans[index].mixed)
     before_end = itertools.takewhile(lambda frame: frame.number < end, film.frames())
-    earlier = [each for each in spans if each.start < span.start][-WEAK_SHOTS:]
-    tested = {each[min(TESTED, len(each) - 1)]: each for each in earlier}
+    tested = {span.tested: span for span in spans[max(0, first - WEAK_SHOTS) : first]}
 
     def is_before(frame: VideoFrame) -> bool:
         if frame.number in tested:
             colorer.keys_of(tested[frame.number], frame.lightness())
-        return frame.number < span.start
+        return frame.number < spans[first].frames.start
 
     needed = itertools.dropwhile(is_before, before_end)
-    head = list(itertools.islice(needed, TESTED + 1))
-    keys = colorer.keys_of(span, head[-1].lightness()) if spans else []
-    shot = itertools.chain(head, needed)
-    if not recolor and head and _is_in_color(head):
-        colorer.notes = {_KEPT_NOTE: None}
-        for frame in shot:
-            if frame.number == number:
-                return (frame.rgb_image().rgb * 255).round().astype(np.uint8)
+    starts = {span.frames.start: span for span in spans[first : index + 1]}
     found: list[NDArray[np.uint8]] = []
 
     def keep(frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
         if frame.number == number:
             found.append((compose_frame(frame, ab, inside) * 255).round().astype(np.uint8))
 
-    _color_shot(shot, keep, colorer, keys, span, steady=steady, border=border, tick=lambda _: None)
+    last: tuple[VideoFrame, Tensor] | None = None
+    for frames in group_shots(needed, starts):
+        frame = next(frames)
+        span = starts[frame.number]
+        head = [frame, *itertools.islice(frames, span.mixed + TESTED)]
+        keys = colorer.keys_of(span, head[-1].lightness())
+        shot = itertools.chain(head, frames)
+        if not recolor and _is_in_color(head[span.mixed :] or head):
+            colorer.notes = {_KEPT_NOTE: None}
+            for frame in shot:
+                if frame.number == number:
+                    return (frame.rgb_image().rgb * 255).round().astype(np.uint8)
+            last = None
+            continue
+        _, frame, ab = _color_shot(
+            shot, keep, colorer, keys, span, last, steady=steady, border=border, tick=lambda _: None
+        )
+        last = frame, ab.half().float()
     if not found:
         raise VideoError(f"frame {number} of {film.path} is damaged")
     return found[0]
@@ -899,12 +969,6 @@ def gray_image(frame: VideoFrame) -> RasterImage:
     lab = torch.cat([lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])], dim=1)
     gray = lab_to_rgb(lab)[0, 0].clamp(0, 1)
     return RasterImage((gray * 255).round().numpy().astype(np.uint8))
-
-
-def _colored_part(border: str, edits: FilmRecipe) -> BorderSetting:
-    """Return the part of the frames to colorize: key frames are images of whole frames."""
-    colored_part = parse_border(border, "--border")
-    return "none" if edits.has_images and colored_part == "automatic" else colored_part
 
 
 def read_files(source: Path, edits: FilmRecipe, recipe: Path | None, weights: str) -> list[Path]:
