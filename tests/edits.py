@@ -211,7 +211,7 @@ LAYERS = (
     Layer(
         "split",
         {
-            "divisions": [{"path": [[SPLIT[0], SPLIT[1] - 9], [SPLIT[0], SPLIT[1] + 9]]}],
+            "divisions": [{"path": [[SPLIT[0], SPLIT[1] - HALF], [SPLIT[0], SPLIT[1] + HALF]]}],
             "points": [_point(SPLIT_PLACES[0], RED), _point(SPLIT_PLACES[1], BLUE)],
         },
         ((SPLIT_PLACES[0], RED), (SPLIT_PLACES[1], BLUE)),

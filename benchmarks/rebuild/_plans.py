@@ -348,8 +348,8 @@ PLANS = {
         ("python -m benchmarks.rebuild.shots {data} {out}/shot_boundaries.safetensors",),
         "0.3 on one CPU core",
         "2026-12-01",
-        "The included file was trained for about 3,600 steps by scripts with the same films, network and loss, and "
-        "other random numbers.",
+        "The included file was trained for about 3,600 steps by scripts with the same films, network and "
+        "loss, and other random numbers.",
         smoke=False,
     ),
     "weng2022code_small": Plan(

@@ -53,11 +53,11 @@ def disturb(rng: np.random.Generator, objects: Sequence[Frames], shot: Frames) -
     for number, each in enumerate(maps):
         shot[number] = cv2.warpAffine(shot[number], each, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT)
     if rng.random() < 0.4:  # a large object crosses the picture
-        image = cv2.resize(objects[rng.integers(len(objects))][0], (WIDTH, HEIGHT))
+        image = cv2.resize(objects[int(rng.integers(len(objects)))][0], (WIDTH, HEIGHT))
         width, height = rng.integers(30, 110), rng.integers(25, 72)
         start, speed = rng.integers(len(shot)), rng.uniform(1, 14) * rng.choice([-1, 1])
         y = int(rng.integers(-20, 60))
-        for number in times:
+        for number in range(len(shot)):
             x = int(speed * (number - start) + 20)
             part = shot[number, max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)]
             part[:] = image[: part.shape[0], : part.shape[1]]
@@ -117,7 +117,7 @@ def train(measures: torch.Tensor, labels: torch.Tensor, steps: int) -> BoundaryN
             )
             loss = loss + losses.mean(0) @ weights / _WINDOWS
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     return network

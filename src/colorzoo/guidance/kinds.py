@@ -57,7 +57,7 @@ RESERVED = frozenset(
     name no_sound output overwrite paint palette point precision proposal provenance quality reach reassigned
     recipe recolor reference reference_classes reference_weights render_factor replacements report rgb
     same_characters samples saturation self_made sha256 shading sheet shots sign size sketch skip_colored
-    source steady strength studio temperature variant version wanted weights width
+    source specks steady strength studio temperature variant version wanted weights width
     """.split()  # noqa: SIM905 - a literal list takes 87 lines
 )
 """Names that are options of a command, fields of a recipe, keys of a batch or columns of a table."""

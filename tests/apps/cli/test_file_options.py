@@ -35,7 +35,7 @@ NOT_FILES = {  # options with text that does not name a file
     "stylize": "model device",
     # the sheet is written only if the objects of recipes are found; see tests/apps/cli/test_video.py
     "video": "model device border frames hints match_sheet",
-    "evaluate": "interactions metrics compare device",
+    "evaluate": "interactions metrics compare baseline reach columns examples device",
     "data shard": "hints",
     "data verify": "layout",
     "models": "pattern guidance license",
@@ -67,6 +67,7 @@ INPUTS = {  # sample of each input option, see `workshop`
     "data": "photos",
     "protocol": "protocol.yaml",
     "pairs": "pairs.csv",
+    "groups": "groups.csv",
     "votes": "votes.json",
     "root": "photos",
 }
@@ -93,6 +94,7 @@ OUTPUTS = {  # value of each output option, and the values that it requires
     ("data shard", "out"): ("new", {}),
     ("evaluate", "output"): ("new", {"metrics": "psnr"}),
     ("evaluate", "cache"): ("new", {"output": "a", "metrics": "psnr"}),
+    ("evaluate", "figure"): ("new.pdf", {"output": "a", "metrics": "psnr"}),
     ("evaluate", "vote"): ("new", {}),
     ("weights convert", "out"): ("new.safetensors", {}),
     ("weights export", "out"): ("new.onnx", {}),
@@ -212,6 +214,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "list.txt").write_text("photo.png\n")
     (folder / "votes.json").write_text(json.dumps({"vote": "", "voter": "a", "votes": []}))
     (folder / "pairs.csv").write_text("target,reference\n0.png,1.png\n")
+    (folder / "groups.csv").write_text("image,group\n0.png,a\n1.png,a\n")
     shutil.copy(Path("src/colorzoo/evaluation/protocols/automatic.yaml").absolute(), folder / "protocol.yaml")
     write_tiny_weights(folder / "tiny.safetensors")
     import torch
