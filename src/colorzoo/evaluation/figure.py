@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb
 from colorzoo.errors import DataError
 from colorzoo.evaluation.images import Item, Truth
-from colorzoo.files import check_outputs
+from colorzoo.files import check_outputs, write_atomic
 from colorzoo.guidance import Points
 
 FIGURE_FORMATS = (".pdf", ".svg", ".png")
+_CREATOR = "colorzoo evaluate --figure"  # in the metadata of the file
 _SIDE = 1.4  # inches of an image
 Mark = tuple[float, float, str]
 """Center of a color point as fractions of width and height, and its color as ``#rrggbb``."""
@@ -50,12 +52,14 @@ def check_figure(file: Path, names: Sequence[str], items: Sequence[Item], folder
     """Validate the file and the examples of a figure before the evaluation.
 
     Raises:
-        DataError: The format is unknown, the folder does not exist or must not be changed, or an example is
-            not an evaluated image.
+        DataError: The format is unknown, the file exists and is no figure of `draw_examples`, the folder does
+            not exist or must not be changed, or an example is not an evaluated image.
     """
     if file.suffix.lower() not in FIGURE_FORMATS:
         raise DataError(f"--figure must end with {', '.join(FIGURE_FORMATS)}, got {file.name!r}")
     check_outputs([file], folders=folders)
+    if file.is_file() and _CREATOR.encode() not in file.read_bytes():
+        raise DataError(f"{file} is not a figure of this command. Choose another file for --figure.")
     if not file.absolute().parent.is_dir():
         raise DataError(f"the folder of --figure does not exist: {str(file.parent)!r}")
     known = {item.name for item in items}
@@ -94,8 +98,14 @@ def draw_examples(examples: Sequence[Example], file: Path) -> None:
         for axis, title in zip(grid[0], titles, strict=True):
             axis.set_title(title.replace("$", r"\$"))
         # without dates, so that equal values give equal bytes
-        dates: dict[str, Any] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
-        figure.savefig(file, dpi=300, metadata=dates.get(file.suffix.lower()))
+        about: dict[str, dict[str, Any]] = {
+            ".pdf": {"Creator": _CREATOR, "CreationDate": None},
+            ".svg": {"Creator": _CREATOR, "Date": None},
+            ".png": {"Software": _CREATOR},
+        }
+        suffix, content = file.suffix.lower(), io.BytesIO()
+        figure.savefig(content, format=suffix[1:], dpi=300, metadata=about[suffix])
+        write_atomic(file, content.getbuffer())
 
 
 def _draw_image(axis: Any, rgb: NDArray[np.float32], marks: Sequence[Mark]) -> None:
