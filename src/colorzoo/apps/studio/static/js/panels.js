@@ -471,8 +471,9 @@ function createKindField(pad, { name, widget, title, choices }) {
   return { el: h("label", { class: "cz-field" }, h("span", {}, label), input, chips), update };
 }
 
-/** Show a word of a text, and the reason why it has no effect, if any. @param {[string, string]} read */
-function fillChip(chip, [word, reason]) {
+/** Show a word of a text, and the reason why it has no effect, if any. @param {HTMLElement} chip @param {[string, string]} entry word and reason */
+function fillChip(chip, entry) {
+  const [word, reason] = entry;
   setText(chip, word);
   chip.classList.toggle("cz-unused", reason !== "");
   setAttr(chip, "title", reason ? t("“{word}” has no effect: {reason}", { word, reason: t(reason) }) : t("“{word}” is used", { word }));
