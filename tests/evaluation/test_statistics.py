@@ -179,6 +179,20 @@ def test_p_values_of_few_images_come_from_all_swaps_of_the_two_methods() -> None
     assert {*larger} == {True, False}
 
 
+@pytest.mark.parametrize("guided", [0, 1])
+@pytest.mark.parametrize("repeats", [2, 3])
+def test_repeated_users_of_one_method_keep_the_p_value(repeats: int, guided: int) -> None:
+    """All eight differences have one sign, so 2 of 256 swaps have a difference at least as large."""
+    values = np.linspace(12, 40, 8)
+    states = [moments(values), moments(values + np.linspace(3.1, 2.9, 8))]
+    expected = difference(*states, mean)
+    assert expected.p_value == pytest.approx(2 / 256)
+    states[guided] = states[guided] * repeats
+    found = difference(*states, mean)
+    assert found.p_value == pytest.approx(expected.p_value)
+    assert found.estimate.value == pytest.approx(expected.estimate.value)
+
+
 @pytest.mark.parametrize("images", [4, 8, 20])
 def test_intervals_of_few_images_contain_the_true_mean(images: int) -> None:
     """The plain percentile interval covers 79 % for four images, and 89 % for eight images."""

@@ -180,6 +180,8 @@ def difference(first: Moments, second: Moments, finish: Finish, groups: Groups |
     _, groups = np.unique(groups[is_compared], return_inverse=True)
     count = len(np.unique(groups))
     first, second = first[is_compared], second[is_compared]
+    # repeated users count an image several times, but only for models with guidance
+    second = second * (first[:, -2:].sum(1) / second[:, -2:].sum(1))[:, None]
     with np.errstate(invalid="ignore"):  # infinite minus infinite
         value = float(finish(first.sum(0)) - finish(second.sum(0)))
     if count < 2 or not np.isfinite(value):
