@@ -48,6 +48,7 @@ DOCUMENT: dict[str, Any] = {
     "label": 3,
     "points": [
         {"x": 1, "y": 2, "radius": 4, "color": "#c04020", "reach": 0.5, "strength": 0.25, "stroke": 3},
+        {"x": 5, "y": 6, "color": "#c04020", "divisions": 1},
         {"x": 9, "y": 8, "color": "#20c040", "ab": [20.5, -4], "reach": "everywhere"},
     ],
     "scribbles": [{"path": LINE, "width": 3}],
@@ -77,6 +78,7 @@ DOCUMENT: dict[str, Any] = {
     "crop": {"x": 10, "y": 12, "width": 40, "height": 30, "angle": 2},
     "drawing": {
         "gap": 6,
+        "specks": 0.05,
         "palette": ["#c04020"],
         "variant": 2,
         "shading": True,

@@ -220,7 +220,7 @@ def test_cache_returns_every_field_of_an_entry(tmp_path: Path) -> None:
         "actual_interactions": {3: 2},
         "thumbnails": {-1: "data:"},
     }
-    entry = Entry(**by_count, skipped="reason", gray=True)
+    entry = Entry(**by_count, points=[(0.5, 0.25, "#c04020")], skipped="reason", gray=True)
     assert all(getattr(entry, each.name) != getattr(Entry(), each.name) for each in fields(Entry))
     cache = Cache(tmp_path, TINY, MACHINE)
     cache.write("method", "image", entry)

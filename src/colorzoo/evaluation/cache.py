@@ -97,6 +97,7 @@ class Cache:
             values = json.loads(self._path(method, image).read_bytes())
             for name in _BY_COUNT:
                 values[name] = {int(count): value for count, value in values[name].items()}
+            values["points"] = [tuple(point) for point in values["points"]]
             return Entry(**values)
         except (OSError, ValueError, KeyError):  # missing or damaged entries are computed again
             return Entry()

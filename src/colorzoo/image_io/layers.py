@@ -226,7 +226,7 @@ def shade_layer(factors: Bytes, colors: Sequence[str]) -> Bytes:
 
     Examples:
         >>> shade_layer(np.full((1, 1, 3), 191, np.uint8), ["#808080"]).tolist()
-        [[[128, 128, 128, 128]]]
+        [[[128, 128, 128, 129]]]
 
     Args:
         factors: Factors on each channel, from 0 to 255.

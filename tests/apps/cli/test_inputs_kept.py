@@ -256,7 +256,7 @@ def test_a_match_sheet_is_also_written_for_an_existing_film(
     hints = {"width": 64, "height": 48, "points": [{"x": 20, "y": 20, "color": "#c03020"}]}
     Path("film.json").write_text(json.dumps({"keys": [{"frame": 0, "recipe": hints}]}))
     # no object is recognized in these tiny frames
-    monkeypatch.setattr(ColorMemory, "matching_keys", lambda *args: sorted(args[-1]))
+    monkeypatch.setattr(ColorMemory, "matches", lambda *args: dict.fromkeys(args[-1], (True, True)))
     words = ["video", "in.mp4", "o.mp4", "--recipe", "film.json", "--size", "48", "--device", "cpu"]
     assert main([*words, "--match-sheet", "first.png"]) == 0
     capsys.readouterr()

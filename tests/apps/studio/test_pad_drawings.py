@@ -171,7 +171,7 @@ def test_a_set_region_never_changes_by_later_edits(recipe: dict, drawing: np.nda
     steps = [(current, pixels(pad.export(current)))]
     for _ in range(10):
         before = steps[-1][1]
-        kinds = ["fill", "fill", "clear", "strength", "shading", "version"]
+        kinds = ["fill", "fill", "clear", "strength", "version"]
         kind = kinds[generator.integers(len(kinds) if updates else 3)]
         region = None
         if kind == "fill" or len(points) < 2:
@@ -184,8 +184,6 @@ def test_a_set_region_never_changes_by_later_edits(recipe: dict, drawing: np.nda
             del points[region]
         elif kind == "strength":
             current = {**current, "strength": float(generator.choice([0.3, 0.7, 1.2]))}
-        elif kind == "shading":
-            settings = {**settings, "shading": not settings.get("shading", False)}
         else:
             settings = {**settings, "variant": int(generator.integers(4)), "palette": ["#f0c8a0", "#304080"]}
         current = {**current, "points": list(points.values()), "drawing": settings}
