@@ -33,6 +33,7 @@ INCLUDED = (
 OTHER_DATA = {
     "efficientnet_lite2.safetensors": "ImageNet (NOTICE, section 4)",
     "colorzoo2026_encoder.safetensors": "PHOTO_LICENSES",
+    "shot_boundaries.safetensors": "PHOTO_LICENSES",
     "things.safetensors": "PHOTO_LICENSES",
 }
 
