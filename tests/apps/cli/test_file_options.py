@@ -30,6 +30,7 @@ from tiny_model import NAME, gray_image, write_tiny_weights
 from tiny_video import scene, write_video
 
 SMALL, FULL = "size=1m", "size=4k"
+pytestmark = pytest.mark.timeout(1400)  # two static pages take four minutes on an idle machine
 NOT_FILES = {  # options with text that does not name a file
     "colorize": "point reach box finish crop border model device engine reassigned hints sheet",
     "stylize": "model device",
@@ -394,7 +395,6 @@ def start(words: list[str], *more: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(1400)  # a static page takes four minutes on an idle machine
 @pytest.mark.parametrize(("command", "option"), list(OUTPUTS))
 def test_two_processes_write_whole_files(
     command: str, option: str, workshop: Path, capsys: pytest.CaptureFixture[str]
