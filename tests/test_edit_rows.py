@@ -703,6 +703,21 @@ def test_an_edit_without_effect_has_a_note(kind: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["photo", "drawing"])
+def test_a_replacement_of_a_replaced_color_has_no_note(kind: Any) -> None:
+    narrow = {"range": 10, "fade": 0}
+    fields = {
+        "points": [point(FILLED, "#4a9050")],
+        "replacements": [
+            {"old": "#4a9050", "new": "#a04a90", **narrow},
+            {"old": "#a04a90", "new": "#4a68a8", **narrow},
+        ],
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        colorizer(kind)(scene(kind), {"version": 2, "border": "none", **fields})
+
+
+@pytest.mark.parametrize("kind", ["photo", "drawing"])
 def test_an_edit_with_an_effect_has_no_note(kind: Any) -> None:
     fields = {
         "points": [point(FILLED, "#4a9050")],

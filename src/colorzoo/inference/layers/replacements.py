@@ -38,10 +38,11 @@ class Replacements:
     def apply(self, canvas: Canvas) -> Canvas:
         """Add the replacements to the changes at full size."""
         free = 1 if canvas.locked is None else 1 - canvas.locked
-        for each in self.replacements:
-            ab = canvas.ab[0].clone()
-            _replace_colors((each,), ab, ab, 0)
-            if ((ab - canvas.ab[0]).abs() * free).amax() < _LEAST_CHANGE:
+        ab = canvas.ab[0].clone()
+        for each in self.replacements:  # a later replacement can change the result of an earlier one
+            before = ab.clone()
+            _replace_colors((each,), ab, before, 0)
+            if ((ab - before).abs() * free).amax() < _LEAST_CHANGE:
                 canvas = canvas.noted(f"no color is similar to {each.old}, which would become {each.new}")
         return canvas.finished_by(self)
 
