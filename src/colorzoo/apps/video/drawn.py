@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import torch
 
@@ -167,6 +166,9 @@ def _read_edits(
         memory.add_sheet(read_image(path), str(path))
     keys = {key.frame: key for key in edits.keys}
     found = dict[int, ColorizedImage]()
+    shared = None  # the references as for an image, for recipes that name none
+    if edits.references and any(key.recipe is not None for key in keys.values()):
+        shared = colorizer.exemplar_of([*edits.references], Recipe(), None)
     whole_film = copy.copy(film)  # key frames outside the selected frames are also in the memory
     whole_film.selected = range(max(keys, default=-1) + 1)
     for frame in whole_film.frames() if keys else ():
@@ -179,9 +181,7 @@ def _read_edits(
         else:
             recipe = replace(key.recipe or Recipe(), crop=None)  # a key frame is a whole frame
             exemplar = colorizer.exemplar_of(None, recipe, key.folder)
-            if exemplar is None and edits.references:  # as for an image with these references
-                exemplar = colorizer.exemplar_of([*edits.references], recipe, None)
-            found[key.frame] = colorizer.colorize(image, recipe, reference=exemplar)
+            found[key.frame] = colorizer.colorize(image, recipe, reference=exemplar or shared)
     if missing := sorted(set(keys).difference(found)):
         raise VideoError(f"key frame {missing[0]} does not exist in {film.path}; frames are counted from 0")
     for colored in found.values():
@@ -203,25 +203,17 @@ def region_points(colored: ColorizedImage) -> tuple[PointHint, ...]:
     Each point is the pixel of its region that is farthest from other regions.
     """
     flats = colored.flats
-    regions = np.pad(flats.drawing.regions, 1, constant_values=-1)
-    is_inside = np.ones(flats.drawing.regions.shape, bool)
-    for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
-        is_inside &= np.roll(regions, step, axis)[1:-1, 1:-1] == flats.drawing.regions
-    distance = cv2.distanceTransform(np.pad(is_inside, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    order = np.argsort(distance.ravel(), kind="stable")
-    centers = np.zeros(len(flats.colors), np.int64)
-    centers[flats.drawing.regions.ravel()[order]] = order  # the last assignment counts
-    rows, columns = np.unravel_index(centers, distance.shape)
     width, height = size = colored.edit.image_size
     has_point = {flats.drawing.region_at(each.x, each.y, size) for each in colored.edit.recipe.points}
-    scale = height / distance.shape[0], width / distance.shape[1]
+    rows, columns = flats.drawing.regions.shape
+    scale = height / rows, width / columns
     return tuple(
         PointHint(
             x=round((column + 0.5) * scale[1], 1),
             y=round((row + 0.5) * scale[0], 1),
             color="#{:02x}{:02x}{:02x}".format(*np.rint(color * 255).astype(int)),
         )
-        for number, (row, column, color) in enumerate(zip(rows, columns, flats.colors, strict=True))
+        for number, ((row, column), color) in enumerate(zip(flats.drawing.middles, flats.colors, strict=True))
         if number not in has_point
     )
 

@@ -130,16 +130,18 @@ class Drawing:
         column = min(max(int(x * columns / image_size[0]), 0), columns - 1)
         return int(self.regions[row, column])
 
-    def middle_of(self, region: int, image_size: tuple[int, int]) -> tuple[float, float]:
-        """Return x and y of the pixel of a region that is farthest from other regions."""
-        is_inside = self.regions == region
-        top, left = (int(is_inside.any(axis).argmax()) for axis in (1, 0))
-        part = np.pad(is_inside[top:, left:], 1).astype(np.uint8)
-        distance = cv2.distanceTransform(part, cv2.DIST_L2, 5)[1:-1, 1:-1]
-        row, column = np.unravel_index(distance.argmax(), distance.shape)
-        rows, columns = self.regions.shape
-        x, y = (left + column + 0.5) * image_size[0] / columns, (top + row + 0.5) * image_size[1] / rows
-        return float(x), float(y)
+    @cached_property
+    def middles(self) -> NDArray[np.int64]:
+        """Row and column of the pixel of each region that is farthest from other regions, ``(n, 2)``."""
+        regions = np.pad(self.regions, 1, constant_values=-1)
+        is_inside = np.ones(self.regions.shape, bool)
+        for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
+            is_inside &= np.roll(regions, step, axis)[1:-1, 1:-1] == self.regions
+        distance = cv2.distanceTransform(np.pad(is_inside, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+        order = np.argsort(distance.ravel(), kind="stable")
+        middles = np.zeros(len(self.areas), np.int64)
+        middles[self.regions.ravel()[order]] = order  # the last assignment counts
+        return np.stack(np.unravel_index(middles, distance.shape), axis=1)
 
     def resized(self, size: tuple[int, int]) -> Drawing:
         """Return a copy of another size (height, width), with the same region numbers; cached by its size."""
@@ -601,12 +603,14 @@ def settle_points(
             if part not in latest:
                 sources[part] = max(sources.get(part, (0, 0, 0)), (is_divided, time, number))
     settled: list[PointHint] = []
+    rows, columns = drawing.regions.shape
     for number, (point, region, time) in enumerate(zip(points, own, times, strict=True)):
         if time == latest[region]:
             settled.append(point)
         for part in (each for each, source in sources.items() if source[2] == number):
-            x, y = drawing.middle_of(part, image_size)
-            settled.append(replace(point, x=x, y=y))
+            row, column = drawing.middles[part]
+            x, y = (column + 0.5) * image_size[0] / columns, (row + 0.5) * image_size[1] / rows
+            settled.append(replace(point, x=float(x), y=float(y)))
     return tuple(settled)
 
 
