@@ -113,7 +113,7 @@ def read_hints(images: Sequence[StoredImage], kinds: Sequence[GuidanceKind], roo
     their folder.
 
     Raises:
-        DataError: A file is malformed, or tables contain values of a kind, but for none of the images.
+        DataError: A file is malformed, or tables contain values of a kind only for other images.
         GuidanceError: A value is invalid.
     """
     # the folders of the images, and their parents

@@ -186,7 +186,7 @@ def difference(first: Moments, second: Moments, finish: Finish, groups: Groups |
         value = float(finish(first.sum(0)) - finish(second.sum(0)))
     if count < 2 or not np.isfinite(value):
         return Difference(Estimate(value), float("nan"), image_count)
-    # the difference with each image or group left out in turn
+    # the difference without each image or group
     left_out = [finish(states.sum(0) - _summed(states, groups)) for states in (first, second)]
     with np.errstate(invalid="ignore"):  # no interval if the value of a subset is infinite
         leave_one_out = left_out[0] - left_out[1]

@@ -329,7 +329,7 @@ class Film:
         edits, shot = self._edits(), self._shot(number, check)
         with self._changed:
             spans = self._spans()
-        # the first shot of those that continue their colors
+        # the first shot whose colors continue to this shot
         index = next(index for index, span in enumerate(spans) if number in span.frames)
         first = index
         while first and (spans[first].is_doubtful or spans[first].mixed):
